@@ -129,9 +129,10 @@ class Search {
     float bound = std::max(out_.bound(), kSmallest);
     for (std::uint32_t group = 0; group < count; group += kScanGroup) {
       float* scores = scores_.data() + group;
-      float best = 0;
-      for (std::uint32_t i = 0; i < kScanGroup; ++i) best = scores[i] > best ? scores[i] : best;
-      if (best >= bound) {
+      std::uint32_t promising = 0;
+      for (std::uint32_t i = 0; i < kScanGroup; ++i)
+        promising |= scores[i] >= bound;  // no branch: vectorizes
+      if (promising != 0) {
         for (std::uint32_t i = 0; i < kScanGroup; ++i) {
           if (scores[i] >= bound && offer(begin + group + i, scores[i]))
             bound = std::max(out_.bound(), kSmallest);

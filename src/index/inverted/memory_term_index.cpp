@@ -12,39 +12,52 @@ namespace {
 class MemoryTermIndex final : public TermIndex {
  public:
   void add(std::uint64_t row, std::span<const TermOccurrence> terms) override {
-    std::unique_lock lock(mutex_);
+    const WriteLock lock(*this);
     postings_.add(row, terms);
   }
 
   bool retire(std::uint64_t row) override {
-    std::unique_lock lock(mutex_);
+    const WriteLock lock(*this);
     const bool was_live = postings_.retire(row);
     if (was_live && postings_.wants_compaction()) postings_ = postings_.compacted();
     return was_live;
   }
 
   CorpusStats stats(std::span<const QueryTerm> terms) const override {
-    std::shared_lock lock(mutex_);
+    const std::shared_lock lock = read_lock();
     return postings_.stats(terms);
   }
 
   void search(const TermQuery& query, Context& context, TopK& out) const override {
-    std::shared_lock lock(mutex_);
+    const std::shared_lock lock = read_lock();
     if (query.stats != nullptr) return inverted::search_bm25(postings_, query, *query.stats, context, out);
     inverted::search_bm25(postings_, query, postings_.stats(query.terms), context, out);
   }
 
   std::uint64_t size() const override {
-    std::shared_lock lock(mutex_);
+    const std::shared_lock lock = read_lock();
     return postings_.size();
   }
 
   std::size_t memory_bytes() const override {
-    std::shared_lock lock(mutex_);
+    const std::shared_lock lock = read_lock();
     return postings_.memory_bytes();
   }
 
  private:
+  // A reader-writer lock alone lets readers that follow one another shut the writer out: a waiting writer
+  // closes the gate behind the readers that are inside.
+  struct WriteLock {
+    explicit WriteLock(MemoryTermIndex& index) : gate(index.gate_), lock(index.mutex_) {}
+    std::unique_lock<std::mutex> gate;
+    std::unique_lock<std::shared_mutex> lock;
+  };
+  std::shared_lock<std::shared_mutex> read_lock() const {
+    const std::lock_guard gate(gate_);
+    return std::shared_lock(mutex_);
+  }
+
+  mutable std::mutex gate_;
   mutable std::shared_mutex mutex_;
   inverted::Postings postings_;
 };
