@@ -55,12 +55,16 @@ struct TermQuery {
   std::span<const QueryTerm> terms;
   Bm25 bm25;
   const CorpusStats* stats = nullptr;  ///< Null: the index's own numbers, of the same moment as its postings.
-  const RowFilter* filter =
-      nullptr;  ///< Null: every live row. Filtered rows count in the statistics all the same.
+  /// Null: every live row. Asked late, for promising rows only. Rows left out count in the statistics all the
+  /// same.
+  const RowFilter* filter = nullptr;
 };
 
 /// A term index. One writer at a time calls add and retire; any number of threads call the const members
-/// meanwhile. Every call sees the index either before or after each write.
+/// meanwhile. Every call sees the index either before or after each write. A search may make a write wait, so
+/// a filter must not call the index that asks it. There is one state, the newest. Who pairs it with an older
+/// view of the records filters what is newer, and keeps `retire` away until its search is done: a retired row
+/// is gone at once.
 class TermIndex {
  public:
   virtual ~TermIndex() = default;
