@@ -181,6 +181,14 @@ TEST(MemoryTermIndex, ManyDocumentsCrossWindows) {
   EXPECT_EQ(hits[5].row, 1u);
 }
 
+TEST(MemoryTermIndex, TiesDoNotDependOnTheOrderOfArrival) {
+  const auto index = make_memory_term_index();
+  for (std::uint64_t row = 10'000; row > 0; --row) add(*index, row, {"same"});
+  const auto hits = search(*index, {{"same"}}, 3);
+  ASSERT_EQ(hits.size(), 3u);
+  for (std::size_t i = 0; i < hits.size(); ++i) EXPECT_EQ(hits[i].row, i + 1);
+}
+
 TEST(MemoryTermIndex, RetiringManyFreesMemoryAndTerms) {
   const auto index = make_memory_term_index();
   for (std::uint64_t row = 0; row < 20'000; ++row) {
