@@ -1,0 +1,173 @@
+// Queries and what comes back.
+#pragma once
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "vecstore/filter.hpp"
+#include "vecstore/models.hpp"
+#include "vecstore/record.hpp"
+
+namespace vecstore {
+
+/// How the ranked lists of a hybrid query become one.
+class Fusion {
+ public:
+  enum class Kind : std::uint8_t { kReciprocalRank, kWeighted };
+
+  /// Reciprocal rank fusion: a record scores the sum of 1 / (k + rank) over the lists it is in, rank from 1.
+  /// (Cormack, Clarke, Buettcher: Reciprocal Rank Fusion outperforms Condorcet, SIGIR 2009.)
+  static Fusion rrf(float k = 60.0f) { return Fusion(Kind::kReciprocalRank, k); }
+  /// alpha * vector score + (1 - alpha) * text score, each scaled to 0..1 by the least and the largest score of
+  /// its list; a record that a list lacks has 0 there. alpha 1 = vectors only, 0 = text only.
+  static Fusion weighted(float alpha) { return Fusion(Kind::kWeighted, alpha); }
+
+  Kind kind() const noexcept { return kind_; }
+  float parameter() const noexcept { return parameter_; }
+
+ private:
+  Fusion(Kind kind, float parameter) : kind_(kind), parameter_(parameter) {}
+  Kind kind_;
+  float parameter_;
+};
+
+/// What every kind of query has. `Self` is the fluent class.
+template <class Self>
+class QueryBase {
+ public:
+  /// How many hits, 0 to 10,000; 10 unless given.
+  Self& k(std::int64_t value) { return k_ = value, self(); }
+  /// Skip this many of the best; offset + k is at most 10,000. Page deeper with scroll.
+  Self& offset(std::int64_t value) { return offset_ = value, self(); }
+  /// Only records that match: the filter language (docs/filter.md), or a Filter built in code.
+  Self& where(std::string_view filter) { return where_ = Filter::parse(filter), self(); }
+  Self& where(Filter filter) { return where_ = std::move(filter), self(); }
+  /// Leave out hits that score less.
+  Self& score_threshold(float value) { return score_threshold_ = value, self(); }
+  /// Which named vector to search; empty = the one without a name.
+  Self& using_vector(std::string name) { return vector_name_ = std::move(name), self(); }
+  Self& with_vectors(bool value = true) { return with_vectors_ = value, self(); }
+  Self& with_text(bool value = true) { return with_text_ = value, self(); }
+  Self& with_metadata(bool value = true) { return with_metadata_ = value, self(); }
+  /// Fill Hits::plan and each hit's parts.
+  Self& explain(bool value = true) { return explain_ = value, self(); }
+  /// Give up with kDeadline after this long.
+  Self& deadline(std::chrono::milliseconds value) { return deadline_ = value, self(); }
+  /// Give up with kCancelled when stop is requested.
+  Self& stop(std::stop_token value) { return stop_ = std::move(value), self(); }
+  /// Threads that this query may use; 0 = the database's setting.
+  Self& threads(unsigned value) { return threads_ = value, self(); }
+
+  std::int64_t k_ = 10;
+  std::int64_t offset_ = 0;
+  std::optional<Filter> where_;
+  std::optional<float> score_threshold_;
+  std::string vector_name_;
+  bool with_vectors_ = false;
+  bool with_text_ = true;
+  bool with_metadata_ = true;
+  bool explain_ = false;
+  std::optional<std::chrono::milliseconds> deadline_;
+  std::stop_token stop_;
+  unsigned threads_ = 0;
+
+ private:
+  Self& self() { return static_cast<Self&>(*this); }
+};
+
+/// The nearest records to a vector.
+class Query : public QueryBase<Query> {
+ public:
+  explicit Query(Vector vector) : vector_(std::move(vector)) {}
+  Vector vector_;
+};
+
+/// The best records by vector and text together. At most max(100, offset + k) candidates of each part are fused,
+/// by reciprocal rank unless `alpha` or `fusion` is given.
+class HybridQuery : public QueryBase<HybridQuery> {
+ public:
+  HybridQuery(Vector vector, std::string text) : vector_(std::move(vector)), text_(std::move(text)) {}
+
+  HybridQuery& fusion(Fusion value) { return fusion_ = value, *this; }
+  /// Weighted fusion with this share for the vector part, 0 to 1.
+  HybridQuery& alpha(float value) { return fusion_ = Fusion::weighted(value), *this; }
+
+  Vector vector_;
+  std::string text_;
+  Fusion fusion_ = Fusion::rrf();
+};
+
+/// Which parts of a record a text query looks at.
+enum class Mode : std::uint8_t { kDense, kText, kHybrid };
+
+/// For query_text: the text is embedded by the collection's model and matched against its text fields.
+struct TextQueryOptions {
+  std::int64_t k = 10;
+  std::int64_t offset = 0;
+  Mode mode = Mode::kHybrid;
+  std::optional<Filter> where;
+  std::optional<float> alpha;              ///< Weighted fusion; reciprocal rank unless given.
+  std::optional<float> score_threshold;
+  bool explain = false;
+  std::optional<std::chrono::milliseconds> deadline;
+  std::stop_token stop;
+  Embedder embedder;                       ///< Instead of the collection's own; the fingerprints have to agree.
+};
+
+/// Rank (from 1) and score of a hit in one part of a hybrid query; rank 0 = the part did not find it.
+struct HitPart {
+  std::string name;  ///< "vector" or "text".
+  std::size_t rank = 0;
+  float score = 0;
+};
+
+struct Hit {
+  std::string id;
+  float score = 0;                 ///< Larger is better.
+  std::optional<float> distance;   ///< Of a pure vector query, in the metric's own sense (docs of Metric).
+  Metadata metadata;
+  std::string text;
+  std::string source;
+  std::uint64_t start = 0;         ///< text == bytes [start, end) of source.
+  std::uint64_t end = 0;
+  std::uint32_t part = 0;
+  Vector vector;                   ///< Filled on request.
+  std::vector<HitPart> parts;      ///< Filled by explain.
+};
+
+/// One step of an executed query, with what was expected and what happened.
+struct PlanNode {
+  std::string name;                                             ///< "vector scan", "terms", "fuse", ...
+  std::vector<std::pair<std::string, std::string>> properties;  ///< Settings: metric, k, filter, ...
+  std::vector<std::pair<std::string, std::uint64_t>> counters;  ///< Real numbers: rows scanned, rescored, ...
+  double milliseconds = 0;
+  std::vector<PlanNode> children;
+
+  /// The tree, one line per node.
+  std::string to_string() const;
+};
+
+/// The hits, best first; equal scores are ordered by id.
+struct Hits {
+  std::vector<Hit> hits;
+  std::vector<std::string> warnings;   ///< For example a field in the filter that no record has.
+  std::uint64_t degraded = 0;          ///< Damaged records that could not be considered; `verify` lists them.
+  SequenceNumber sequence = 0;         ///< The commit that the answer reflects.
+  std::optional<PlanNode> plan;        ///< With explain.
+
+  auto begin() const noexcept { return hits.begin(); }
+  auto end() const noexcept { return hits.end(); }
+  std::size_t size() const noexcept { return hits.size(); }
+  bool empty() const noexcept { return hits.empty(); }
+  const Hit& operator[](std::size_t i) const { return hits[i]; }
+  const Hit& front() const { return hits.front(); }
+};
+
+}  // namespace vecstore
