@@ -207,7 +207,7 @@ TEST_F(IndexFileTest, LyingHeadersWithRightChecksums) {
   write({{1, random_bytes(rng, 300)}, {2, random_bytes(rng, 70000)}});
   const auto good = raw();
   int opened = 0;
-  for (int round = 0; round < 3000; ++round) {
+  for (int round = 0; round < 1500; ++round) {
     auto bytes = good;
     auto* p = reinterpret_cast<std::byte*>(bytes.data());
     for (int n = 1 + static_cast<int>(rng() % 2); n > 0; --n) {
