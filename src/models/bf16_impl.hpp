@@ -14,6 +14,20 @@ struct Bf16Elements {
   static constexpr size_t kColumns = 32;
   static constexpr size_t kStep = 2;
   static V fma(V a, V b, V c) { return _mm512_fmadd_ps(a, b, c); }
+  static V max(V a, V b) { return _mm512_max_ps(a, b); }
+  static V min(V a, V b) { return _mm512_min_ps(a, b); }
+  static float sum(V v) { return _mm512_reduce_add_ps(v); }
+  static float highest(V v) { return _mm512_reduce_max_ps(v); }
+  static void interleave(const Element* const* from, Element* to) {
+    const __m512i even = _mm512_loadu_si512(from[0]);
+    const __m512i odd = _mm512_loadu_si512(from[1]);
+    const __m512i low = _mm512_unpacklo_epi16(even, odd);  // Columns 0-3, 8-11, 16-19, 24-27.
+    const __m512i high = _mm512_unpackhi_epi16(even, odd);
+    const __m512i first = _mm512_setr_epi64(0, 1, 8, 9, 2, 3, 10, 11);
+    const __m512i second = _mm512_setr_epi64(4, 5, 12, 13, 6, 7, 14, 15);
+    _mm512_storeu_si512(to, _mm512_permutex2var_epi64(low, first, high));
+    _mm512_storeu_si512(to + kColumns, _mm512_permutex2var_epi64(low, second, high));
+  }
   static void store(Element* p, V v) {
     const __m256bh half = _mm512_cvtneps_pbh(v);
     std::memcpy(p, &half, sizeof half);

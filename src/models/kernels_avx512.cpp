@@ -15,6 +15,11 @@ struct Avx512 : FloatElements {
   static constexpr size_t kColumns = 32;
   static constexpr size_t kBlockRows = 12;
   static V fma(V a, V b, V c) { return _mm512_fmadd_ps(a, b, c); }
+  static V max(V a, V b) { return _mm512_max_ps(a, b); }
+  static V min(V a, V b) { return _mm512_min_ps(a, b); }
+  static float sum(V v) { return _mm512_reduce_add_ps(v); }
+  static float highest(V v) { return _mm512_reduce_max_ps(v); }
+  static void interleave(const float* const* from, float* to) { copy<kColumns>(from, to); }
   static V load_b(const float* p) { return _mm512_loadu_ps(p); }
   static V broadcast(const float* p) { return _mm512_set1_ps(*p); }
   static V multiply_add(V a, V b, V c) { return _mm512_fmadd_ps(a, b, c); }

@@ -8,7 +8,9 @@
 //   kBlockRows             rows of one block of the matrix product; a block has 2 * kLanes columns, or kColumns
 //   kInnerPad              the inner dimension of a product is a multiple of it
 //   fma(a, b, c)           a * b + c
+//   max(a, b), min(a, b), sum(v), highest(v)
 //   store(Element*, V), element(float)
+//   interleave(from, out)  out[n * kStep + sub] = from[sub][n] for kColumns n
 //   block(rows, a, lda, b, steps, out)   out[rows][kColumns] = a[rows][steps * kStep] * packed panel b
 #pragma once
 #include <cstring>
@@ -37,29 +39,12 @@ template <class V>
 inline V splat(float x) {
   return V{} + x;
 }
-template <class V>
-inline V larger(V a, V b) {
-  return a > b ? a : b;
-}
-template <class T>
-inline float sum_lanes(typename T::V v) {
-  float sum = 0;
-  for (size_t i = 0; i < T::kLanes; ++i) sum += v[i];
-  return sum;
-}
-template <class T>
-inline float max_lanes(typename T::V v) {
-  float best = v[0];
-  for (size_t i = 1; i < T::kLanes; ++i) best = v[i] > best ? v[i] : best;
-  return best;
-}
-
 // e^x for x in [-87, 88], relative error below 2e-7: 2^n times a polynomial of the rest (Cody-Waite reduction).
 template <class T>
 inline typename T::V exp_lanes(typename T::V x) {
   using V = typename T::V;
   typedef int I __attribute__((vector_size(sizeof(V))));
-  x = larger(x, splat<V>(-87.0f));
+  x = T::max(x, splat<V>(-87.0f));
   // Adding 1.5 * 2^23 rounds to an integer and leaves it in the low bits.
   const V magic = splat<V>(12582912.0f);
   const V shifted = T::fma(x, splat<V>(1.44269504f), magic);
@@ -82,7 +67,7 @@ template <class T>
 inline typename T::V gelu(typename T::V x) {
   using V = typename T::V;
   const V zero{};
-  const V magnitude = larger(x, -x);
+  const V magnitude = T::max(x, -x);
   const V t = splat<V>(1.0f) / T::fma(magnitude, splat<V>(0.3275911f * 0.70710678f), splat<V>(1.0f));
   V p = splat<V>(1.061405429f);
   p = T::fma(p, t, splat<V>(-1.453152027f));
@@ -90,7 +75,28 @@ inline typename T::V gelu(typename T::V x) {
   p = T::fma(p, t, splat<V>(-0.284496736f));
   p = T::fma(p, t, splat<V>(0.254829592f));
   const V q = p * t * exp_lanes<T>(x * x * splat<V>(-0.5f));
-  return larger(x, zero) - magnitude * splat<V>(0.5f) * q;
+  return T::max(x, zero) - magnitude * splat<V>(0.5f) * q;
+}
+
+// The same for results that are rounded to bfloat16: Phi(x) - 1/2 as x times a polynomial of x^2 (weighted least squares,
+// reweighted towards the largest error), absolute error of the product below 1e-4 for |x| < 8.
+template <class T>
+inline typename T::V gelu_bf16(typename T::V x) {
+  using V = typename T::V;
+  constexpr float kBound = 4.25f;
+  const V u = T::min(x * x, splat<V>(kBound * kBound));
+  V p = splat<V>(4.546107934544352e-11f);
+  p = T::fma(p, u, splat<V>(-4.514536744437692e-09f));
+  p = T::fma(p, u, splat<V>(1.985906123991299e-07f));
+  p = T::fma(p, u, splat<V>(-5.147067440702813e-06f));
+  p = T::fma(p, u, splat<V>(8.848458674037829e-05f));
+  p = T::fma(p, u, splat<V>(-0.0010790511732921004f));
+  p = T::fma(p, u, splat<V>(0.009718691930174828f));
+  p = T::fma(p, u, splat<V>(-0.06619014590978622f));
+  p = T::fma(p, u, splat<V>(0.3988191485404968f));
+  const V bounded = T::max(T::min(x, splat<V>(kBound)), splat<V>(-kBound));
+  const V phi = T::fma(bounded, p, splat<V>(0.5f));
+  return x * T::max(T::min(phi, splat<V>(1.0f)), V{});
 }
 
 // x / (1 + e^-2u) with u = sqrt(2 / pi) (x + 0.044715 x^3): the tanh form.
@@ -98,13 +104,14 @@ template <class T>
 inline typename T::V gelu_tanh(typename T::V x) {
   using V = typename T::V;
   const V u = x * T::fma(x * x, splat<V>(0.044715f), splat<V>(1.0f)) * splat<V>(-2.0f * 0.79788456f);
-  const V bounded = u > splat<V>(80.0f) ? splat<V>(80.0f) : u;
+  const V bounded = T::min(u, splat<V>(80.0f));
   return x / (splat<V>(1.0f) + exp_lanes<T>(bounded));
 }
 
-// One block of a product on vector registers: kRows x 2 accumulators.
+// One block of a product on vector registers: kRows x 2 accumulators. Never inlined: constants of a caller's loop, kept in
+// registers, would push accumulators to the stack.
 template <class T, int kRows>
-inline void register_block(const typename T::Element* a, size_t lda, const typename T::Element* b, size_t steps,
+__attribute__((noinline)) void register_block(const typename T::Element* a, size_t lda, const typename T::Element* b, size_t steps,
                            float* out) {
   using V = typename T::V;
   V acc[kRows][2] = {};
@@ -201,7 +208,7 @@ inline void layer_norm(float* x, size_t hidden, float epsilon, const NormView& n
   const size_t whole = hidden / T::kLanes * T::kLanes;
   V sums{};
   for (size_t i = 0; i < whole; i += T::kLanes) sums += load<V>(x + i);
-  float sum = sum_lanes<T>(sums);
+  float sum = T::sum(sums);
   for (size_t i = whole; i < hidden; ++i) sum += x[i];
   const float mean = sum / static_cast<float>(hidden);
   V squares{};
@@ -209,7 +216,7 @@ inline void layer_norm(float* x, size_t hidden, float epsilon, const NormView& n
     const V d = load<V>(x + i) - mean;
     squares = T::fma(d, d, squares);
   }
-  float square = sum_lanes<T>(squares);
+  float square = T::sum(squares);
   for (size_t i = whole; i < hidden; ++i) square += (x[i] - mean) * (x[i] - mean);
   const float scale = 1.0f / __builtin_sqrtf(square / static_cast<float>(hidden) + epsilon);
   for (size_t i = 0; i < whole; i += T::kLanes) {
@@ -260,17 +267,21 @@ inline void pack_keys(const typename T::Element* keys, size_t ld, size_t length,
 template <class T>
 inline void pack_values(const typename T::Element* values, size_t ld, size_t length, size_t head,
                         typename T::Element* out) {
+  using Element = typename T::Element;
   const size_t rows = round_up(length, T::kInnerPad);
+  const Element zeros[T::kColumns] = {};
   for (size_t first = 0; first < round_up(head, T::kColumns); first += T::kColumns) {
-    typename T::Element* panel = out + first * rows;
+    Element* to = out + first * rows;
     const size_t columns = smaller(T::kColumns, head - first);
-    for (size_t k = 0; k < rows; k += T::kStep) {
-      typename T::Element* to = panel + k * T::kColumns;
-      for (size_t sub = 0; sub < T::kStep; ++sub) {
-        const typename T::Element* from = values + (k + sub) * ld + first;
-        const bool inside = k + sub < length;
-        for (size_t n = 0; n < columns; ++n) to[n * T::kStep + sub] = inside ? from[n] : typename T::Element{};
-        for (size_t n = columns; n < T::kColumns; ++n) to[n * T::kStep + sub] = typename T::Element{};
+    for (size_t k = 0; k < rows; k += T::kStep, to += T::kColumns * T::kStep) {
+      const Element* from[T::kStep];
+      for (size_t sub = 0; sub < T::kStep; ++sub) from[sub] = k + sub < length ? values + (k + sub) * ld + first : zeros;
+      if (columns == T::kColumns) {
+        T::interleave(from, to);
+      } else {
+        for (size_t n = 0; n < T::kColumns; ++n) {
+          for (size_t sub = 0; sub < T::kStep; ++sub) to[n * T::kStep + sub] = n < columns ? from[sub][n] : Element{};
+        }
       }
     }
   }
@@ -278,19 +289,21 @@ inline void pack_values(const typename T::Element* values, size_t ld, size_t len
 
 // Turns one row of scores into e^(scale (s - max)) elements; returns the reciprocal of their sum.
 template <class T>
-inline float softmax_row(float* scores, size_t length, size_t width, float scale, typename T::Element* out) {
+inline float softmax_row(float* scores, size_t length, float scale, typename T::Element* out) {
   using V = typename T::V;
-  for (size_t i = length; i < width; ++i) scores[i] = -1e30f;
+  const size_t used = round_up(length, T::kLanes);
+  for (size_t i = length; i < used; ++i) scores[i] = -1e30f;
   V best = load<V>(scores);
-  for (size_t i = T::kLanes; i < width; i += T::kLanes) best = larger(best, load<V>(scores + i));
-  const float shift = -scale * max_lanes<T>(best);
+  for (size_t i = T::kLanes; i < used; i += T::kLanes) best = T::max(best, load<V>(scores + i));
+  const float shift = -scale * T::highest(best);
   V sums{};
-  for (size_t i = 0; i < width; i += T::kLanes) {
+  for (size_t i = 0; i < used; i += T::kLanes) {
     const V e = exp_lanes<T>(T::fma(load<V>(scores + i), splat<V>(scale), splat<V>(shift)));
     sums += e;
     T::store(out + i, e);
   }
-  return 1.0f / sum_lanes<T>(sums);
+  for (size_t i = used; i < round_up(length, T::kInnerPad); i += T::kLanes) T::store(out + i, V{});
+  return 1.0f / T::sum(sums);
 }
 
 template <class T>
@@ -316,7 +329,7 @@ inline void attend_head(const EncoderView& e, const Scratch& s, size_t first, si
              });
   const float scale = 1.0f / __builtin_sqrtf(static_cast<float>(head));
   for (size_t r = 0; r < length; ++r) {
-    s.row_scale[r] = softmax_row<T>(s.scores + r * columns, length, columns, scale, probabilities + r * columns);
+    s.row_scale[r] = softmax_row<T>(s.scores + r * columns, length, scale, probabilities + r * columns);
   }
   pack_values<T>(query + 2 * e.hidden, ld, length, head, values);
   product<T>(probabilities, columns, values, length, round_up(head, T::kColumns), round_up(length, T::kInnerPad),
@@ -359,13 +372,13 @@ void encoder_forward(const EncoderView& e, const Batch& batch, const Scratch& s)
     }
     switch (e.activation) {
       case Activation::kGelu:
-        dense_map<T>(activations, layer.inner, tokens, inner, [](V v) { return gelu<T>(v); });
+        dense_map<T>(activations, layer.inner, tokens, inner, [](V v) { return T::kStep == 1 ? gelu<T>(v) : gelu_bf16<T>(v); });
         break;
       case Activation::kGeluTanh:
         dense_map<T>(activations, layer.inner, tokens, inner, [](V v) { return gelu_tanh<T>(v); });
         break;
       case Activation::kRelu:
-        dense_map<T>(activations, layer.inner, tokens, inner, [](V v) { return larger(v, V{}); });
+        dense_map<T>(activations, layer.inner, tokens, inner, [](V v) { return T::max(v, V{}); });
         break;
     }
     dense_residual<T>(inner, layer.outer, tokens, s.x);
@@ -382,6 +395,10 @@ struct FloatElements {
   static constexpr size_t kInnerPad = 1;
   struct Session {};
   static float element(float x) { return x; }
+  template <size_t kCount>
+  static void copy(const float* const* from, float* to) {
+    std::memcpy(to, from[0], kCount * sizeof(float));
+  }
 };
 
 }  // namespace

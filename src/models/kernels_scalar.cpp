@@ -10,6 +10,15 @@ struct Scalar : FloatElements {
   static constexpr size_t kColumns = 8;
   static constexpr size_t kBlockRows = 4;
   static V fma(V a, V b, V c) { return a * b + c; }
+  static V max(V a, V b) { return a > b ? a : b; }
+  static V min(V a, V b) { return a < b ? a : b; }
+  static float sum(V v) { return (v[0] + v[1]) + (v[2] + v[3]); }
+  static float highest(V v) {
+    const float low = v[0] > v[1] ? v[0] : v[1];
+    const float high = v[2] > v[3] ? v[2] : v[3];
+    return low > high ? low : high;
+  }
+  static void interleave(const float* const* from, float* to) { copy<kColumns>(from, to); }
   static V load_b(const float* p) { return load<V>(p); }
   static V broadcast(const float* p) { return splat<V>(*p); }
   static V multiply_add(V a, V b, V c) { return a * b + c; }
