@@ -4,7 +4,7 @@
 #include <array>
 
 #include "base/error.hpp"
-#include "models/parallel.hpp"
+#include "base/executor.hpp"
 
 namespace vecstore::models {
 namespace {
@@ -13,7 +13,7 @@ namespace {
 // group to stay in the second-level cache.
 constexpr std::size_t kGroupTokens = 192;
 // Below this a group's share of the weights' way from memory costs more than a second thread brings.
-constexpr std::size_t kSmallestGroup = 48;
+constexpr std::size_t kSmallestGroup = 32;
 
 const std::array<std::string, 3> kQkv = {"attention.self.query", "attention.self.key", "attention.self.value"};
 
@@ -47,31 +47,6 @@ void pack(std::span<const float> weights, std::size_t in, std::size_t in_padded,
 }
 
 }  // namespace
-
-void each_tensor(const BertConfig& c,
-                 const std::function<void(const std::string& name, std::vector<std::size_t> shape)>& visit) {
-  const auto norm = [&](const std::string& name) {
-    visit(name + ".weight", {c.hidden});
-    visit(name + ".bias", {c.hidden});
-  };
-  const auto dense = [&](const std::string& name, std::size_t out, std::size_t in) {
-    visit(name + ".weight", {out, in});
-    visit(name + ".bias", {out});
-  };
-  visit("embeddings.word_embeddings.weight", {c.vocabulary, c.hidden});
-  visit("embeddings.position_embeddings.weight", {c.positions, c.hidden});
-  visit("embeddings.token_type_embeddings.weight", {c.types, c.hidden});
-  norm("embeddings.LayerNorm");
-  for (std::size_t i = 0; i < c.layers; ++i) {
-    const std::string p = layer_prefix(i);
-    for (const std::string& name : kQkv) dense(p + name, c.hidden, c.hidden);
-    dense(p + "attention.output.dense", c.hidden, c.hidden);
-    norm(p + "attention.output.LayerNorm");
-    dense(p + "intermediate.dense", c.inner, c.hidden);
-    dense(p + "output.dense", c.hidden, c.inner);
-    norm(p + "output.LayerNorm");
-  }
-}
 
 const float* BertEncoder::keep(std::span<const float> values, std::size_t size) {
   memory_.emplace_back(size * sizeof(float));
@@ -171,16 +146,21 @@ void BertEncoder::run_group(std::span<const std::int32_t> ids, std::span<const s
 
 void BertEncoder::run(std::span<const std::int32_t> ids, std::span<const std::uint32_t> offsets, std::size_t threads,
                       const Take& take) const {
+  Executor& executor = Executor::shared();
+  const std::size_t most = executor.workers() + 1;
+  const std::size_t workers = threads == 0 ? most : std::min(threads, most);
+  // As many groups as the threads share evenly.
+  const std::size_t share = offsets.back() / workers;
+  const std::size_t rounds = (share + kGroupTokens - 1) / kGroupTokens;
+  const std::size_t target = std::max(kSmallestGroup, share / std::max<std::size_t>(rounds, 1));
   const std::size_t count = offsets.size() - 1;
-  const std::size_t share = offsets.back() / std::max<std::size_t>(threads, 1);
-  const std::size_t target = std::clamp(share, kSmallestGroup, kGroupTokens);
   std::vector<std::size_t> groups = {0};
   for (std::size_t i = 1; i < count; ++i) {
     if (offsets[i + 1] - offsets[groups.back()] > target) groups.push_back(i);
   }
   groups.push_back(count);
-  parallel_for(groups.size() - 1, threads,
-               [&](std::size_t g) { run_group(ids, offsets, groups[g], groups[g + 1], take); });
+  const auto run_one = [&](std::size_t g) { run_group(ids, offsets, groups[g], groups[g + 1], take); };
+  executor.parallel_for(groups.size() - 1, workers, run_one);
 }
 
 }  // namespace vecstore::models

@@ -27,10 +27,6 @@ struct BertConfig {
 /// Gives a tensor's values in row-major order; throws if it is missing or has another shape.
 using TensorSource = std::function<std::vector<float>(std::string_view name, std::span<const std::size_t> shape)>;
 
-/// Every tensor that the encoder reads, with its shape, in the order in which it reads them.
-void each_tensor(const BertConfig& config,
-                 const std::function<void(const std::string& name, std::vector<std::size_t> shape)>& visit);
-
 class BertEncoder {
  public:
   BertEncoder(const BertConfig& config, const Kernels& kernels, const TensorSource& tensors);
@@ -40,7 +36,7 @@ class BertEncoder {
 
   /// Runs the sequences (none empty, none longer than config().positions, ids below config().vocabulary). `take` gets each
   /// sequence's hidden states, [length][stride]; it is called from several threads, once for each sequence.
-  /// A sequence's states do not depend on the others.
+  /// A sequence's states do not depend on the others, to the last bit. `threads` as Executor::parallel_for.
   using Take = std::function<void(std::size_t sequence, const float* states, std::size_t length, std::size_t stride)>;
   void run(std::span<const std::int32_t> ids, std::span<const std::uint32_t> offsets, std::size_t threads,
            const Take& take) const;

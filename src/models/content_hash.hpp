@@ -16,7 +16,8 @@ class ContentHash {
   /// Hashes a piece of content with its length, so that pieces cannot flow into each other.
   void add(const void* data, std::size_t size) {
     const auto* p = static_cast<const unsigned char*>(data);
-    for (; length_of_rest(size) >= 32; size -= 32, p += 32) {
+    total_ += size;
+    for (; size >= 32; size -= 32, p += 32) {
       for (std::size_t lane = 0; lane < 4; ++lane) mix(lane, word(p + 8 * lane, 8));
     }
     for (std::size_t lane = 0; size > 0; lane = (lane + 1) % 4) {
@@ -24,7 +25,6 @@ class ContentHash {
       mix(lane, word(p, n));
       p += n;
       size -= n;
-      total_ += n;
     }
     mix(0, total_);
   }
@@ -43,14 +43,9 @@ class ContentHash {
   }
 
  private:
-  std::size_t length_of_rest(std::size_t size) {
-    if (size >= 32) total_ += 32;
-    return size;
-  }
   static std::uint64_t word(const unsigned char* p, std::size_t n) {
     std::uint64_t w = 0;
     std::memcpy(&w, p, n);
-    if constexpr (std::endian::native == std::endian::big) w = __builtin_bswap64(w);
     return w;
   }
   void mix(std::size_t lane, std::uint64_t w) {

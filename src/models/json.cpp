@@ -69,24 +69,22 @@ void Json::each_member(const std::function<void(std::string_view, const Json&)>&
 }
 
 struct JsonDocument::Impl {
-  dom::parser parser;
-  Json root;
-  explicit Impl(dom::parser p, dom::element e) : parser(std::move(p)), root(Json::Impl{e}) {}
+  dom::parser parser;  // Elements point into it: it stays where it is.
+  std::unique_ptr<Json> root;
 };
 
-JsonDocument::JsonDocument(std::string text, const std::string& where) {
-  dom::parser parser;
+JsonDocument::JsonDocument(std::string text, const std::string& where) : impl_(std::make_unique<Impl>()) {
   dom::element element;
-  const simdjson::error_code error = parser.parse(text).get(element);
+  const simdjson::error_code error = impl_->parser.parse(text).get(element);
   if (error != simdjson::SUCCESS) {
     fail(ErrorCode::kCorruption, where, ": not valid JSON: ", simdjson::error_message(error));
   }
-  impl_ = std::make_unique<Impl>(std::move(parser), element);
+  impl_->root.reset(new Json(Json::Impl{element}));
 }
 
 JsonDocument::~JsonDocument() = default;
 JsonDocument::JsonDocument(JsonDocument&&) noexcept = default;
-const Json& JsonDocument::root() const { return impl_->root; }
+const Json& JsonDocument::root() const { return *impl_->root; }
 
 JsonDocument JsonDocument::read(const std::filesystem::path& file) {
   constexpr std::uint64_t kLimit = 256u << 20;

@@ -35,8 +35,12 @@ std::span<const Kernels* const> supported_kernels() {
 }
 
 const Kernels& choose_kernels(bool allow_bfloat16) {
-  const char* limit = std::getenv("VECSTORE_SIMD");
-  const int highest = limit == nullptr || *limit == '\0' ? rank_of_name("amx") : rank_of_name(limit);
+  const char* wish = std::getenv("VECSTORE_SIMD");
+  const std::string_view name = wish == nullptr ? "" : wish;
+  const int highest = rank_of_name(name.empty() ? "amx" : name);
+  bool known = name.empty();
+  for (const Kernels* k : supported_kernels()) known = known || k->name == name;
+  if (!known) invalid("VECSTORE_SIMD: this processor or system does not support \"", name, "\"");
   for (const Kernels* k : supported_kernels()) {
     if (rank_of_table(*k) <= highest && (allow_bfloat16 || k->step == 1)) return *k;
   }

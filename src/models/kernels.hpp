@@ -92,7 +92,7 @@ extern const Kernels* const kKernelsAmx;
 std::span<const Kernels* const> supported_kernels();
 
 /// The best table for a precision. The environment variable VECSTORE_SIMD (scalar, avx2, avx512, amx) sets the highest
-/// instruction set; AVX512-BF16 belongs to avx512.
+/// instruction set; AVX512-BF16 belongs to avx512. Throws kInvalidArgument if it names one that is unknown or not supported.
 const Kernels& choose_kernels(bool allow_bfloat16);
 
 }  // namespace vecstore::models

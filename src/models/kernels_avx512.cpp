@@ -1,4 +1,10 @@
 // AVX-512: 12 x 32 blocks of floats.
+#if defined(__GNUC__) && !defined(__clang__)
+// The compiler's own AVX-512 intrinsics pass a deliberately undefined vector.
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
+
 #include "models/kernels_impl.hpp"
 
 #if defined(__x86_64__)

@@ -39,12 +39,12 @@ template <class V>
 inline V splat(float x) {
   return V{} + x;
 }
-// e^x for x in [-87, 88], relative error below 2e-7: 2^n times a polynomial of the rest (Cody-Waite reduction).
+// e^x for x in [-80, 88] (less counts as -80), relative error below 2e-7: 2^n times a polynomial of the rest (Cody-Waite reduction).
 template <class T>
 inline typename T::V exp_lanes(typename T::V x) {
   using V = typename T::V;
   typedef int I __attribute__((vector_size(sizeof(V))));
-  x = T::max(x, splat<V>(-87.0f));
+  x = T::max(x, splat<V>(-80.0f));
   // Adding 1.5 * 2^23 rounds to an integer and leaves it in the low bits.
   const V magic = splat<V>(12582912.0f);
   const V shifted = T::fma(x, splat<V>(1.44269504f), magic);
