@@ -3,8 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <fstream>
 #include <map>
+#include <sstream>
 
+#include "base/json.hpp"
 #include "query/filter_ast.hpp"
 #include "query/filter_test_support.hpp"
 #include "query/filter_words.hpp"
@@ -65,6 +68,34 @@ TEST(FilterEval, AgreesWithTheTwin) {
     EXPECT_GT(outcomes.first, 10) << op;
     EXPECT_GT(outcomes.second, 10) << op;
   }
+}
+
+// The answers of SQLite, which tools/oracle/filter_sqlite.py wrote: [filter, ids as the bits of a hexadecimal
+// number].
+TEST(FilterEval, AgreesWithSqlite) {
+  std::ifstream file(VECSTORE_SOURCE_DIR "/tests/data/filter/sqlite.json");
+  std::stringstream text;
+  text << file.rdbuf();
+  const Metadata golden = parse_json(text.str());
+  const auto& records = golden["records"].as_array();
+  const auto& cases = golden["cases"].as_array();
+  ASSERT_GE(cases.size(), 500u);
+  std::size_t hits = 0;
+  for (const Metadata& c : cases) {
+    const Filter filter = Filter::parse(c.at(0).as_string());
+    const FilterProgram program(filter);
+    std::string bits(records.size(), '0');
+    for (std::size_t i = 0; i < records.size(); ++i) {
+      const bool match = program.matches(records[i]);
+      hits += match;
+      if (match) bits[records.size() - 1 - i] = '1';
+    }
+    std::string hex;
+    for (std::size_t i = 0; i < bits.size(); i += 4)
+      hex += "0123456789abcdef"[std::stoi(bits.substr(i, 4), nullptr, 2)];
+    EXPECT_EQ(hex, c.at(1).as_string()) << filter;
+  }
+  EXPECT_GT(hits, cases.size() * records.size() / 10);
 }
 
 TEST(FilterEval, MissingAndNullAreFalse) {
