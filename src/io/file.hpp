@@ -54,6 +54,9 @@ class File {
   /// dropped the dirty pages, so trying again could report a success that is none. Throw the file away, or
   /// reopen and check.
   void sync();
+  /// sync() for a file that nothing refers to yet (it will be renamed into place): an error is an ordinary
+  /// one, since the old state still holds.
+  void sync_unpublished();
   std::uint64_t size() const;
   void truncate(std::uint64_t size);
   /// Closes early; a later destructor does nothing. Errors of close() are of no use after sync() and are not
