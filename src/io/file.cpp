@@ -219,6 +219,7 @@ std::string temporary_path(const std::string& dir, const std::string& name) {
 }
 
 void atomic_replace(const std::string& dir, const std::string& name, std::span<const std::byte> bytes) {
+  Directory directory(dir);
   const std::string temp = temporary_path(dir, name);
   struct Cleanup {
     const std::string* path;
@@ -234,7 +235,7 @@ void atomic_replace(const std::string& dir, const std::string& name, std::span<c
   }
   rename_file(temp, dir + "/" + name);
   cleanup.path = nullptr;
-  fsync_dir(dir);
+  directory.sync();
 }
 
 void atomic_replace(const std::string& dir, const std::string& name, std::string_view text) {

@@ -113,9 +113,10 @@ std::uint64_t IndexFileWriter::finish() {
   file_.pwrite(header(position_ - body_offset_, file_length, crc32c(checksums)), 0);
   file_.sync_unpublished();
   file_.close();
+  Directory directory(dir_);
   rename_file(temp_, dir_ + "/" + name_);
   finished_ = true;
-  fsync_dir(dir_);
+  directory.sync();
   return file_length;
 }
 
