@@ -57,7 +57,7 @@ OS_PLACES = re.compile(r"src/(base/os_[^/]*|io/.*|storage/.*)")
 
 # Instruction sets: files that are compiled for one, and the folders of kernels.
 INTRINSICS = re.compile(r"(imm|x86|nmm|smm|tmm|pmm|emm|xmm|wmm)intrin\.h|[a-z0-9]+intrin\.h|arm_\w+\.h|cpuid\.h")
-INTRINSICS_PLACES = re.compile(r"src/(simd/.*|models/kernels.*|.*_(avx2|avx512|amx|sse42|neon)\.[ch]pp)")
+INTRINSICS_PLACES = re.compile(r"src/(simd/.*|models/kernels.*|.*_(avx2|avx512|avx512bf16|amx|sse42|neon)\.[ch]pp)")
 
 STD_HEADERS = set("""
 algorithm any array atomic barrier bit bitset cassert cctype cerrno cfenv cfloat charconv chrono cinttypes climits
