@@ -39,7 +39,8 @@ Context context_from(const Q& q) {
 void check_vector(const query::Request& r, const shard::ReadView& view) {
   if (!r.vector) return;
   const auto* field = view.schema().find(r.vector_name);
-  if (!field) invalid("vector '", r.vector_name, "' does not exist in collection '", view.shard().name(), "'");
+  if (!field)
+    invalid("vector '", r.vector_name, "' does not exist in collection '", view.shard().name(), "'");
   if (r.vector->dense().empty()) invalid("query vector is empty");
   if (field->dimension == 0) {
     catalog::check_dimension("dimension of query vector", r.vector->dense().size());
@@ -57,7 +58,8 @@ Hits run(Collection::Impl& impl, const query::Request& request, Context& ctx) {
 }
 
 void check_sparse_part(const Vector& vector) {
-  if (vector.sparse()) invalid("query vector has a sparse part; sparse vectors are stored but cannot be searched yet");
+  if (vector.sparse())
+    invalid("query vector has a sparse part; sparse vectors are stored but cannot be searched yet");
 }
 
 }  // namespace
@@ -94,7 +96,9 @@ Hits Collection::hybrid_query(const HybridQuery& q) const {
   return run(*impl_, r, ctx);
 }
 
-Hits Collection::query_text(std::string_view text, std::int64_t k) const { return query_text(text, TextQueryOptions{.k = k}); }
+Hits Collection::query_text(std::string_view text, std::int64_t k) const {
+  return query_text(text, TextQueryOptions{.k = k});
+}
 
 Hits Collection::query_text(std::string_view text, const TextQueryOptions& o) const {
   query::check_limits(o.k, o.offset, o.score_threshold);

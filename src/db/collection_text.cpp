@@ -10,7 +10,8 @@ namespace {
 
 void report(const BatchOptions& options, std::size_t done, std::size_t total) {
   if (options.progress) options.progress({done, total, "embedding and storing"});
-  if (options.stop.stop_requested()) fail(ErrorCode::kCancelled, "the call was cancelled after ", done, " of ", total);
+  if (options.stop.stop_requested())
+    fail(ErrorCode::kCancelled, "the call was cancelled after ", done, " of ", total);
 }
 
 }  // namespace
@@ -30,15 +31,16 @@ Embedder Collection::Impl::embedder(const Embedder& given) {
   }
   const auto check = [&](const Embedder& model) {
     if (!fingerprint.empty() && model.fingerprint() != fingerprint) {
-      invalid("embedder '", model.name(), "' has fingerprint ", model.fingerprint(), "; collection '", name(), "' was made with '", wanted, "', ",
-              fingerprint);
+      invalid("embedder '", model.name(), "' has fingerprint ", model.fingerprint(), "; collection '", name(),
+              "' was made with '", wanted, "', ", fingerprint);
     }
   };
   if (given) {
     check(given);
     return given;
   }
-  if (fingerprint.empty()) invalid("collection '", name(), "' has no embedder: pass one, or give it to create_collection");
+  if (fingerprint.empty())
+    invalid("collection '", name(), "' has no embedder: pass one, or give it to create_collection");
   std::lock_guard lock(mutex_);
   if (!embedder_) {
     const std::array<std::string, 1> dirs = {directory_ + "/models"};
@@ -53,7 +55,8 @@ SequenceNumber Collection::upsert_text(std::string_view id, std::string_view tex
   return upsert_text(id, text, Embedder{}, std::move(metadata));
 }
 
-SequenceNumber Collection::upsert_text(std::string_view id, std::string_view text, const Embedder& model, Metadata metadata) {
+SequenceNumber Collection::upsert_text(std::string_view id, std::string_view text, const Embedder& model,
+                                       Metadata metadata) {
   db::check_id(id);
   const Embedder embedder = impl_->embedder(model);
   Operation op;
@@ -64,7 +67,8 @@ SequenceNumber Collection::upsert_text(std::string_view id, std::string_view tex
   return impl_->execute(std::array{op}, false, nullptr, embedder).sequence;
 }
 
-SequenceNumber Collection::batch_upsert_texts(std::span<const std::string> texts, const TextMetadata& metadata, const BatchOptions& options) {
+SequenceNumber Collection::batch_upsert_texts(std::span<const std::string> texts,
+                                              const TextMetadata& metadata, const BatchOptions& options) {
   if (options.batch_size == 0 || options.batch_size > db::kMaxBatchRecords) {
     invalid("batch_size is ", options.batch_size, "; 1 to ", db::kMaxBatchRecords, " are allowed");
   }
@@ -73,7 +77,8 @@ SequenceNumber Collection::batch_upsert_texts(std::span<const std::string> texts
   for (std::size_t from = 0; from < texts.size();) {
     report(options, from, texts.size());
     const std::size_t count = std::min(options.batch_size, texts.size() - from);
-    std::vector<std::string_view> views(texts.begin() + static_cast<std::ptrdiff_t>(from), texts.begin() + static_cast<std::ptrdiff_t>(from + count));
+    std::vector<std::string_view> views(texts.begin() + static_cast<std::ptrdiff_t>(from),
+                                        texts.begin() + static_cast<std::ptrdiff_t>(from + count));
     std::vector<std::vector<float>> vectors = embedder.embed_batch(views);
     std::vector<Operation> ops(count);
     for (std::size_t i = 0; i < count; ++i) {
@@ -98,8 +103,9 @@ SequenceNumber Collection::batch_upsert_texts(std::span<const std::string> texts
   return sequence;
 }
 
-SequenceNumber Collection::upsert_chunks(std::string_view source, std::span<const Chunk> chunks, const Embedder& model,
-                                         const ChunkMetadata& metadata, const BatchOptions& options) {
+SequenceNumber Collection::upsert_chunks(std::string_view source, std::span<const Chunk> chunks,
+                                         const Embedder& model, const ChunkMetadata& metadata,
+                                         const BatchOptions& options) {
   if (source.empty()) invalid("source is empty");
   const bool embed = model || !info().embedder_fingerprint.empty();
   const Embedder embedder = embed ? impl_->embedder(model) : Embedder{};
