@@ -54,18 +54,17 @@ void RowEncoder::encode(const float* row, float inverse_norm, std::uint8_t* grou
     const float largest = largest_magnitude(row, dimension_);
     scale = static_cast<float>(largest * unit / 127);
     const float to_code = 127 / largest;
-    double residual = 0;
+    double residual[2] = {}, square[2] = {};
     for (std::size_t i = 0; i < dimension_; ++i) {
       // Adding 1.5 * 2^23 leaves the nearest integer in the low bits.
-      const float shifted = row[i] * to_code + 0x1.8p23f;
-      const float code = shifted - 0x1.8p23f;
+      const float code = row[i] * to_code + 0x1.8p23f - 0x1.8p23f;
       codes_[i] = static_cast<std::uint8_t>(static_cast<int>(code) + 128);
       const double rest = row[i] * unit - static_cast<double>(scale) * code;
-      residual += rest * rest;
-      code_norm += static_cast<double>(code) * code;
+      residual[i % 2] += rest * rest;
+      square[i % 2] += static_cast<double>(code * code);
     }
-    error = std::sqrt(residual);
-    code_norm = std::sqrt(code_norm) * scale;
+    error = std::sqrt(residual[0] + residual[1]);
+    code_norm = std::sqrt(square[0] + square[1]) * scale;
     if (metric_ != Metric::kEuclidean) error += length * unit * kernel_slack(dimension_);
   } else {
     std::fill(codes_.begin(), codes_.end(), std::uint8_t{128});
