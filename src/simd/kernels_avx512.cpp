@@ -1,7 +1,9 @@
 // Kernels for AVX-512 (F, BW, DQ, VL, VNNI).
 #if defined(__AVX512F__) && defined(__AVX512VNNI__)
+#if !defined(__clang__)
 #pragma GCC diagnostic ignored "-Wuninitialized"  // g++ 12 warns about its own _mm512_undefined_ps
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
 #include <immintrin.h>
 #include <stddef.h>
 #include <stdint.h>

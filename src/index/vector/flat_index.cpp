@@ -14,7 +14,7 @@ namespace {
 constexpr std::uint32_t kRowsPerCheck = 1024;
 constexpr std::size_t kFewestRowsPerPart = 4096;
 // A row that is looked up costs about as much as streaming past this many bytes, besides its own.
-constexpr std::size_t kLookupBytes = 4000;
+constexpr std::size_t kLookupBytes = 3000;
 
 // Lets parts on several threads share the caller's order.
 class SerialOrder final : public RowOrder {
