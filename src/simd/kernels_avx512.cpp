@@ -96,8 +96,12 @@ size_t scan_codes(const CodeQuery& q, const uint8_t* groups, size_t first, size_
 
 }  // namespace
 
-const Kernels kAvx512Kernels = {Isa::kAvx512, score_all_rows<Avx512, DotOp>,
-                                score_all_rows<Avx512, SquaredL2Op>, square_all_rows<Avx512>, scan_codes};
+const Kernels kAvx512Kernels = {Isa::kAvx512,
+                                true,
+                                score_all_rows<Avx512, DotOp>,
+                                score_all_rows<Avx512, SquaredL2Op>,
+                                square_all_rows<Avx512>,
+                                scan_codes};
 
 }  // namespace vecstore::simd
 #endif

@@ -185,7 +185,8 @@ bool FlatIndex::use_lookup(const VectorQuery& query) const {
 
 // With a large k nearly every row is a candidate, which costs more than one pass over the vectors.
 bool FlatIndex::use_codes(const Search& search, std::size_t k) const {
-  return !codes_.empty() && k <= codes_.row_count() / 32 && RowCodeQuery::usable(search.scorer.query());
+  return !codes_.empty() && CodeStore::useful() && k <= codes_.row_count() / 32 &&
+         RowCodeQuery::usable(search.scorer.query());
 }
 
 void FlatIndex::by_lookup(const Search& search, TopK& out) const {
