@@ -29,8 +29,7 @@ struct Options {
   Metric metric = Metric::kCosine;
 };
 
-// ---- Yardsticks
-// -------------------------------------------------------------------------------------------------------
+// Yardsticks
 
 #if defined(__clang__)
 #define VECSTORE_PLAIN_LOOP __attribute__((noinline))
@@ -104,8 +103,7 @@ std::vector<double> in_turns(std::size_t rounds, std::size_t calls,
   return out;
 }
 
-// ---- Kernels in L1
-// ------------------------------------------------------------------------------------------------------
+// Kernels in L1
 
 void bench_row_kernels(std::size_t dim) {
   const std::size_t rows = std::max<std::size_t>(4, 16 * 1024 / (dim * 4) / 4 * 4);
@@ -207,8 +205,7 @@ void bench_crc() {
   }
 }
 
-// ---- Scans
-// ----------------------------------------------------------------------------------------------------------------
+// Scans
 
 // Rows in blocks of about 192 KiB, as the store keeps them.
 struct Data {
