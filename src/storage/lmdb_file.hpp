@@ -20,6 +20,11 @@ struct MetaPages {
 };
 MetaPages read_meta_pages(const PageFile& file, const std::string& path);
 
+/// What is wrong with the meta page that LMDB passes over; empty when nothing is. A transaction number that was damaged
+/// downwards makes LMDB take the page before it, and the last commit would be gone without a trace but this one: the page
+/// leads to pages of a newer transaction. A page torn by a power failure is nothing wrong.
+std::string older_meta_damage(const PageFile& file, const MetaPages& metas);
+
 /// Checks what LMDB would trust before it maps the file, and returns the newer meta page. Throws kCorruption
 /// (empty, truncated, zeroed or random file), and what read_meta_pages throws. Cost: three pages; where the
 /// file is shorter than its meta page says, also the free list. A commit may run meanwhile. Changes nothing.
