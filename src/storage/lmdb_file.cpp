@@ -99,7 +99,7 @@ MetaPage check_newest(const PageFile& file, const std::string& path) {
   const auto& newest = metas.pages[metas.newest];
   const std::uint64_t bytes =
       file.bytes();  // after the meta page: a file that grows meanwhile is long enough
-  if (const std::string wrong = older_meta_damage(file, metas); !wrong.empty()) {
+  if (const std::string wrong = meta_txn_damage(file, metas); !wrong.empty()) {
     fail(ErrorCode::kCorruption, "'", path, "': ", wrong);
   }
   if (!newest)
@@ -141,16 +141,26 @@ MetaPages read_meta_pages(const PageFile& file, const std::string& path) {
   return out;
 }
 
-std::string older_meta_damage(const PageFile& file, const MetaPages& metas) {
-  const std::size_t i = 1 - metas.newest;
+std::string meta_txn_damage(const PageFile& file, const MetaPages& metas) {
+  const std::size_t older = 1 - metas.newest;
   const std::uint64_t newest = metas.txns[metas.newest];
-  if (metas.txns[i] + 1 == newest || newest == 0) return {};
-  if (metas.txns[i] % kMetaPages != i) return concat("meta page ", i, " names transaction ", metas.txns[i]);
-  if (!metas.pages[i]) return {};
-  PageWalk walk(file, *metas.pages[i], [](std::string_view, const std::string&) {});
-  walk.walk_free();
-  if (!walk.newest_free() || *walk.newest_free() <= newest) return {};
-  return concat("meta page ", i, ", of transaction ", metas.txns[i], ", leads to pages of transaction ", *walk.newest_free());
+  if (metas.txns[older] + 1 == newest || newest == 0) return {};
+  if (metas.txns[older] % kMetaPages != older) {
+    return concat("meta page ", older, " names transaction ", metas.txns[older]);
+  }
+  for (const std::size_t i : {metas.newest, older}) {
+    if (!metas.pages[i]) continue;
+    PageWalk walk(file, *metas.pages[i], [](std::string_view, const std::string&) {});
+    walk.walk_free();
+    const auto wrote = walk.newest_free();
+    // Without syncs of meta pages the older one may be much older, its pages used again: it must not be
+    // newer, that is all.
+    if (wrote && (i == older ? *wrote > newest : *wrote != newest)) {
+      return concat("meta page ", i, " names transaction ", metas.txns[i], ", its free list was written by ",
+                    *wrote);
+    }
+  }
+  return {};
 }
 
 MetaPage check_data_file(const std::string& path) {

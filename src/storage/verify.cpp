@@ -277,7 +277,8 @@ void verify_closed(const std::string& path, std::optional<DirectoryFiles> files,
   StoreCheck check(*file, *metas.pages[metas.newest], context, result);
   check.run(files ? std::optional(files->uuid) : std::nullopt,
             files ? std::optional(files->generation) : std::nullopt);
-  if (const std::string wrong = older_meta_damage(*file, metas); !wrong.empty()) report.add("meta", 0, {}, wrong);
+  if (const std::string wrong = meta_txn_damage(*file, metas); !wrong.empty())
+    report.add("meta", 0, {}, wrong);
   const MetaPages after = read_meta_pages(*file, path);
   if (after.txns != metas.txns)
     fail(ErrorCode::kBusy, "'", path, "' was written while it was verified; verify the open store");

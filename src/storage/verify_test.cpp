@@ -56,8 +56,10 @@ TEST(Verify, SoundStoresHaveNoDamage) {
       if (phase == 5) third.drop("third");
       if (phase == 7) first.drop_field(1);
       const VerifyResult live = verify_store(*store);
-      ASSERT_TRUE(live.ok()) << "seed " << seed << " round " << round << " phase " << phase << ": " << summary(live);
-      EXPECT_EQ(live.records, first.ids().size() + second.ids().size() + (phase < 5 ? third.ids().size() : 0));
+      ASSERT_TRUE(live.ok()) << "seed " << seed << " round " << round << " phase " << phase << ": "
+                             << summary(live);
+      EXPECT_EQ(live.records,
+                first.ids().size() + second.ids().size() + (phase < 5 ? third.ids().size() : 0));
     }
     store->close();
     const VerifyResult closed = verify_directory(dir);
@@ -112,7 +114,8 @@ TEST(Verify, HundredThousandRows) {
   const std::uint64_t rows = std::getenv("VECSTORE_TEST_FACTOR") ? 100'000 : 10'000;
   for (std::uint64_t at = 0; at < rows;) {
     std::vector<TestRecord> records;
-    for (; records.size() < 5000; ++at) records.push_back(writer.make(random, "record-" + std::to_string(at), 128));
+    for (; records.size() < 5000; ++at)
+      records.push_back(writer.make(random, "record-" + std::to_string(at), 128));
     writer.upsert(records);
   }
   const auto begin = std::chrono::steady_clock::now();

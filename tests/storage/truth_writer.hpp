@@ -1,5 +1,8 @@
-// Writes collections into a truth through src/storage alone, as the layers above do: for tests of storage and of files.
+// Writes collections into a truth through src/storage alone, as the layers above do: for tests of storage and
+// of files.
 #pragma once
+#include <unistd.h>
+
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -21,8 +24,12 @@ namespace vecstore::storage {
 
 class ScratchDirectory {
  public:
+  /// In memory where that is possible: these tests commit thousands of times.
   ScratchDirectory() {
-    std::string t = (std::filesystem::temp_directory_path() / "vecstore-XXXXXX").string();
+    const char* chosen = std::getenv("TMPDIR");
+    const bool memory = !chosen && ::access("/dev/shm", W_OK) == 0;
+    const std::filesystem::path parent = memory ? "/dev/shm" : std::filesystem::temp_directory_path();
+    std::string t = (parent / "vecstore-XXXXXX").string();
     path_ = mkdtemp(t.data());
   }
   ~ScratchDirectory() { std::filesystem::remove_all(path_); }
@@ -76,11 +83,14 @@ class TruthWriter {
     TestRecord r;
     r.id = id;
     std::string metadata;
-    Metadata m = Metadata::object({{"n", static_cast<std::int64_t>(random() % 1000)}, {"tag", std::string(random() % 20, 'x')}});
+    Metadata m = Metadata::object(
+        {{"n", static_cast<std::int64_t>(random() % 1000)}, {"tag", std::string(random() % 20, 'x')}});
     encode_metadata(m, names_, metadata);
     std::string text;
-    for (std::size_t words = random() % 16 == 0 ? 800 : random() % 30; words > 0; --words) text += "word" + std::to_string(random() % 500) + " ";
-    Document d{.id = r.id, .metadata = metadata, .text = text, .source = random() % 3 ? "" : "a source", .part = 7};
+    for (std::size_t words = random() % 16 == 0 ? 800 : random() % 30; words > 0; --words)
+      text += "word" + std::to_string(random() % 500) + " ";
+    Document d{
+        .id = r.id, .metadata = metadata, .text = text, .source = random() % 3 ? "" : "a source", .part = 7};
     if (random() % 5 == 0) d.expires_ms = static_cast<std::int64_t>(random() % 1'000'000);
     encode_document(d, r.document);
     for (unsigned f = 0; f < fields_; ++f) {
@@ -111,9 +121,11 @@ class TruthWriter {
               bytes += v.size();
             }
             const auto old = ids.find(r.id);
-            const std::optional<std::uint64_t> old_row = old == ids.end() ? std::nullopt : std::optional(old->second.row);
+            const std::optional<std::uint64_t> old_row =
+                old == ids.end() ? std::nullopt : std::optional(old->second.row);
             if (old != ids.end()) change.retire(r.id, old->second);
-            const IdEntry entry{row, c.sequence, content_crc(r.document, parts), static_cast<std::uint32_t>(bytes)};
+            const IdEntry entry{row, c.sequence, content_crc(r.document, parts),
+                                static_cast<std::uint32_t>(bytes)};
             change.count(r.id, entry);
             write_id(c.txn, collection_, r.id, entry);
             ids[r.id] = entry;
@@ -164,7 +176,8 @@ class TruthWriter {
             }
           }
           const std::vector<std::string_view> parts(vectors.begin(), vectors.end());
-          entry = {old.row, c.sequence, content_crc(document, parts, encoded), static_cast<std::uint32_t>(bytes)};
+          entry = {old.row, c.sequence, content_crc(document, parts, encoded),
+                   static_cast<std::uint32_t>(bytes)};
           const std::string key = aux_key(collection_, AuxKind::kOverlay, old.row);
           if (!c.txn.get(Keyspace::kAux, key)) ++change.state.overlays;
           c.txn.put(Keyspace::kAux, key, seal(ValueKind::kOverlay, collection_, c.sequence, key, encoded));
@@ -214,7 +227,11 @@ class TruthWriter {
  private:
   /// The counters of one commit.
   struct Change {
-    Change(Commit& c, TruthWriter& w) : commit(c), writer(w), state(*read_collection_state(c.txn, w.collection_)), retired(c.txn, w.collection_) {}
+    Change(Commit& c, TruthWriter& w)
+        : commit(c),
+          writer(w),
+          state(*read_collection_state(c.txn, w.collection_)),
+          retired(c.txn, w.collection_) {}
     void count(const std::string& id, const IdEntry& entry) {
       ++state.live;
       state.live_bytes += entry.bytes;
@@ -229,13 +246,15 @@ class TruthWriter {
       uncount(id, entry);
       retired.retire(entry.row);
       rows.insert(entry.row);
-      if (commit.txn.erase(Keyspace::kAux, aux_key(writer.collection_, AuxKind::kOverlay, entry.row))) --state.overlays;
+      if (commit.txn.erase(Keyspace::kAux, aux_key(writer.collection_, AuxKind::kOverlay, entry.row)))
+        --state.overlays;
     }
     void finish() {
       for (; state.field_names < writer.names_.size(); ++state.field_names) {
         const std::string key = aux_key(writer.collection_, AuxKind::kFieldName, state.field_names);
         const auto name = writer.names_.name(static_cast<std::uint32_t>(state.field_names));
-        commit.txn.put(Keyspace::kAux, key, seal(ValueKind::kFieldName, writer.collection_, commit.sequence, key, name));
+        commit.txn.put(Keyspace::kAux, key,
+                       seal(ValueKind::kFieldName, writer.collection_, commit.sequence, key, name));
       }
       if (!rows.empty()) {
         const std::vector<std::uint64_t> list(rows.begin(), rows.end());
@@ -268,11 +287,17 @@ class TruthWriter {
     Metadata vectors = Metadata::array();
     for (unsigned f = 0; f < fields_; ++f) {
       if (dropped_.contains(static_cast<std::uint16_t>(f))) continue;
-      vectors.push_back(Metadata::object({{"name", "v" + std::to_string(f)}, {"element", f % 2 ? 2 : 1}, {"number", static_cast<int>(f)},
-                                          {"metric", "cosine"}, {"dimension", 16}}));
+      vectors.push_back(Metadata::object({{"name", "v" + std::to_string(f)},
+                                          {"element", f % 2 ? 2 : 1},
+                                          {"number", static_cast<int>(f)},
+                                          {"metric", "cosine"},
+                                          {"dimension", 16}}));
     }
-    const Metadata schema = Metadata::object({{"vectors", vectors}, {"next_number", static_cast<int>(fields_)}, {"text_fields", Metadata::array()},
-                                              {"embedder", Metadata::object({{"name", ""}, {"fingerprint", ""}})}});
+    const Metadata schema =
+        Metadata::object({{"vectors", vectors},
+                          {"next_number", static_cast<int>(fields_)},
+                          {"text_fields", Metadata::array()},
+                          {"embedder", Metadata::object({{"name", ""}, {"fingerprint", ""}})}});
     const std::string key = aux_key(collection_, AuxKind::kSchema, ++state.schema);
     c.txn.put(Keyspace::kAux, key, seal(ValueKind::kSchema, collection_, c.sequence, key, schema.to_json()));
   }
@@ -286,8 +311,11 @@ class TruthWriter {
 };
 
 /// Some commits on a collection: new records, new versions, new metadata, erasures.
-inline void random_commits(TruthWriter& writer, std::mt19937_64& random, int commits, std::size_t dimension, std::size_t most = 40) {
-  const auto any_id = [&] { return std::next(writer.ids().begin(), static_cast<long>(random() % writer.ids().size()))->first; };
+inline void random_commits(TruthWriter& writer, std::mt19937_64& random, int commits, std::size_t dimension,
+                           std::size_t most = 40) {
+  const auto any_id = [&] {
+    return std::next(writer.ids().begin(), static_cast<long>(random() % writer.ids().size()))->first;
+  };
   for (int i = 0; i < commits; ++i) {
     const auto what = random() % 10;
     if (what < 6 || writer.ids().size() < 20) {
