@@ -30,11 +30,12 @@ std::vector<Operation> operations(Operation::Kind kind, std::span<const Record> 
 
 }  // namespace
 
-Collection::Impl::Impl(std::shared_ptr<storage::Store> store, std::uint32_t number, std::string name, const OpenOptions& options)
+Collection::Impl::Impl(std::shared_ptr<storage::Store> store, std::uint32_t number, std::string name,
+                       const OpenOptions& options)
     : shard_(store, number, std::move(name)), threads_(options.threads), directory_(store->directory()) {}
 
-shard::ApplyResult Collection::Impl::execute(std::span<const Operation> ops, bool is_batch, const std::string* replaced_source,
-                                             const Embedder& bind) {
+shard::ApplyResult Collection::Impl::execute(std::span<const Operation> ops, bool is_batch,
+                                             const std::string* replaced_source, const Embedder& bind) {
   for (int i = 0; i < kSchemaTries; ++i) {
     std::uint64_t schema_number = 0;
     catalog::Schema schema;
@@ -47,7 +48,8 @@ shard::ApplyResult Collection::Impl::execute(std::span<const Operation> ops, boo
     if (bind && schema.embedder_fingerprint.empty()) {
       auto* field = schema.find("");
       if (field->dimension != 0 && field->dimension != bind.dimension()) {
-        invalid("embedder '", bind.name(), "' makes vectors of ", bind.dimension(), "; collection '", name(), "' has ", field->dimension);
+        invalid("embedder '", bind.name(), "' makes vectors of ", bind.dimension(), "; collection '", name(),
+                "' has ", field->dimension);
       }
       schema.embedder_name = bind.name();
       schema.embedder_fingerprint = bind.fingerprint();
@@ -112,14 +114,21 @@ SequenceNumber Collection::batch_upsert(std::span<const Record> records) {
 SequenceNumber Collection::batch_insert(std::span<const Record> records) {
   return impl_->execute(operations(Operation::Kind::kInsert, records), true).sequence;
 }
-SequenceNumber Collection::batch_execute(std::span<const Operation> ops) { return impl_->execute(ops, true).sequence; }
+SequenceNumber Collection::batch_execute(std::span<const Operation> ops) {
+  return impl_->execute(ops, true).sequence;
+}
 
 SequenceNumber Collection::update_metadata(std::string_view id, Metadata metadata) {
-  return impl_->execute(std::array{Operation{Operation::Kind::kUpdateMetadata, make_record(id, {}, std::move(metadata))}}, false).sequence;
+  return impl_
+      ->execute(
+          std::array{Operation{Operation::Kind::kUpdateMetadata, make_record(id, {}, std::move(metadata))}},
+          false)
+      .sequence;
 }
 
 std::uint64_t Collection::erase(std::string_view id) {
-  return impl_->execute(std::array{Operation{Operation::Kind::kErase, make_record(id, {}, {})}}, false).existed;
+  return impl_->execute(std::array{Operation{Operation::Kind::kErase, make_record(id, {}, {})}}, false)
+      .existed;
 }
 
 std::uint64_t Collection::erase(std::span<const std::string> ids) {
@@ -174,7 +183,8 @@ void Collection::add_vector(std::string_view vector_name, const VectorField& fie
   if (field.dimension != 0) catalog::check_dimension("dimension", field.dimension);
   impl_->shard().change_schema([&](catalog::Schema& schema) {
     if (schema.find(vector_name)) fail(ErrorCode::kAlreadyExists, "vector '", vector_name, "' exists");
-    if (schema.vectors.size() >= catalog::kMaxVectorFields) invalid("vectors: the limit is ", catalog::kMaxVectorFields);
+    if (schema.vectors.size() >= catalog::kMaxVectorFields)
+      invalid("vectors: the limit is ", catalog::kMaxVectorFields);
     schema.add(std::string(vector_name), ElementType::kF32, field.metric, field.dimension);
   });
 }

@@ -71,13 +71,17 @@ bool RecordFilter::matches(const storage::Document& document) const {
 }
 
 struct ViewRows::Evaluator {
-  Evaluator(const shard::ReadView& view, const Filter& filter) : documents(view), filter(view, filter) {}
+  Evaluator(const shard::ReadView& view, const Filter& condition)
+      : documents(view), filter(view, condition) {}
   shard::DocumentReader documents;
   RecordFilter filter;
 };
 
-ViewRows::ViewRows(const shard::ReadView& view, const Filter* filter, const std::vector<std::uint64_t>* bad_rows)
-    : view_(view), filter_(filter && !filter->empty() ? filter : nullptr), bad_rows_(bad_rows && !bad_rows->empty() ? bad_rows : nullptr) {
+ViewRows::ViewRows(const shard::ReadView& view, const Filter* filter,
+                   const std::vector<std::uint64_t>* bad_rows)
+    : view_(view),
+      filter_(filter && !filter->empty() ? filter : nullptr),
+      bad_rows_(bad_rows && !bad_rows->empty() ? bad_rows : nullptr) {
   if (filter_) idle_.push_back(std::make_unique<Evaluator>(view, *filter_));
 }
 

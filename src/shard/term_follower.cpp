@@ -13,9 +13,11 @@ namespace {
 
 // Texts of a field: the record's text, or strings at a path of its metadata.
 template <class Sink>
-void for_each_text(const ReadView& view, const storage::Document& document, const TextField& field, Sink&& sink) {
+void for_each_text(const ReadView& view, const storage::Document& document, const TextField& field,
+                   Sink&& sink) {
   if (field.path == "text") {
-    if (!document.text.empty()) sink(document.text_compressed ? storage::document_text(document) : std::string(document.text));
+    if (!document.text.empty())
+      sink(document.text_compressed ? storage::document_text(document) : std::string(document.text));
     return;
   }
   const Metadata metadata = decode_metadata(document.metadata, view.field_names());
@@ -52,12 +54,15 @@ void TermFollower::add(const ReadView& view, const storage::Document& document, 
     for (const TextField& f : fields) analyzers_.push_back(std::make_unique<text::Analyzer>(f.analyzer));
   }
   terms_.clear();
+  bool has_text = false;  // a text without a single term counts as a document; a record without text does not
   for (std::size_t i = 0; i < fields.size(); ++i) {
     for_each_text(view, document, fields[i], [&](const std::string& text) {
-      analyzers_[i]->analyze(text, [&](const text::Token& token) { terms_.push_back({token.term, fields[i].weight}); });
+      has_text = true;
+      analyzers_[i]->analyze(
+          text, [&](const text::Token& token) { terms_.push_back({token.term, fields[i].weight}); });
     });
   }
-  if (!terms_.empty()) index_->add(row, terms_);
+  if (has_text) index_->add(row, terms_);
   for (auto& a : analyzers_) a->trim();
 }
 
@@ -88,13 +93,15 @@ bool TermFollower::replay(const ReadView& view, Context& ctx) {
   DocumentReader documents(view);
   std::uint64_t steps = 0;
   try {
-    return storage::read_changes(view.txn(), store_sequence_, [&](std::uint64_t, const storage::ChangeEntry& c) {
-      if (++steps % 1024 == 0) ctx.check();
-      if (c.collection != view.shard().collection()) return true;
-      if (c.retired_row) index_->retire(*c.retired_row);
-      if (c.kind == storage::ChangeKind::kUpsert && view.is_live(c.row)) add(view, documents.read(c.row), c.row);
-      return true;
-    });
+    return storage::read_changes(view.txn(), store_sequence_,
+                                 [&](std::uint64_t, const storage::ChangeEntry& c) {
+                                   if (++steps % 1024 == 0) ctx.check();
+                                   if (c.collection != view.shard().collection()) return true;
+                                   if (c.retired_row) index_->retire(*c.retired_row);
+                                   if (c.kind == storage::ChangeKind::kUpsert && view.is_live(c.row))
+                                     add(view, documents.read(c.row), c.row);
+                                   return true;
+                                 });
   } catch (const Error& e) {
     index_.reset();
     if (e.code() != ErrorCode::kCorruption) throw;
@@ -112,7 +119,8 @@ std::vector<QueryTerm> TermFollower::query_terms(const ReadView& view, std::stri
     for (std::string& term : terms) {
       // Another analyzer's form of the same word adds to the query only where it differs.
       const auto same = [&](const QueryTerm& t) { return t.term == term; };
-      if (std::none_of(out.begin(), out.begin() + static_cast<std::ptrdiff_t>(before), same)) out.push_back({std::move(term)});
+      if (std::none_of(out.begin(), out.begin() + static_cast<std::ptrdiff_t>(before), same))
+        out.push_back({std::move(term)});
     }
     done.push_back(field.analyzer);
   }

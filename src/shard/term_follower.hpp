@@ -1,4 +1,5 @@
-// The full-text index of a collection, in memory, built at the first text query and brought up to each view that asks.
+// The full-text index of a collection, in memory, built at the first text query and brought up to each view
+// that asks.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -19,7 +20,8 @@ class ReadView;
 /// Thread-safe. While a search runs the index does not move on; a newer view waits for it.
 class TermFollower {
  public:
-  /// Calls `search` with the index at exactly the state of `view`, which is renewed when the index is ahead of it.
+  /// Calls `search` with the index at exactly the state of `view`, which is renewed when the index is ahead
+  /// of it.
   template <class Search>
   void search(ReadView& view, Context& ctx, Search&& run) {
     // Damaged documents are missing from the index; the search says so.

@@ -12,7 +12,8 @@ namespace {
 
 // Below this many rows one pass over the vectors takes less than a few milliseconds and codes would not pay.
 constexpr std::uint64_t kCodesFrom = 20'000;
-// Values with pages of their own begin 16 bytes into a page, which aligns everything in a block; copies are laid out alike.
+// Values with pages of their own begin 16 bytes into a page, which aligns everything in a block; copies are
+// laid out alike.
 constexpr std::size_t kValueOffset = 16;
 constexpr std::size_t kAlignment = 64;
 
@@ -38,9 +39,11 @@ VectorBlock to_vector_block(const storage::BlockView& block) {
 
 }  // namespace
 
-// One walk over the blocks. What the previous directory knows of a block is taken over: its checksums were verified and
-// its copy made. When no row was retired since, old blocks cannot have moved or changed, and only new ones are read.
-std::shared_ptr<const BlockDirectory> VectorFollower::build(const ReadView& view, const BlockDirectory* previous) const {
+// One walk over the blocks. What the previous directory knows of a block is taken over: its checksums were
+// verified and its copy made. When no row was retired since, old blocks cannot have moved or changed, and
+// only new ones are read.
+std::shared_ptr<const BlockDirectory> VectorFollower::build(const ReadView& view,
+                                                            const BlockDirectory* previous) const {
   auto out = std::make_shared<BlockDirectory>();
   out->txn = view.txn().id();
   out->map_epoch = view.shard().store().env().map_epoch();
@@ -50,7 +53,8 @@ std::shared_ptr<const BlockDirectory> VectorFollower::build(const ReadView& view
   const storage::RowSpace space{storage::BlockKind::kVectors, view.shard().collection(), field_.number, 0};
   const std::size_t row_bytes = field_.dimension * sizeof(float);
   std::uint64_t from = 0;
-  const bool extends = previous && previous->map_epoch == out->map_epoch && previous->retired_sequence == out->retired_sequence &&
+  const bool extends = previous && previous->map_epoch == out->map_epoch &&
+                       previous->retired_sequence == out->retired_sequence &&
                        previous->end_row <= out->end_row;
   if (extends) {
     out->blocks = previous->blocks;
@@ -99,7 +103,8 @@ std::shared_ptr<const BlockDirectory> VectorFollower::build(const ReadView& view
       if (e.code() != ErrorCode::kCorruption) throw;
       started = true;
       ++out->degraded;  // at least one; verify tells how many
-      if (damaged_row == reader.damaged_last_row()) break;  // the tree itself is damaged: the walk does not get on
+      if (damaged_row == reader.damaged_last_row())
+        break;  // the tree itself is damaged: the walk does not get on
       damaged_row = reader.damaged_last_row();
     }
   }
@@ -115,7 +120,8 @@ std::shared_ptr<const BlockDirectory> VectorFollower::build(const ReadView& view
 
 void VectorFollower::follow_codes(const ReadView& view, const BlockDirectory& directory) {
   if (directory.list.row_count() < kCodesFrom) return;
-  const std::uint64_t dead = codes_appended_ > directory.list.row_count() ? codes_appended_ - directory.list.row_count() : 0;
+  const std::uint64_t dead =
+      codes_appended_ > directory.list.row_count() ? codes_appended_ - directory.list.row_count() : 0;
   if (!codes_ || dead * 2 > codes_appended_) {
     codes_ = std::make_shared<CodeStore>(field_.metric, field_.dimension);
     codes_end_ = codes_appended_ = 0;

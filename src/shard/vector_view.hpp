@@ -1,4 +1,5 @@
-// What dense search reads: the vectors of one field where they lie in the truth, and their 8-bit codes in memory.
+// What dense search reads: the vectors of one field where they lie in the truth, and their 8-bit codes in
+// memory.
 #pragma once
 #include <atomic>
 #include <cstdint>
@@ -14,12 +15,12 @@ namespace vecstore::shard {
 
 class ReadView;
 
-/// The blocks of one field as one transaction sees them. Rows' checksums were verified when a block was first seen by this
-/// process. Immutable, shared by queries of the same snapshot.
+/// The blocks of one field as one transaction sees them. Rows' checksums were verified when a block was first
+/// seen by this process. Immutable, shared by queries of the same snapshot.
 struct BlockDirectory {
   struct Block {
     VectorBlock view;
-    std::uint64_t sequence = 0;               ///< With the rows it identifies the content: blocks are immutable.
+    std::uint64_t sequence = 0;  ///< With the rows it identifies the content: blocks are immutable.
     std::shared_ptr<const std::vector<char>> copy;  ///< Small blocks lie unaligned in the map and are copied.
   };
   std::vector<Block> blocks;
@@ -53,9 +54,9 @@ class VectorFollower {
   std::mutex mutex_;
   std::shared_ptr<const BlockDirectory> directory_;
   std::shared_ptr<CodeStore> codes_;
-  std::uint64_t codes_end_ = 0;      // rows below this were appended
+  std::uint64_t codes_end_ = 0;  // rows below this were appended
   std::uint64_t codes_appended_ = 0;
-  bool scanned_ = false;             // a full scan was made since the program began
+  bool scanned_ = false;  // a full scan was made since the program began
 };
 
 }  // namespace vecstore::shard
