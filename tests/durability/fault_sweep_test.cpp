@@ -24,7 +24,7 @@ constexpr Fault kFaults[] = {
 };
 
 // One run in a child. Empty, or how the child ended.
-std::string run_once(const Script& script, const Model& model, const std::string& root, Run& run,
+std::string run_once(const Script& script, const Model& model, const std::string& root, Trial& run,
                      std::uint64_t target, shim_fault fault, bool* killed) {
   std::memset(&run, 0, sizeof run);
   std::strncpy(run.shim.root, root.c_str(), sizeof run.shim.root - 1);
@@ -49,7 +49,7 @@ class Sweep {
     std::uint64_t calls = 0;
     {
       const Scratch scratch;
-      const Shared<Run> run;
+      const Shared<Trial> run;
       const std::string ended = run_once(script_, model_, scratch.path(), *run, 0, SHIM_NONE, nullptr);
       EXPECT_EQ(ended, "");
       EXPECT_STREQ(run->failure, "");
@@ -61,7 +61,7 @@ class Sweep {
     const std::uint64_t step = stride(17);
     Findings found = in_parallel([&](std::uint64_t first, std::uint64_t jobs, Findings& findings) {
       const Scratch scratch;
-      const Shared<Run> run;
+      const Shared<Trial> run;
       for (std::uint64_t i = 1 + step * first; i <= calls; i += step * jobs) one(i, scratch, *run, findings);
     });
     found.counts["calls"] = calls;
@@ -69,7 +69,7 @@ class Sweep {
   }
 
  private:
-  void one(std::uint64_t target, const Scratch& scratch, Run& run, Findings& findings) {
+  void one(std::uint64_t target, const Scratch& scratch, Trial& run, Findings& findings) {
     scratch.clear();
     bool killed = false;
     std::string wrong = run_once(script_, model_, scratch.path(), run, target, fault_.kind, &killed);
@@ -95,7 +95,7 @@ class Sweep {
     if (!wrong.empty()) findings.fail(place(target, run) + ": " + wrong);
   }
 
-  std::string place(std::uint64_t target, const Run& run) const {
+  std::string place(std::uint64_t target, const Trial& run) const {
     return concat(script_.name, ", ", fault_.name, " at call ", target, " (", kCalls[run.shim.fired_call],
                   run.shim.fired_sync ? " with O_DSYNC" : "", " of ",
                   static_cast<const char*>(run.shim.fired_path), "), step ", run.acknowledged);

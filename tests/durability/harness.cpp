@@ -1,5 +1,6 @@
 #include "durability/harness.hpp"
 
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -117,6 +118,7 @@ Findings in_parallel(const Worker& work) {
     int out;
   };
   std::vector<Child> children;
+  const SharedMemory notes(jobs * Findings::kNoteBytes);
   std::cout.flush();
   for (std::uint64_t w = 0; w < jobs; ++w) {
     int ends[2];
@@ -126,6 +128,7 @@ Findings in_parallel(const Worker& work) {
     if (pid == 0) {
       ::close(ends[0]);
       Findings findings;
+      findings.note = notes.data() + w * Findings::kNoteBytes;
       try {
         work(w, jobs, findings);
       } catch (const std::exception& e) {
@@ -152,8 +155,11 @@ Findings in_parallel(const Worker& work) {
     int status = 0;
     ::waitpid(child.pid, &status, 0);
     add_serialized(text, all);
-    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-      all.fail("a worker died, wait status " + std::to_string(status));
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+      const auto w = static_cast<std::size_t>(&child - children.data());
+      all.fail("a worker died, wait status " + std::to_string(status) +
+               ", at: " + (notes.data() + w * Findings::kNoteBytes));
+    }
   }
   return all;
 }

@@ -59,6 +59,8 @@ std::string in_child(const std::function<void()>& work, bool* killed = nullptr);
 struct Findings {
   std::map<std::string, std::uint64_t> counts;
   std::vector<std::string> failures;
+  static constexpr std::size_t kNoteBytes = 512;
+  char* note = nullptr;  ///< In a worker: what it is at, for the report should it die.
 
   void fail(std::string what);
   /// "name count, name count, ..."

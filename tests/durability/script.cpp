@@ -78,7 +78,8 @@ Script changes(Maker make, int commits) {
       step = {Step::Kind::kMixed,
               {make.item(any(), 5000), make.item(id(static_cast<std::uint32_t>(10 * i)), 100)}};
       step.erased = {any()};
-      std::erase_if(step.erased, [&](const std::string& e) { return e == step.items[0].id; });
+      std::erase_if(step.erased,
+                    [&](const std::string& e) { return e == step.items[0].id || e == step.items[1].id; });
     }
     for (const Item& item : step.items) {
       if (step.kind == Step::Kind::kErase)

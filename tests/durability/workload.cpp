@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <cstring>
 #include <fstream>
+#include <memory>
 #include <stdexcept>
 
 #include "base/error.hpp"
@@ -43,7 +44,7 @@ std::uint64_t kernel_writes() {
 
 class Runner {
  public:
-  Runner(const Script& script, const Model& model, const std::string& root, Run& run)
+  Runner(const Script& script, const Model& model, const std::string& root, Trial& run)
       : script_(script), model_(model), root_(root), run_(run) {}
 
   void all() {
@@ -62,7 +63,8 @@ class Runner {
 
   void open(std::size_t i) {
     database_.reset();
-    database_ = Database::open(database_path(root_, script_.database[i]), script_.map_size, is_create(i));
+    database_ =
+        std::make_unique<Database>(database_path(root_, script_.database[i]), script_.map_size, is_create(i));
   }
 
   void attempt(std::size_t i) {
@@ -134,7 +136,8 @@ class Runner {
 
   void open_existing(std::size_t i) {
     database_.reset();
-    database_ = Database::open(database_path(root_, script_.database[i]), script_.map_size, false);
+    database_ =
+        std::make_unique<Database>(database_path(root_, script_.database[i]), script_.map_size, false);
   }
 
   void expect_content(std::size_t i, const char* when) {
@@ -146,28 +149,34 @@ class Runner {
   const Script& script_;
   const Model& model_;
   const std::string& root_;
-  Run& run_;
+  Trial& run_;
   std::unique_ptr<Database> database_;
 };
 
-Step probe() { return {Step::Kind::kUpsert, {Item{"probe", {1, 2, 3, 4}, "a probe", 1}}}; }
+// Far from all others.
+const Item kProbe{"probe", {-1, -2, -3, -4}, "a probe", 1};
 
 // Any of [first, last] steps of the model, in one database.
 std::string check_database(const Script& script, const Model& model, const std::string& root, int d,
                            std::uint64_t first, std::uint64_t last, bool created) {
-  const auto database = Database::open(database_path(root, d), script.map_size, !created);
-  const Content found = database->content();
+  Database database(database_path(root, d), script.map_size, !created);
+  const Content found = database.content();
   bool right = false;
   for (std::uint64_t j = first; j <= last; ++j) right |= found == model.after(j, d);
   if (!right) {
     return concat("database ", d, " is in no state between ", first, " and ", last,
                   " steps: ", difference(found, model.after(last, d)));
   }
-  if (const std::string damages = database->damages(); !damages.empty()) return concat("verify: ", damages);
-  if (!created) database->apply({Step::Kind::kCreate});
-  database->apply(probe());
-  if (!database->content().contains("probe")) return "a new write was accepted but is not there";
-  database->close();
+  if (const std::string damages = database.damages(); !damages.empty()) return concat("verify: ", damages);
+  if (!created) database.apply({Step::Kind::kCreate});
+  database.apply({Step::Kind::kUpsert, {kProbe}});
+  const Content after = database.content();
+  if (after.size() != found.size() + 1 || !after.contains(kProbe.id) ||
+      after.at(kProbe.id) != describe(kProbe)) {
+    return "a new write was accepted but is not there";
+  }
+  if (!database.finds(kProbe)) return "a new write cannot be found";
+  database.close();
   return {};
 }
 
@@ -175,7 +184,7 @@ std::string check_database(const Script& script, const Model& model, const std::
 
 std::string database_path(const std::string& root, int database) { return concat(root, "/db", database); }
 
-void run_script(const Script& script, const Model& model, const std::string& root, Run& run) {
+void run_script(const Script& script, const Model& model, const std::string& root, Trial& run) {
   try {
     const std::uint64_t before = kernel_writes();
     const std::uint64_t seen = run.shim.writes;
@@ -189,13 +198,14 @@ void run_script(const Script& script, const Model& model, const std::string& roo
 }
 
 std::string check_result(const Script& script, const Model& model, const std::string& root,
-                         std::uint64_t acknowledged, std::uint64_t begun) {
+                         std::uint64_t acknowledged, std::uint64_t begun, int first_database) {
   try {
     std::uint64_t at = 0;
     for (int d = 0; d < script.databases(); ++d) {
       const std::uint64_t create = at;  // the step that creates it
       while (at < script.steps.size() && script.database[at] == d) ++at;
       if (create >= begun) break;
+      if (d < first_database) continue;
       const bool created = create < acknowledged;
       const std::string wrong = check_database(
           script, model, root, d, std::max(create, std::min(acknowledged, at)), std::min(begun, at), created);

@@ -12,7 +12,7 @@ namespace vecstore::durability {
 enum Mark : unsigned { kBegin = 1, kAcknowledged = 2 };
 
 /// Shared with the parent; survives the child.
-struct Run {
+struct Trial {
   shim_state shim;
   std::uint64_t begun;         ///< Steps that were started.
   std::uint64_t acknowledged;  ///< Steps whose call returned.
@@ -30,11 +30,12 @@ std::string database_path(const std::string& root, int database);
 /// against the contract: kDiskFull and kIo leave the content as it was and the handle usable, kUnknownOutcome
 /// poisons the handle and reopening finds the step done or not done, whole; then the step is tried again.
 /// Fills `run`.
-void run_script(const Script& script, const Model& model, const std::string& root, Run& run);
+void run_script(const Script& script, const Model& model, const std::string& root, Trial& run);
 
 /// Opens what is below `root` and says what is wrong with it, empty when nothing: content is that after j
-/// steps for one acknowledged <= j <= begun, verify is clean, new writes are accepted.
+/// steps for one acknowledged <= j <= begun, verify is clean, new writes are accepted. Databases before
+/// `first_database` are not looked at.
 std::string check_result(const Script& script, const Model& model, const std::string& root,
-                         std::uint64_t acknowledged, std::uint64_t begun);
+                         std::uint64_t acknowledged, std::uint64_t begun, int first_database = 0);
 
 }  // namespace vecstore::durability
