@@ -12,7 +12,6 @@
 #include "base/json.hpp"
 #include "base/metadata_codec.hpp"
 #include "base/utf8.hpp"
-#include "quant/norms.hpp"
 #include "shard/read_view.hpp"
 #include "storage/document.hpp"
 #include "storage/format.hpp"
@@ -23,21 +22,14 @@ namespace {
 using shard::PreparedVector;
 using shard::PreparedWrite;
 
-PreparedVector prepare_dense(std::string_view what, const std::vector<float>& values,
-                             catalog::VectorFieldSchema& field) {
+PreparedVector admit_dense(std::string_view what, const std::vector<float>& values,
+                           catalog::VectorFieldSchema& field) {
   if (field.dimension == 0) {
     catalog::check_dimension(concat("dimension of ", what), values.size());
     field.dimension = values.size();
   }
-  PreparedVector out;
-  out.field = field.number;
-  out.element = ElementType::kF32;
-  out.inverse_norm = check_dense(what, values, field.dimension, field.metric);
-  out.bytes.resize(values.size() * sizeof(float));
-  // Minus zero becomes zero, so that equal vectors have equal bytes.
-  float* target = reinterpret_cast<float*>(out.bytes.data());
-  for (std::size_t i = 0; i < values.size(); ++i) target[i] = values[i] + 0.0f;
-  return out;
+  check_dense(what, values, field.dimension, field.metric);
+  return shard::prepare_dense(field.number, values);
 }
 
 void prepare_vector(std::string_view name, const Vector& vector, catalog::Schema& schema,
@@ -48,7 +40,7 @@ void prepare_vector(std::string_view name, const Vector& vector, catalog::Schema
     if (!field) {
       invalid(what, " is not declared: add_vector declares it, or the option `vectors` of create_collection");
     }
-    out.push_back(prepare_dense(what, vector.dense(), *field));
+    out.push_back(admit_dense(what, vector.dense(), *field));
   }
   if (vector.sparse()) {
     const Sparse sparse = check_sparse(concat(what, ".sparse"), *vector.sparse());
@@ -134,21 +126,22 @@ void check_id(std::string_view id) {
   if (!valid_utf8(id)) invalid("id is not valid UTF-8");
 }
 
-float check_dense(std::string_view what, std::span<const float> vector, std::size_t dimension,
-                  Metric metric) {
-  if (vector.size() != dimension)
+void check_dense(std::string_view what, std::span<const float> vector, std::size_t dimension, Metric metric) {
+  if (vector.size() != dimension) {
     invalid(what, " has dimension ", vector.size(), "; the collection's is ", dimension);
-  for (std::size_t i = 0; i < vector.size(); ++i) {
-    if (!std::isfinite(vector[i])) invalid(what, "[", i, "] is not finite");
   }
-  const float inverse = inverse_norm(vector.data(), vector.size());
-  if (inverse > 0) return inverse;
-  const double norm = norm_in_double(vector.data(), vector.size());
-  if (norm == 0 && metric == Metric::kCosine)
+  double squares = 0;  // what is not finite shows in the sum; which component it was is looked for only then
+  for (float x : vector) squares += static_cast<double>(x) * static_cast<double>(x);
+  if (!std::isfinite(squares)) {
+    for (std::size_t i = 0; i < vector.size(); ++i) {
+      if (!std::isfinite(vector[i])) invalid(what, "[", i, "] is not finite");
+    }
+  }
+  if (squares == 0 && metric == Metric::kCosine)
     invalid(what, " has zero norm, for which the cosine is undefined");
+  const double norm = std::sqrt(squares);
   if (norm > static_cast<double>(std::numeric_limits<float>::max()))
     invalid(what, ": norm not representable (", norm, ")");
-  return inverse;
 }
 
 Sparse check_sparse(std::string_view what, Sparse sparse) {

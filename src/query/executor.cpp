@@ -6,7 +6,6 @@
 #include "base/error.hpp"
 #include "base/executor.hpp"
 #include "base/metadata_codec.hpp"
-#include "index/vector/flat_index.hpp"
 #include "query/record_filter.hpp"
 
 namespace vecstore::query {
@@ -78,10 +77,9 @@ std::vector<RowScore> Execution::run_vector(const Leaf& leaf, PlanNode& node, Co
   if (field->dimension == 0) return {};  // no record has a vector yet
   const shard::VectorView vectors = view_.shard().vectors(*field).view(view_);
   ctx.counters.records_degraded += vectors.directory->degraded;
-  node.properties.emplace_back("scan", vectors.codes.empty() ? "f32" : "8-bit codes, then f32");
+  node.properties.emplace_back("scan", vectors.has_codes ? "8-bit codes, then f32" : "f32");
   const IdOrder order(view_);
   const ViewRows rows(view_, filter(), &vectors.directory->bad_rows);
-  const FlatIndex index(field->metric, vectors.directory->list, vectors.codes);
   const ParallelFor parallel = [&](std::size_t count, const std::function<void(std::size_t)>& fn) {
     Executor::shared().parallel_for(count, request_.threads, fn);
   };
@@ -95,23 +93,24 @@ std::vector<RowScore> Execution::run_vector(const Leaf& leaf, PlanNode& node, Co
   query.threads = request_.threads;
   query.parallel = request_.threads > 1 ? &parallel : nullptr;
   TopK out = make_collector(query, &order);
-  index.search(query, ctx, out);
+  vectors.index->search(query, ctx, out);
   note_filter(rows, ctx);
   return out.take();
 }
 
 std::vector<RowScore> Execution::run_terms(const Leaf& leaf, PlanNode& node, Context& ctx) {
-  const std::vector<QueryTerm> terms = shard::TermFollower::query_terms(view_, *request_.text);
+  const std::vector<QueryTerm> terms =
+      segment::TextSegment::query_terms(view_.schema().text_fields, *request_.text);
   node.properties.emplace_back("terms", std::to_string(terms.size()));
   std::vector<RowScore> found;
-  view_.shard().terms().search(view_, ctx, [&](const TermIndex& index) {
+  view_.shard().terms().search(view_, ctx, [&](const segment::TextSegment& texts) {
     const IdOrder order(view_);
     const ViewRows rows(view_, filter(), nullptr);
     TermQuery query;
     query.terms = terms;
     query.filter = filter() ? &rows : nullptr;
     TopK out(leaf.k, leaf.score_threshold, &order);
-    index.search(query, ctx, out);
+    texts.search(query, ctx, out);
     note_filter(rows, ctx);
     found = out.take();
   });

@@ -2,6 +2,7 @@
 #pragma once
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -49,6 +50,9 @@ struct PreparedBatch {
     return true;
   }
 };
+
+/// A dense vector as it is stored: minus zero becomes zero, so that equal vectors have equal bytes.
+PreparedVector prepare_dense(std::uint16_t field, std::span<const float> values);
 
 /// Thrown when the schema is no longer the one that a batch was prepared for: prepare again.
 struct SchemaChanged {};

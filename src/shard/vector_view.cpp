@@ -10,8 +10,6 @@
 namespace vecstore::shard {
 namespace {
 
-// Below this many rows one pass over the vectors takes less than a few milliseconds and codes would not pay.
-constexpr std::uint64_t kCodesFrom = 20'000;
 // Values with pages of their own begin 16 bytes into a page, which aligns everything in a block; copies are
 // laid out alike.
 constexpr std::size_t kValueOffset = 16;
@@ -118,31 +116,6 @@ std::shared_ptr<const BlockDirectory> VectorFollower::build(const ReadView& view
   return out;
 }
 
-void VectorFollower::follow_codes(const ReadView& view, const BlockDirectory& directory) {
-  if (directory.list.row_count() < kCodesFrom) return;
-  const std::uint64_t dead =
-      codes_appended_ > directory.list.row_count() ? codes_appended_ - directory.list.row_count() : 0;
-  if (!codes_ || dead * 2 > codes_appended_) {
-    codes_ = std::make_shared<CodeStore>(field_.metric, field_.dimension);
-    codes_end_ = codes_appended_ = 0;
-  }
-  if (view.state().next_row <= codes_end_) return;
-  auto bad = directory.bad_rows.begin();
-  const auto first = std::partition_point(directory.blocks.begin(), directory.blocks.end(),
-                                          [this](const auto& b) { return b.view.last_row() < codes_end_; });
-  for (auto it = first; it != directory.blocks.end(); ++it) {
-    const VectorBlock& b = it->view;
-    for (std::uint32_t i = 0; i < b.count; ++i) {
-      const std::uint64_t row = b.row(i);
-      while (bad != directory.bad_rows.end() && *bad < row) ++bad;
-      if (row < codes_end_ || (bad != directory.bad_rows.end() && *bad == row)) continue;
-      codes_->append(row, b.vector(i), b.inverse_norms ? b.inverse_norms[i] : 0.0f);
-      ++codes_appended_;
-    }
-  }
-  codes_end_ = view.state().next_row;
-}
-
 VectorView VectorFollower::view(const ReadView& view) {
   std::lock_guard lock(mutex_);
   VectorView out;
@@ -156,9 +129,10 @@ VectorView VectorFollower::view(const ReadView& view) {
     out.directory = directory_;
   }
   // The first search reads all vectors anyway; codes are made when a second one comes.
-  if (scanned_) follow_codes(view, *out.directory);
+  if (scanned_) segment_.follow(out.directory->list, out.directory->bad_rows, view.state().next_row);
   scanned_ = true;
-  if (codes_) out.codes = codes_->view();
+  out.index = segment_.index(out.directory->list);
+  out.has_codes = segment_.has_codes();
   return out;
 }
 
