@@ -1,7 +1,6 @@
 // Text: chunks with exact places, and the splitters that make them.
 #pragma once
 #include <cstddef>
-#include <initializer_list>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -48,9 +47,9 @@ class RecursiveTextSplitter {
   RecursiveTextSplitter& chunk_size(std::size_t code_points);
   /// Most code points that two neighbours share; less than chunk_size.
   RecursiveTextSplitter& overlap(std::size_t code_points);
-  /// Literal separators, coarsest first. An empty list means {""}: cut at the limit.
+  /// Literal separators in UTF-8, coarsest first; those behind an empty one are never used. An empty list
+  /// means {""}: cut at the limit. Throws kInvalidArgument for a separator that is not valid UTF-8.
   RecursiveTextSplitter& separators(std::vector<std::string> list);
-  RecursiveTextSplitter& separators(std::initializer_list<std::string_view> list);
 
   /// Throws kInvalidArgument when chunk_size is 0 or overlap >= chunk_size.
   std::vector<Chunk> split(std::string_view text) const;

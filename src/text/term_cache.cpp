@@ -1,0 +1,75 @@
+#include "text/term_cache.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+namespace vecstore::text {
+namespace {
+
+constexpr std::size_t kFirstSlots = 256;
+constexpr std::size_t kFirstBlock = 4096;
+constexpr std::size_t kLargestBlock = 256 * 1024;
+constexpr std::uint64_t kMultiplier = 0x9E3779B97F4A7C15ULL;
+
+std::uint64_t mix(std::uint64_t a) {
+  const auto product = static_cast<unsigned __int128>(a) * kMultiplier;
+  return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
+}
+
+}  // namespace
+
+std::uint64_t TermCache::hash(std::string_view key) {
+  std::uint64_t h = key.size() * kMultiplier;
+  const char* p = key.data();
+  std::size_t left = key.size();
+  for (; left >= 8; p += 8, left -= 8) {
+    std::uint64_t v;
+    std::memcpy(&v, p, 8);
+    h = mix(h ^ v);
+  }
+  std::uint64_t tail = 0;
+  std::memcpy(&tail, p, left);
+  return mix(h ^ tail ^ kMultiplier);
+}
+
+std::string_view TermCache::insert(std::string_view key, std::uint64_t hash, std::string_view term) {
+  if (used_ * 2 >= slots_.size()) grow();
+  char* data = allocate(key.size() + term.size());
+  std::memcpy(data, key.data(), key.size());
+  std::memcpy(data + key.size(), term.data(), term.size());
+  std::size_t i = hash & (slots_.size() - 1);
+  while (slots_[i].data != nullptr) i = (i + 1) & (slots_.size() - 1);
+  slots_[i] = {hash, data, static_cast<std::uint16_t>(key.size()), static_cast<std::uint16_t>(term.size())};
+  ++used_;
+  return slots_[i].term();
+}
+
+void TermCache::grow() {
+  std::vector<Entry> old =
+      std::exchange(slots_, std::vector<Entry>(std::max(kFirstSlots, slots_.size() * 2)));
+  for (const Entry& e : old) {
+    if (e.data == nullptr) continue;
+    std::size_t i = e.hash & (slots_.size() - 1);
+    while (slots_[i].data != nullptr) i = (i + 1) & (slots_.size() - 1);
+    slots_[i] = e;
+  }
+}
+
+char* TermCache::allocate(std::size_t bytes) {
+  if (next_ == nullptr || bytes > block_free_) {
+    const std::size_t wanted = std::clamp(arena_bytes_, kFirstBlock, kLargestBlock);
+    block_free_ = std::max(wanted, bytes);
+    arena_.push_back(std::make_unique<char[]>(block_free_));
+    next_ = arena_.back().get();
+    arena_bytes_ += block_free_;
+  }
+  char* data = next_;
+  next_ += bytes;
+  block_free_ -= bytes;
+  return data;
+}
+
+void TermCache::clear() { *this = TermCache(); }
+
+}  // namespace vecstore::text
