@@ -17,21 +17,26 @@ vecstore_library(vecstore_simdjson simdjson.h simdjson)
 vecstore_library(vecstore_zstd zstd.h zstd)
 set(VECSTORE_DEPENDENCIES vecstore_roaring vecstore_utf8proc vecstore_stemmer vecstore_simdjson vecstore_zstd Threads::Threads)
 
+# What an installed static library asks its consumers to link, by plain name; see vecstoreConfig.cmake.in.
+set(VECSTORE_SYSTEM_LIBRARIES roaring utf8proc stemmer simdjson zstd)
+
 if(VECSTORE_LMDB STREQUAL system)
   vecstore_library(vecstore_lmdb lmdb.h lmdb)
+  list(APPEND VECSTORE_SYSTEM_LIBRARIES lmdb)
 else()
   set(VECSTORE_LMDB_DIR ${CMAKE_SOURCE_DIR}/build/deps/lmdb CACHE PATH "Sources of LMDB, as tools/setup.sh unpacks them")
   if(NOT EXISTS ${VECSTORE_LMDB_DIR}/mdb.c)
     message(FATAL_ERROR "LMDB sources not found in ${VECSTORE_LMDB_DIR}: run tools/setup.sh, or configure with -DVECSTORE_LMDB=system")
   endif()
-  add_library(vecstore_lmdb STATIC ${VECSTORE_LMDB_DIR}/mdb.c ${VECSTORE_LMDB_DIR}/midl.c)
-  target_include_directories(vecstore_lmdb SYSTEM INTERFACE $<BUILD_INTERFACE:${VECSTORE_LMDB_DIR}>)
-  target_compile_options(vecstore_lmdb PRIVATE -w)
+  # The objects become part of libvecstore, so that who links it needs no LMDB.
+  add_library(vecstore_lmdb_objects OBJECT ${VECSTORE_LMDB_DIR}/mdb.c ${VECSTORE_LMDB_DIR}/midl.c)
+  target_compile_options(vecstore_lmdb_objects PRIVATE -w)
   if(VECSTORE_SANITIZE MATCHES thread)
     # LMDB's lock-free reader table is a benign race by design; its own code is not instrumented for threads.
   elseif(VECSTORE_SANITIZE MATCHES address)
     # LMDB relies on unaligned access within pages: AddressSanitizer sees it, UndefinedBehaviorSanitizer does not.
-    target_compile_options(vecstore_lmdb PRIVATE -fsanitize=address)
+    target_compile_options(vecstore_lmdb_objects PRIVATE -fsanitize=address)
   endif()
-  target_link_libraries(vecstore_lmdb PRIVATE Threads::Threads)
+  add_library(vecstore_lmdb INTERFACE)
+  target_include_directories(vecstore_lmdb SYSTEM INTERFACE $<BUILD_INTERFACE:${VECSTORE_LMDB_DIR}>)
 endif()

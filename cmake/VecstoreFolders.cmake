@@ -1,6 +1,7 @@
 # A folder under src/ needs no build file of its own: every x.cpp joins the library, every x_test.cpp beside it
 # joins the folder's test program, and the ISA in a file's name (x_avx2.cpp) selects its flags. Nothing else in
 # the project carries an instruction-set flag.
+set(VECSTORE_ISA_sse42 -msse4.2)
 set(VECSTORE_ISA_avx2 -mavx2 -mfma -mf16c -mbmi2 -mpopcnt)
 set(VECSTORE_ISA_avx512 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mavx2 -mfma -mf16c -mbmi2 -mpopcnt)
 set(VECSTORE_ISA_amx ${VECSTORE_ISA_avx512} -mavx512bf16 -mamx-tile -mamx-bf16 -mamx-int8)
@@ -15,7 +16,7 @@ endif()
 
 function(vecstore_isa_flags)
   foreach(file ${ARGN})
-    foreach(isa avx2 avx512 amx)
+    foreach(isa sse42 avx2 avx512 amx)
       if(file MATCHES "_${isa}\\.cpp$")
         set_source_files_properties(${file} PROPERTIES COMPILE_OPTIONS "${VECSTORE_ISA_${isa}}")
       endif()
@@ -28,7 +29,8 @@ function(vecstore_test name)
   target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR}/tests)
   target_link_libraries(${name} PRIVATE vecstore vecstore_options vecstore_lmdb ${VECSTORE_DEPENDENCIES} GTest::gtest_main)
   target_compile_definitions(${name} PRIVATE VECSTORE_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
-  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT 600)
+  # The label is the program's name: ctest -L '^io_test$'.
+  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT 600 LABELS ${name})
 endfunction()
 
 function(vecstore_folder folder)

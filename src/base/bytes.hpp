@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "base/error.hpp"
+#include "base/varint.hpp"
 
 namespace vecstore {
 
@@ -50,14 +51,6 @@ T load_big_endian(const char* p) {
   T v = 0;
   for (std::size_t i = 0; i < sizeof(T); ++i) v = static_cast<T>(v << 8) | static_cast<unsigned char>(p[i]);
   return v;
-}
-
-inline void put_varint(std::string& out, std::uint64_t v) {
-  while (v >= 0x80) {
-    out += static_cast<char>(v | 0x80);
-    v >>= 7;
-  }
-  out += static_cast<char>(v);
 }
 
 /// Reads stored bytes front to back; running past the end is kCorruption that names what was being read.

@@ -1,0 +1,154 @@
+// LMDB behind a thin interface of our own: environments, transactions, cursors. The only users of lmdb.h are this
+// pair of files and lmdb_file.cpp, which reads the same pages without the engine.
+#pragma once
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <shared_mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "storage/format.hpp"
+
+struct MDB_env;
+struct MDB_txn;
+struct MDB_cursor;
+
+namespace vecstore::storage {
+
+class Env;
+
+/// Thrown inside a write transaction when the map is full; Env's owner grows the map and starts again.
+struct MapFull {};
+
+/// Walks the keys of one keyspace. Views die with the transaction, in a write transaction with its next write.
+class Cursor {
+ public:
+  Cursor(MDB_txn* txn, unsigned dbi);
+  Cursor(Cursor&& o) noexcept : cursor_(o.cursor_) { o.cursor_ = nullptr; }
+  Cursor(const Cursor&) = delete;
+  Cursor& operator=(const Cursor&) = delete;
+  Cursor& operator=(Cursor&&) = delete;
+  ~Cursor();
+
+  /// Moves to the first key >= `key`; false at the end.
+  bool seek(std::string_view key);
+  bool next();
+  bool last();
+  std::string_view key() const { return key_; }
+  std::string_view value() const { return value_; }
+
+ private:
+  bool move(std::string_view key, int operation);
+  MDB_cursor* cursor_ = nullptr;
+  std::string_view key_;
+  std::string_view value_;
+};
+
+/// Reading, in either kind of transaction.
+class Txn {
+ public:
+  Txn(const Txn&) = delete;
+  Txn& operator=(const Txn&) = delete;
+
+  std::optional<std::string_view> get(Keyspace keyspace, std::string_view key) const;
+  Cursor cursor(Keyspace keyspace) const;
+
+ protected:
+  explicit Txn(Env& env) : env_(&env) {}
+  ~Txn() = default;
+  Env* env_;
+  MDB_txn* txn_ = nullptr;
+};
+
+/// One consistent snapshot. Keeps its pages from being reused, so it lives for one call only. The map cannot grow while
+/// it lives.
+class ReadTxn : public Txn {
+ public:
+  explicit ReadTxn(Env& env);
+  ~ReadTxn();
+  /// Moves to the newest commit; views taken before die.
+  void renew();
+  std::uint64_t id() const;
+
+ private:
+  std::shared_lock<std::shared_mutex> gate_;
+};
+
+/// The one write transaction. Its thread begins, uses and ends it; without commit() it is rolled back.
+class WriteTxn : public Txn {
+ public:
+  explicit WriteTxn(Env& env);
+  ~WriteTxn();
+  void put(Keyspace keyspace, std::string_view key, std::string_view value);
+  /// Room for a value that the caller fills at once, every byte of it.
+  char* reserve(Keyspace keyspace, std::string_view key, std::size_t size);
+  bool erase(Keyspace keyspace, std::string_view key);
+  void commit();
+  /// How many puts and erases there were.
+  std::uint64_t writes() const { return writes_; }
+
+ private:
+  std::shared_lock<std::shared_mutex> gate_;
+  std::uint64_t writes_ = 0;
+};
+
+struct EnvOptions {
+  bool read_only = false;
+  bool create = false;    ///< Make the file when it is missing; never for an existing store.
+  bool no_lock = false;   ///< For read-only media: nobody can be writing.
+  bool relaxed = false;   ///< Do not sync the meta page at each commit.
+  std::uint64_t map_size = 0;
+  std::uint64_t max_map_size = 0;
+};
+
+struct EnvStats {
+  std::uint64_t file_bytes = 0;
+  std::uint64_t free_bytes = 0;
+  std::uint64_t map_bytes = 0;
+  std::uint64_t last_txn = 0;
+};
+
+/// One LMDB environment: the file `data.mdb` and its lock file in a directory. Thread-safe.
+class Env {
+ public:
+  /// kUnsupportedFormat for LMDB versions 0.9.26 to 0.9.33, whose locking can corrupt.
+  Env(const std::string& directory, const EnvOptions& options);
+  ~Env();
+  Env(const Env&) = delete;
+  Env& operator=(const Env&) = delete;
+
+  /// Doubles the map, waiting for this process's transactions to end; kQuotaExceeded at the limit.
+  void grow();
+  /// Follows a map that another process has grown.
+  void adopt_size();
+  /// Frees the slots of readers that died.
+  void check_readers();
+  /// True after an error that LMDB cannot recover from in this process.
+  bool fatal() const { return fatal_.load(std::memory_order_relaxed); }
+  EnvStats stats();
+  /// After fork(): forget everything without touching files or locks.
+  void abandon();
+
+ private:
+  friend class Txn;
+  friend class ReadTxn;
+  friend class WriteTxn;
+  MDB_txn* take_reader();
+  void give_reader(MDB_txn* txn);
+  void open_keyspaces(bool create);
+
+  std::string directory_;
+  EnvOptions options_;
+  MDB_env* env_ = nullptr;
+  unsigned dbis_[kKeyspaces] = {};
+  std::shared_mutex gate_;          // shared by every transaction, exclusive while the map is resized
+  std::mutex readers_mutex_;
+  std::vector<MDB_txn*> readers_;   // reset read transactions, to be renewed
+  std::atomic<bool> fatal_{false};
+};
+
+}  // namespace vecstore::storage

@@ -1,0 +1,102 @@
+#include "storage/rows.hpp"
+
+#include "storage/keys.hpp"
+
+namespace vecstore::storage {
+
+std::string RowSpace::key(std::uint64_t last_row) const {
+  return kind == BlockKind::kVectors ? vector_key(collection, field, last_row) : document_key(collection, last_row);
+}
+
+bool RowReader::open_current(bool found, bool verify_directory) {
+  have_ = false;
+  if (!found) return false;
+  const std::string_view key = cursor_.key();
+  const std::string prefix = space_.key(0);
+  const std::size_t head = prefix.size() - 8;
+  if (key.size() != prefix.size() || key.substr(0, head) != std::string_view(prefix).substr(0, head)) return false;
+  key_row_ = load_big_endian<std::uint64_t>(key.data() + head);
+  block_ = BlockView(cursor_.value(), space_.meta(), verify_directory);
+  if (block_.last_row() != key_row_) {
+    fail(ErrorCode::kCorruption, "row block of collection ", space_.collection, ": key and header name different rows");
+  }
+  return have_ = true;
+}
+
+bool RowReader::seek(std::uint64_t row) { return open_current(cursor_.seek(space_.key(row)), true); }
+bool RowReader::next() { return open_current(cursor_.next(), true); }
+
+std::optional<StoredRow> RowReader::find(std::uint64_t row) {
+  // The row's own checksum covers its place, so a lookup need not read the whole directory.
+  if (!have_ || row < block_.first_row() || row > block_.last_row()) {
+    if (!open_current(cursor_.seek(space_.key(row)), false)) return std::nullopt;
+  }
+  const auto at = block_.find(row);
+  if (!at) return std::nullopt;
+  if (!block_.verify(*at)) {
+    fail(ErrorCode::kCorruption, "collection ", space_.collection, ": the checksum of row ", row, " differs");
+  }
+  return StoredRow{block_.bytes(*at), block_.element(), block_.inverse_norm(*at)};
+}
+
+void write_rows(WriteTxn& txn, const RowSpace& space, std::span<const BlockRow> rows, std::uint64_t sequence) {
+  const BlockMeta meta = space.meta(sequence);
+  while (!rows.empty()) {
+    std::size_t count = 0;
+    std::size_t bytes = 0;
+    const std::size_t limit = rows_per_block(rows.front().bytes.size());
+    const bool fixed = space.kind == BlockKind::kVectors;
+    while (count < rows.size() && count < (fixed ? limit : kMaxRowsPerBlock) && (count == 0 || bytes < kBlockTarget)) {
+      bytes += rows[count++].bytes.size();
+    }
+    const auto part = rows.first(count);
+    write_block(meta, part, txn.reserve(space.keyspace(), space.key(part.back().row), block_size(meta, part)));
+    rows = rows.subspan(count);
+  }
+}
+
+std::uint64_t reclaim(WriteTxn& txn, const RowSpace& space, std::span<const std::uint64_t> retired_rows, RetiredUpdate& retired,
+                      std::uint64_t sequence) {
+  std::uint64_t removed = 0;
+  std::optional<std::uint64_t> done;  // rows up to here lie in blocks that were looked at
+  for (std::uint64_t row : retired_rows) {
+    if (done && row <= *done) continue;
+    std::vector<BlockRow> live;
+    std::string copy;
+    std::uint32_t count = 0;
+    std::uint64_t last = 0;
+    RowSpace target = space;
+    try {
+      RowReader reader(txn, space);
+      if (!reader.seek(row) || !reader.block().find(row)) continue;
+      const BlockView& block = reader.block();
+      count = block.count();
+      last = block.last_row();
+      target.element = block.element();
+      std::vector<std::uint32_t> kept;
+      for (std::uint32_t i = 0; i < count; ++i) {
+        if (!retired.contains(block.row(i))) kept.push_back(i);
+      }
+      done = last;
+      if (kept.size() * 2 > count) continue;
+      std::size_t bytes = 0;
+      for (std::uint32_t i : kept) bytes += block.bytes(i).size();
+      copy.reserve(bytes);  // views into it must stay
+      for (std::uint32_t i : kept) {
+        if (!block.verify(i)) fail(ErrorCode::kCorruption, "row ", block.row(i));
+        const std::size_t at = copy.size();
+        copy += block.bytes(i);
+        live.push_back({block.row(i), std::string_view(copy).substr(at), block.inverse_norm(i)});
+      }
+    } catch (const Error& e) {
+      if (e.code() != ErrorCode::kCorruption) throw;
+      continue;
+    }
+    txn.erase(space.keyspace(), space.key(last));
+    if (!live.empty()) write_rows(txn, target, live, sequence);
+    removed += count - live.size();
+  }
+  return removed;
+}
+
+}  // namespace vecstore::storage

@@ -1,0 +1,204 @@
+// Opening and creating a directory: FORMAT, CURRENT, truth.N, WRITER, tmp. docs/format.md gives the order and why.
+#include <unistd.h>
+
+#include <charconv>
+#include <random>
+
+#include "base/bytes.hpp"
+#include "base/crc32c.hpp"
+#include "base/clock.hpp"
+#include "base/os_process.hpp"
+#include "io/file.hpp"
+#include "storage/lmdb_file.hpp"
+#include "storage/store.hpp"
+
+namespace vecstore::storage {
+namespace {
+
+struct FormatFile {
+  std::uint64_t magic = kFormatMagic;
+  std::uint32_t version = kFormatVersion;
+  std::uint32_t byte_order = kByteOrderMark;
+  std::uint32_t page_size = 0;
+  std::uint32_t word_bytes = sizeof(void*);
+  Uuid uuid{};
+  std::uint32_t crc = 0;  // of what is before it
+  std::uint32_t zero = 0;
+};
+static_assert(sizeof(FormatFile) == 48);
+
+std::uint32_t format_crc(const FormatFile& f) {
+  return crc32c(as_byte_span({reinterpret_cast<const char*>(&f), offsetof(FormatFile, crc)}));
+}
+
+std::uint32_t page_size() { return static_cast<std::uint32_t>(::sysconf(_SC_PAGESIZE)); }
+
+std::string generation_dir(const std::string& directory, std::uint64_t generation) {
+  return concat(directory, "/truth.", generation);
+}
+
+Uuid random_uuid() {
+  std::random_device random;
+  Uuid uuid;
+  for (auto& b : uuid) b = static_cast<std::uint8_t>(random());
+  uuid[6] = static_cast<std::uint8_t>((uuid[6] & 0x0f) | 0x40);
+  uuid[8] = static_cast<std::uint8_t>((uuid[8] & 0x3f) | 0x80);
+  return uuid;
+}
+
+FormatFile read_format(const std::string& directory) {
+  const std::string path = directory + "/FORMAT";
+  const std::string bytes = io::read_file(path, 4096);
+  if (bytes.size() < 16 || load<std::uint64_t>(bytes.data()) != kFormatMagic) {
+    fail(ErrorCode::kCorruption, "'", path, "' does not begin like a VecStore's");
+  }
+  const auto version = load<std::uint32_t>(bytes.data() + 8);
+  const auto order = load<std::uint32_t>(bytes.data() + 12);
+  if (order == __builtin_bswap32(kByteOrderMark)) {
+    fail(ErrorCode::kUnsupportedFormat, "'", directory, "' was written with the other byte order");
+  }
+  if (version > kFormatVersion) {
+    fail(ErrorCode::kUnsupportedFormat, "'", directory, "' has format ", version, ", this version reads up to ", kFormatVersion);
+  }
+  if (bytes.size() != sizeof(FormatFile)) fail(ErrorCode::kCorruption, "'", path, "' has ", bytes.size(), " bytes");
+  const auto format = load<FormatFile>(bytes.data());
+  if (format.crc != format_crc(format)) fail(ErrorCode::kCorruption, "'", path, "': checksum differs");
+  if (format.page_size != page_size() || format.word_bytes != sizeof(void*)) {
+    fail(ErrorCode::kUnsupportedFormat, "'", directory, "' was written with pages of ", format.page_size, " bytes and words of ",
+         format.word_bytes, "; this machine has ", page_size(), " and ", sizeof(void*));
+  }
+  return format;
+}
+
+void write_format(const std::string& directory, const Uuid& uuid) {
+  FormatFile format;
+  format.page_size = page_size();
+  format.uuid = uuid;
+  format.crc = format_crc(format);
+  io::atomic_replace(directory, "FORMAT", std::string_view(reinterpret_cast<const char*>(&format), sizeof format));
+}
+
+std::uint64_t read_current(const std::string& directory) {
+  const std::string path = directory + "/CURRENT";
+  if (!io::exists(path)) fail(ErrorCode::kCorruption, "'", path, "' is missing");
+  const std::string text = io::read_file(path, 64);
+  std::uint64_t n = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), n);
+  if (error != std::errc() || n == 0 || std::string_view(end, text.data() + text.size()) != "\n") {
+    fail(ErrorCode::kCorruption, "'", path, "' does not hold a number and a line end");
+  }
+  return n;
+}
+
+// A directory that is not ours must stay as it is.
+void check_foreign(const std::string& directory) {
+  for (const std::string& name : io::list_directory(directory)) {
+    const bool ours = name == "WRITER" || name == "CURRENT" || name == "tmp" || name == "seg" || name == "truth.1" ||
+                      name.starts_with("FORMAT.tmp-") || name.starts_with("CURRENT.tmp-");
+    if (!ours) {
+      fail(ErrorCode::kInvalidArgument, "'", directory, "' is no VecStore directory: it has no FORMAT but '", name, "'");
+    }
+  }
+}
+
+bool writable_media(const std::string& directory) { return ::access(directory.c_str(), W_OK) == 0; }
+
+}  // namespace
+
+Store::Store(std::string directory, const StoreOptions& options)
+    : directory_(std::move(directory)), options_(options), fork_generation_(vecstore::fork_generation()) {}
+
+std::shared_ptr<Store> Store::open(const std::string& directory, const StoreOptions& options) {
+  if (directory.empty() || directory.find('\0') != std::string::npos) invalid("directory: '", directory, "' is no path");
+  if (io::exists(directory) && !io::is_directory(directory)) invalid("directory: '", directory, "' is a file");
+  if (!options.allow_remote_fs && io::is_remote_filesystem(directory)) {
+    invalid("directory: '", directory, "' is on a remote filesystem, whose locks cannot keep two writers apart; "
+            "allow_remote_fs opens it all the same");
+  }
+  if (!io::exists(directory)) {
+    if (options.read_only || !options.create) fail(ErrorCode::kNotFound, "directory '", directory, "' does not exist");
+    io::make_directories(directory);
+  }
+  std::shared_ptr<Store> store(new Store(directory, options));
+  if (!options.read_only) {
+    store->writer_lock_ = io::FileLock::acquire(directory + "/WRITER", options.lock_timeout);
+    if (!io::exists(directory + "/FORMAT")) {
+      check_foreign(directory);
+      store->create_files();
+    }
+  } else if (!io::exists(directory + "/FORMAT")) {
+    fail(ErrorCode::kNotFound, "'", directory, "' holds no store");
+  }
+  store->open_files();
+  return store;
+}
+
+// FORMAT is written last: without it nothing was ever acknowledged in this directory, and creation starts over.
+void Store::create_files() {
+  if (!options_.create) fail(ErrorCode::kNotFound, "'", directory_, "' holds no store");
+  const std::string truth = generation_dir(directory_, 1);
+  const std::string data = truth + "/data.mdb";
+  StoreState state;
+  if (io::exists(data)) {
+    // Either a creation that was cut off, or a store whose FORMAT was lost: only the first may be cleared.
+    bool unused = true;
+    try {
+      check_data_file(data);
+      EnvOptions existing{.map_size = options_.map_size, .max_map_size = options_.max_map_size};
+      Env env(truth, existing);
+      ReadTxn txn(env);
+      unused = read_store_state(txn).sequence == 0;
+    } catch (const Error&) {
+      unused = !io::exists(directory_ + "/CURRENT");
+    }
+    if (!unused) fail(ErrorCode::kCorruption, "'", directory_, "': FORMAT is missing but the truth holds data");
+    io::remove_file(data);
+    io::remove_file(truth + "/lock.mdb");
+  }
+  io::make_directories(truth);
+  state.uuid = random_uuid();
+  {
+    EnvOptions fresh{.create = true, .map_size = options_.map_size, .max_map_size = options_.max_map_size};
+    Env env(truth, fresh);
+    WriteTxn txn(env);
+    write_store_state(txn, state);
+    txn.commit();
+  }
+  io::fsync_dir(truth);
+  io::atomic_replace(directory_, "CURRENT", std::string_view("1\n"));
+  write_format(directory_, state.uuid);
+}
+
+void Store::open_files() {
+  const FormatFile format = read_format(directory_);
+  uuid_ = format.uuid;
+  generation_ = read_current(directory_);
+  if (!io::exists(data_file())) fail(ErrorCode::kCorruption, "'", data_file(), "' is missing");
+  const MetaPage meta = check_data_file(data_file());
+  EnvOptions options;
+  options.read_only = options_.read_only;
+  options.no_lock = options_.read_only && !writable_media(generation_dir(directory_, generation_));
+  options.relaxed = options_.relaxed;
+  options.max_map_size = options_.max_map_size;
+  options.map_size = std::max(options_.map_size, (meta.last_page + 1) * meta.page_size);
+  env_ = std::make_unique<Env>(generation_dir(directory_, generation_), options);
+  {
+    ReadTxn txn(*env_);
+    const StoreState state = read_store_state(txn);
+    if (state.uuid != uuid_) fail(ErrorCode::kCorruption, "'", directory_, "': FORMAT and the truth name different stores");
+    if (state.generation != generation_) {
+      fail(ErrorCode::kCorruption, "'", directory_, "': CURRENT names generation ", generation_, ", the truth in it is ", state.generation);
+    }
+  }
+  if (options_.read_only) return;
+  const std::string tmp = directory_ + "/tmp";
+  io::make_directories(tmp);
+  for (const std::string& name : io::list_directory(tmp)) io::remove_file(tmp + "/" + name);
+  for (const std::string& name : io::list_directory(directory_)) {
+    if (name.find(".tmp-") != std::string::npos) io::remove_file(directory_ + "/" + name);
+  }
+}
+
+std::string Store::data_file() const { return generation_dir(directory_, generation_) + "/data.mdb"; }
+
+}  // namespace vecstore::storage
