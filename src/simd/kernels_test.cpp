@@ -50,8 +50,24 @@ TEST(Kernels, AnIsaIsActiveAndScalarAlwaysExists) {
   EXPECT_NE(kernels_for(Isa::kScalar), nullptr);
   EXPECT_EQ(kernels().isa, active_isa());
   EXPECT_EQ(kernels_for(active_isa()), &kernels());
-  if (const char* wish = std::getenv("VECSTORE_SIMD"); wish && *wish)
+  if (const char* wish = std::getenv("VECSTORE_SIMD"); wish && *wish) {
     EXPECT_STREQ(to_string(active_isa()), wish);
+  }
+}
+
+TEST(KernelsDeathTest, AnUnknownIsaIsAnError) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");  // a fresh process, which has not chosen yet
+  const auto choose = [] {
+    setenv("VECSTORE_SIMD", "mmx", 1);
+    try {
+      kernels();
+    } catch (const Error& e) {
+      std::fprintf(stderr, "%s", e.what());
+      std::_Exit(e.code() == ErrorCode::kInvalidArgument ? 7 : 8);
+    }
+    std::_Exit(9);
+  };
+  EXPECT_EXIT(choose(), testing::ExitedWithCode(7), "VECSTORE_SIMD is 'mmx'; known are scalar, avx2, avx512");
 }
 
 TEST(Kernels, RowsEqualDoublePrecisionWithinTheStatedError) {

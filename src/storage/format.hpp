@@ -16,11 +16,11 @@ inline constexpr std::size_t kKeyspaces = 6;
 /// First byte of all our keys in the main keyspace, apart from LMDB's own names of the other keyspaces.
 inline constexpr char kMainPrefix = 0x01;
 /// Second byte of a key in the main keyspace.
-enum class MainKind : char { kStore = 'S', kCollection = 'C', kName = 'N' };
+enum class MainKind : char { kStore = 'S', kCollection = 'C', kName = 'N', kGarbage = 'G' };
 /// Fifth byte of a key in the aux keyspace.
 enum class AuxKind : char { kSchema = 'S', kFieldName = 'F', kRetired = 'R', kOverlay = 'M' };
 /// What an envelope holds.
-enum class ValueKind : std::uint8_t { kStore = 1, kCollection = 2, kName = 3, kSchema = 4, kFieldName = 5, kRetired = 6, kOverlay = 7, kLog = 8 };
+enum class ValueKind : std::uint8_t { kStore = 1, kCollection = 2, kName = 3, kSchema = 4, kFieldName = 5, kRetired = 6, kOverlay = 7, kLog = 8, kGarbage = 9 };
 /// What a row block holds.
 enum class BlockKind : std::uint8_t { kVectors = 1, kDocuments = 2 };
 

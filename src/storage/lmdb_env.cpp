@@ -3,6 +3,7 @@
 #include <lmdb.h>
 
 #include <cerrno>
+#include <utility>
 
 #include "base/error.hpp"
 #include "io/file.hpp"

@@ -63,6 +63,12 @@ void write_collection_state(WriteTxn& txn, std::uint32_t collection, const Colle
   txn.put(Keyspace::kMain, key, seal(ValueKind::kCollection, collection, s.sequence, key, out));
 }
 
+std::uint32_t content_crc(std::string_view document, std::span<const std::string_view> vectors, std::string_view overlay) {
+  std::uint32_t crc = crc32c(as_byte_span(document));
+  for (std::string_view v : vectors) crc = crc32c(as_byte_span(v), crc);
+  return overlay.empty() ? crc : crc32c(as_byte_span(overlay), crc);
+}
+
 namespace {
 std::uint32_t id_crc(std::string_view key, std::string_view fields) {
   return crc32c(as_byte_span(fields), crc32c(as_byte_span(key)));

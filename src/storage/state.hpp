@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -63,6 +64,8 @@ void write_collection_state(WriteTxn& txn, std::uint32_t collection, const Colle
 /// nullopt when the id is unknown; kCorruption when its entry is damaged.
 std::optional<IdEntry> find_id(const Txn& txn, std::uint32_t collection, std::string_view id);
 void write_id(WriteTxn& txn, std::uint32_t collection, std::string_view id, const IdEntry& entry);
+/// IdEntry::content of a record: the document's row, each vector's row by ascending field, the overlay if there is one.
+std::uint32_t content_crc(std::string_view document, std::span<const std::string_view> vectors, std::string_view overlay = {});
 /// Decodes the value under a key of the ids keyspace.
 IdEntry decode_id(std::string_view key, std::string_view value);
 

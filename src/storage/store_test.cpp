@@ -1,0 +1,205 @@
+#include "storage/store.hpp"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <random>
+#include <thread>
+
+#include "base/error.hpp"
+#include "storage/document.hpp"
+#include "storage/keys.hpp"
+#include "storage/rows.hpp"
+
+namespace vecstore::storage {
+namespace {
+
+class StoreTest : public ::testing::Test {
+ protected:
+  StoreTest() {
+    std::string t = (std::filesystem::temp_directory_path() / "vecstore-XXXXXX").string();
+    dir_ = mkdtemp(t.data());
+  }
+  ~StoreTest() override { std::filesystem::remove_all(dir_); }
+  std::string dir() const { return dir_ + "/db"; }
+  std::string dir_;
+};
+
+std::uint64_t put_value(Store& store, const std::string& key, const std::string& value) {
+  return store.write([&](Commit& c) { c.txn.put(Keyspace::kAux, key, value); }, value.size());
+}
+
+TEST_F(StoreTest, CreatesReopensAndCountsCommits) {
+  Uuid uuid;
+  {
+    auto store = Store::open(dir(), {});
+    uuid = store->uuid();
+    EXPECT_EQ(put_value(*store, "a", "1"), 1u);
+    EXPECT_EQ(put_value(*store, "b", "2"), 2u);
+    EXPECT_EQ(store->write([](Commit&) {}, 0), 2u);  // nothing changed: no commit
+  }
+  auto store = Store::open(dir(), {});
+  EXPECT_EQ(store->uuid(), uuid);
+  ReadTxn txn(store->env());
+  EXPECT_EQ(txn.get(Keyspace::kAux, "b"), "2");
+  EXPECT_EQ(read_store_state(txn).sequence, 2u);
+}
+
+TEST_F(StoreTest, SecondWriterIsLockedOutAndReaderIsNot) {
+  auto store = Store::open(dir(), {});
+  put_value(*store, "a", "1");
+  try {
+    Store::open(dir(), {});
+    FAIL() << "a second writer was let in";
+  } catch (const Error& e) {
+    EXPECT_EQ(e.code(), ErrorCode::kLocked);
+    EXPECT_NE(std::string(e.what()).find(std::to_string(getpid())), std::string::npos) << e.what();
+  }
+}
+
+TEST_F(StoreTest, MapGrowthIsInvisible) {
+  auto store = Store::open(dir(), {.map_size = 1 << 20});
+  const std::string big(100'000, 'x');
+  for (int i = 0; i < 100; ++i) put_value(*store, "k" + std::to_string(i), big);
+  ReadTxn txn(store->env());
+  for (int i = 0; i < 100; ++i) EXPECT_EQ(txn.get(Keyspace::kAux, "k" + std::to_string(i))->size(), big.size());
+}
+
+TEST_F(StoreTest, MapLimitIsAQuotaError) {
+  auto store = Store::open(dir(), {.map_size = 1 << 20, .max_map_size = 1 << 21});
+  const std::string big(200'000, 'x');
+  try {
+    for (int i = 0; i < 100; ++i) put_value(*store, "k" + std::to_string(i), big);
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_EQ(e.code(), ErrorCode::kQuotaExceeded);
+  }
+  EXPECT_GT(put_value(*store, "k0", "small"), 0u);
+}
+
+TEST_F(StoreTest, FailedJobLeavesNothingAndOthersCommit) {
+  auto store = Store::open(dir(), {});
+  std::atomic<int> failed{0};
+  {
+    std::vector<std::jthread> threads;
+    for (int t = 0; t < 8; ++t) {
+      threads.emplace_back([&, t] {
+        for (int i = 0; i < 50; ++i) {
+          const std::string key = std::to_string(t) + "/" + std::to_string(i);
+          try {
+            store->write(
+                [&](Commit& c) {
+                  c.txn.put(Keyspace::kAux, key, "v");
+                  if (i % 5 == 0) invalid("refused");
+                },
+                10);
+          } catch (const Error&) {
+            ++failed;
+          }
+        }
+      });
+    }
+  }
+  EXPECT_EQ(failed, 80);
+  ReadTxn txn(store->env());
+  for (int t = 0; t < 8; ++t) {
+    for (int i = 0; i < 50; ++i) {
+      EXPECT_EQ(txn.get(Keyspace::kAux, std::to_string(t) + "/" + std::to_string(i)).has_value(), i % 5 != 0);
+    }
+  }
+  EXPECT_EQ(read_store_state(txn).sequence, 320u);
+}
+
+TEST_F(StoreTest, ClosedAndReadOnly) {
+  auto store = Store::open(dir(), {});
+  put_value(*store, "a", "1");
+  auto reader = Store::open(dir(), {.read_only = true});
+  EXPECT_THROW(put_value(*reader, "a", "2"), Error);
+  put_value(*store, "a", "3");
+  {
+    ReadTxn txn(reader->env());
+    EXPECT_EQ(txn.get(Keyspace::kAux, "a"), "3");
+  }
+  reader->close();
+  store->close();
+  EXPECT_THROW(Store::Session s(*store), Error);
+}
+
+TEST_F(StoreTest, RowsAgainstAMap) {
+  const unsigned seed = std::random_device()();
+  RecordProperty("seed", std::to_string(seed));
+  std::mt19937 random(seed);
+  auto store = Store::open(dir(), {.map_size = 1 << 20});
+  const RowSpace space{BlockKind::kVectors, 7, 3, 1};
+  std::map<std::uint64_t, std::string> model;
+  std::uint64_t next = 0;
+  for (int step = 0; step < 200; ++step) {
+    if (random() % 3 || model.empty()) {
+      std::vector<std::pair<std::uint64_t, std::string>> added;
+      for (std::size_t n = 1 + random() % 300; n > 0; --n) {
+        next += 1 + (random() % 10 == 0);
+        std::string bytes(400, '\0');
+        for (char& c : bytes) c = static_cast<char>(random());
+        added.emplace_back(next, bytes);
+      }
+      store->write(
+          [&](Commit& c) {
+            std::vector<BlockRow> rows;
+            for (const auto& [row, bytes] : added) rows.push_back({row, bytes, static_cast<float>(row)});
+            write_rows(c.txn, space, rows, c.sequence);
+          },
+          1);
+      for (auto& [row, bytes] : added) model[row] = bytes;
+    } else {
+      std::vector<std::uint64_t> gone;
+      for (const auto& [row, bytes] : model) {
+        if (random() % 3 == 0) gone.push_back(row);
+      }
+      store->write(
+          [&](Commit& c) {
+            RetiredUpdate retired(c.txn, 7);
+            for (std::uint64_t row : gone) retired.retire(row);
+            reclaim(c.txn, space, gone, retired, c.sequence);
+            retired.write(c.txn, c.sequence);
+          },
+          1);
+      for (std::uint64_t row : gone) model.erase(row);
+    }
+    ReadTxn txn(store->env());
+    RowReader reader(txn, space);
+    for (const auto& [row, bytes] : model) {
+      const auto found = reader.find(row);
+      ASSERT_TRUE(found) << "seed " << seed << " row " << row;
+      ASSERT_EQ(found->bytes, bytes);
+      ASSERT_EQ(found->inverse_norm, static_cast<float>(row));
+    }
+    EXPECT_FALSE(reader.find(next + 1));
+    const RetiredRows retired = RetiredRows::read(txn, 7);
+    std::uint64_t live = 0;
+    std::uint64_t stored = 0;
+    for (bool more = reader.seek(0); more; more = reader.next()) {
+      stored += reader.block().count();
+      for (std::uint32_t i = 0; i < reader.block().count(); ++i) live += !retired.contains(reader.block().row(i));
+    }
+    EXPECT_EQ(live, model.size()) << "seed " << seed;
+    EXPECT_LE(stored, 2 * model.size() + 1) << "seed " << seed;
+  }
+}
+
+TEST(Document, RoundTripsAndCompresses) {
+  std::string text;
+  for (int i = 0; i < 500; ++i) text += "a sentence that repeats; ";
+  Document d{.id = "x", .metadata = "m", .text = text, .source = "s", .start = 5, .end = 9, .part = 3, .expires_ms = -7};
+  std::string bytes;
+  encode_document(d, bytes);
+  EXPECT_LT(bytes.size(), text.size() / 10);
+  const Document back = decode_document(bytes);
+  EXPECT_EQ(document_text(back), text);
+  EXPECT_EQ(back.id, "x");
+  EXPECT_EQ(back.expires_ms, -7);
+  EXPECT_EQ(back.part, 3u);
+  for (std::size_t n = 0; n < bytes.size(); ++n) EXPECT_THROW(decode_document(std::string_view(bytes).substr(0, n)), Error);
+}
+
+}  // namespace
+}  // namespace vecstore::storage
