@@ -201,7 +201,7 @@ TEST_F(Readers, NpyRefused) {
   EXPECT_EQ(refuse("").first, ErrorCode::kCorruption);
   EXPECT_EQ(refuse("not numpy at all").first, ErrorCode::kInvalidArgument);
   EXPECT_NE(refuse(npy("{'descr': '<f8', " + tail, data + data)).second.find("<f8"), std::string::npos);
-  for (const std::string header :
+  for (const std::string& header :
        {"{'descr': '>f4', " + tail, "{'descr': [('a', '<f4')], " + tail, std::string("{'descr': '<f4', 'fortran_order': True, 'shape': (2, 3)}"),
         std::string("{'descr': '<f4', 'fortran_order': False, 'shape': (6,)}"), std::string("{'descr': '<f4', 'fortran_order': False, 'shape': (1, 2, 3)}"),
         std::string("{'descr': '<f4', 'fortran_order': False}"), std::string("{'descr': '<f4'"), std::string("garbage"), std::string(""),
@@ -248,7 +248,9 @@ TEST(Half, AllValues) {
     const float sign = (bits & 0x8000) != 0 ? -1.0f : 1.0f;
     if (exponent == 31) {
       ASSERT_EQ(std::isnan(value), mantissa != 0);
-      if (mantissa == 0) ASSERT_EQ(value, sign * std::numeric_limits<float>::infinity());
+      if (mantissa == 0) {
+        ASSERT_EQ(value, sign * std::numeric_limits<float>::infinity());
+      }
     } else {
       const double expected = exponent == 0 ? std::ldexp(mantissa, -24) : std::ldexp(1024 + mantissa, exponent - 25);
       ASSERT_EQ(value, static_cast<float>(sign * expected)) << bits;
