@@ -1,0 +1,14 @@
+// The parts of vecstore-bench. Each prints one JSON object per line on standard output and returns an exit
+// code.
+#pragma once
+#include <span>
+#include <string>
+
+namespace vecstore::bench {
+
+/// Exact search on seeded data in memory: kernels against plain loops, the bandwidth of a plain sum, the full
+/// scan and the two-pass scan. Options: --n ROWS --dim D --k K --rounds R --metric NAME. Within 120 s with
+/// the defaults.
+int run_scan(std::span<const std::string> args);
+
+}  // namespace vecstore::bench
