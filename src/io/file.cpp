@@ -205,9 +205,17 @@ void MappedFile::advise(Access access, std::size_t offset, std::size_t length) c
   ::madvise(const_cast<std::byte*>(data_) + begin, offset + length - begin, advice);
 }
 
-void atomic_replace(const std::string& dir, const std::string& name, std::span<const std::byte> bytes) {
+std::string temporary_path(const std::string& dir, const std::string& name) {
   static std::atomic<std::uint64_t> counter{0};
-  const std::string temp = concat(dir, "/", name, ".tmp-", process_id(), "-", counter.fetch_add(1));
+  for (;;) {
+    std::string path = concat(dir, "/", name, ".tmp-", process_id(), "-", counter.fetch_add(1));
+    // A crashed process may have had the same number.
+    if (!exists(path)) return path;
+  }
+}
+
+void atomic_replace(const std::string& dir, const std::string& name, std::span<const std::byte> bytes) {
+  const std::string temp = temporary_path(dir, name);
   struct Cleanup {
     const std::string* path;
     ~Cleanup() {

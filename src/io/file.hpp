@@ -105,6 +105,8 @@ class MappedFile {
 void atomic_replace(const std::string& dir, const std::string& name, std::span<const std::byte> bytes);
 void atomic_replace(const std::string& dir, const std::string& name, std::string_view text);
 
+/// The name for a temporary file that will replace dir/name; no two calls on a machine get the same.
+std::string temporary_path(const std::string& dir, const std::string& name);
 /// Makes renames, creations and removals in `dir` durable. An error is kUnknownOutcome.
 void fsync_dir(const std::string& dir);
 /// Creates `path` and its missing parents, durably. True when something was made; an existing directory is

@@ -115,6 +115,7 @@ void Env::abandon() {
 
 void Env::grow() {
   std::unique_lock lock(gate_);
+  ++map_epoch_;
   MDB_envinfo info;
   mdb_env_info(env_, &info);
   if (info.me_mapsize >= options_.max_map_size) {
@@ -127,6 +128,7 @@ void Env::grow() {
 
 void Env::adopt_size() {
   std::unique_lock lock(gate_);
+  ++map_epoch_;
   if (int rc = mdb_env_set_mapsize(env_, 0)) raise(rc, directory_, "growth");
 }
 

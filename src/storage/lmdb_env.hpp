@@ -130,6 +130,8 @@ class Env {
   /// True after an error that LMDB cannot recover from in this process.
   bool fatal() const { return fatal_.load(std::memory_order_relaxed); }
   EnvStats stats();
+  /// Changes whenever the map may have moved: pointers kept from an earlier transaction are then void.
+  std::uint64_t map_epoch() const { return map_epoch_.load(std::memory_order_acquire); }
   /// After fork(): forget everything without touching files or locks.
   void abandon();
 
@@ -149,6 +151,7 @@ class Env {
   std::mutex readers_mutex_;
   std::vector<MDB_txn*> readers_;   // reset read transactions, to be renewed
   std::atomic<bool> fatal_{false};
+  std::atomic<std::uint64_t> map_epoch_{0};
 };
 
 }  // namespace vecstore::storage

@@ -44,6 +44,8 @@ class RowReader {
   bool seek(std::uint64_t row);
   bool next();
   const BlockView& block() const { return block_; }
+  /// The whole stored value of the current block.
+  std::string_view value() const { return cursor_.value(); }
   /// After seek or next threw: the last row that the damaged block's key names, to go on behind it.
   std::uint64_t damaged_last_row() const { return key_row_; }
 

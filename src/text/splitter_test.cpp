@@ -112,6 +112,22 @@ TEST(Splitter, TimeIsLinear) {
   }
 }
 
+TEST(Splitter, MarkdownChunksKnowTheirHeading) {
+  const std::string text = "before\n# Install\nget it\n## Linux\napt\n\nmore words here\n# Use\nrun";
+  const auto chunks = RecursiveTextSplitter::markdown().chunk_size(20).overlap(0).split(text);
+  std::vector<std::pair<std::string, std::string>> got;
+  for (const Chunk& c : chunks) {
+    got.emplace_back(c.text, c.metadata.contains("heading") ? c.metadata["heading"].as_string() : "-");
+  }
+  const decltype(got) want = {{"before", "-"},
+                              {"\n# Install\nget it", "Install"},
+                              {"\n## Linux\napt", "Install > Linux"},
+                              {"\n\nmore words here", "Install > Linux"},
+                              {"\n# Use\nrun", "Use"}};
+  EXPECT_EQ(got, want);
+  for (const Chunk& c : RecursiveTextSplitter().split(text)) EXPECT_TRUE(c.metadata.empty());
+}
+
 TEST(Markdown, HeadingPaths) {
   const std::string text =
       "intro\n# Install ##\ntext\n## Linux\n```sh\n# no heading\n```\n### Debian\n#tag\n####### seven\n    # "
