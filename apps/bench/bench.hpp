@@ -11,4 +11,7 @@ namespace vecstore::bench {
 /// the defaults.
 int run_scan(std::span<const std::string> args);
 
+/// Durable writes through the public API: batches of N x dim records with text and metadata, then single upserts.
+int run_ingest(std::span<const std::string> args);
+
 }  // namespace vecstore::bench
