@@ -28,14 +28,14 @@ struct Store::Pending {
 };
 
 Store::Session::Session(Store& store) : lock_(store.lifecycle_) {
-  if (store.fork_generation_ != fork_generation()) {
+  if (!store.usable()) {
     fail(ErrorCode::kForked, "'", store.directory_, "' was opened before fork(); open it again in the child");
   }
   if (store.closed_) fail(ErrorCode::kClosed, "'", store.directory_, "' was closed");
 }
 
 Store::~Store() {
-  if (fork_generation_ != fork_generation()) {
+  if (!usable()) {
     if (env_) env_->abandon();
     return;
   }
@@ -49,6 +49,8 @@ void Store::close() {
   env_.reset();
   writer_lock_.release();
 }
+
+bool Store::usable() const { return fork_generation_ == fork_generation(); }
 
 bool Store::closed() const {
   std::shared_lock lock(lifecycle_);

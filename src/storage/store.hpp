@@ -66,6 +66,8 @@ class Store {
   /// Waits for sessions to end, then releases everything. Idempotent.
   void close();
   bool closed() const;
+  /// False in a process that was forked after the store was opened.
+  bool usable() const;
 
   const std::string& directory() const { return directory_; }
   const StoreOptions& options() const { return options_; }
@@ -80,7 +82,6 @@ class Store {
   Store(std::string directory, const StoreOptions& options);
   void open_files();
   void create_files();
-  void check_usable() const;
   void lead(std::unique_lock<std::mutex>& lock);
   void gather(std::unique_lock<std::mutex>& lock);
   void commit_group(std::deque<Pending*>& group);

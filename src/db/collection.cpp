@@ -1,0 +1,191 @@
+// Collection: writing, and what it is.
+#include "vecstore/collection.hpp"
+
+#include <unordered_set>
+
+#include "base/error.hpp"
+#include "db/admission.hpp"
+#include "db/collection_impl.hpp"
+#include "query/record_filter.hpp"
+
+namespace vecstore {
+namespace {
+
+constexpr int kSchemaTries = 100;
+
+Record make_record(std::string_view id, Vector vector, Metadata metadata) {
+  Record r;
+  r.id = id;
+  r.vector = std::move(vector);
+  r.metadata = std::move(metadata);
+  return r;
+}
+
+std::vector<Operation> operations(Operation::Kind kind, std::span<const Record> records) {
+  std::vector<Operation> out;
+  out.reserve(records.size());
+  for (const Record& r : records) out.push_back({kind, r});
+  return out;
+}
+
+}  // namespace
+
+Collection::Impl::Impl(std::shared_ptr<storage::Store> store, std::uint32_t number, std::string name, const OpenOptions& options)
+    : shard_(store, number, std::move(name)), threads_(options.threads), directory_(store->directory()) {}
+
+shard::ApplyResult Collection::Impl::execute(std::span<const Operation> ops, bool is_batch, const std::string* replaced_source,
+                                             const Embedder& bind) {
+  for (int i = 0; i < kSchemaTries; ++i) {
+    std::uint64_t schema_number = 0;
+    catalog::Schema schema;
+    {
+      shard::ReadView view(shard_);
+      schema = view.schema();
+      schema_number = view.state().schema;
+    }
+    const catalog::Schema stored = schema;
+    if (bind && schema.embedder_fingerprint.empty()) {
+      auto* field = schema.find("");
+      if (field->dimension != 0 && field->dimension != bind.dimension()) {
+        invalid("embedder '", bind.name(), "' makes vectors of ", bind.dimension(), "; collection '", name(), "' has ", field->dimension);
+      }
+      schema.embedder_name = bind.name();
+      schema.embedder_fingerprint = bind.fingerprint();
+    }
+    const storage::Store::Session session(shard_.store());
+    shard::PreparedBatch batch = db::prepare(ops, schema, schema_number, shard_.field_names(), is_batch);
+    if (!batch.changed_schema && schema != stored) batch.changed_schema = schema;
+    if (replaced_source) batch.replaced_source = *replaced_source;
+    try {
+      return shard_.apply(batch);
+    } catch (const shard::SchemaChanged&) {
+    } catch (const Error& e) {
+      if (is_batch || !e.item()) throw;
+      // A single write has no item number; strip the prefix that Error adds.
+      const std::string message = e.what();
+      throw Error(e.code(), message.substr(message.find(": ") + 2));
+    }
+  }
+  fail(ErrorCode::kBusy, "collection '", name(), "': its schema keeps changing");
+}
+
+const std::string& Collection::name() const { return impl_->name(); }
+
+CollectionInfo Collection::info() const {
+  const shard::ReadView view(impl_->shard());
+  const catalog::Schema& s = view.schema();
+  CollectionInfo out;
+  out.name = name();
+  for (const auto& f : s.vectors) {
+    if (f.element == ElementType::kSparse) continue;
+    if (f.name.empty()) {
+      out.metric = f.metric;
+      out.dimension = f.dimension;
+    } else {
+      out.vectors[f.name] = {f.metric, f.dimension};
+    }
+  }
+  out.text_fields = s.text_fields;
+  out.embedder_name = s.embedder_name;
+  out.embedder_fingerprint = s.embedder_fingerprint;
+  return out;
+}
+
+SequenceNumber Collection::insert(const Record& record) {
+  return impl_->execute(std::array{Operation{Operation::Kind::kInsert, record}}, false).sequence;
+}
+SequenceNumber Collection::insert(std::string_view id, Vector vector, Metadata metadata) {
+  return insert(make_record(id, std::move(vector), std::move(metadata)));
+}
+SequenceNumber Collection::upsert(const Record& record) {
+  return impl_->execute(std::array{Operation{Operation::Kind::kUpsert, record}}, false).sequence;
+}
+SequenceNumber Collection::upsert(std::string_view id, Vector vector, Metadata metadata) {
+  return upsert(make_record(id, std::move(vector), std::move(metadata)));
+}
+SequenceNumber Collection::upsert_vector(std::string_view id, Vector vector, Metadata metadata) {
+  return upsert(make_record(id, std::move(vector), std::move(metadata)));
+}
+SequenceNumber Collection::batch_upsert(std::span<const Record> records) {
+  return impl_->execute(operations(Operation::Kind::kUpsert, records), true).sequence;
+}
+SequenceNumber Collection::batch_insert(std::span<const Record> records) {
+  return impl_->execute(operations(Operation::Kind::kInsert, records), true).sequence;
+}
+SequenceNumber Collection::batch_execute(std::span<const Operation> ops) { return impl_->execute(ops, true).sequence; }
+
+SequenceNumber Collection::update_metadata(std::string_view id, Metadata metadata) {
+  return impl_->execute(std::array{Operation{Operation::Kind::kUpdateMetadata, make_record(id, {}, std::move(metadata))}}, false).sequence;
+}
+
+std::uint64_t Collection::erase(std::string_view id) {
+  return impl_->execute(std::array{Operation{Operation::Kind::kErase, make_record(id, {}, {})}}, false).existed;
+}
+
+std::uint64_t Collection::erase(std::span<const std::string> ids) {
+  std::vector<Operation> ops;
+  std::unordered_set<std::string_view> seen;
+  for (const std::string& id : ids) {
+    if (seen.insert(id).second) ops.push_back({Operation::Kind::kErase, make_record(id, {}, {})});
+  }
+  return impl_->execute(ops, true).existed;
+}
+
+// Reads what matches, then erases exactly those versions: a record that was written anew in between is left.
+std::uint64_t Collection::erase_where(const Filter& filter) {
+  std::uint64_t erased = 0;
+  for (std::uint64_t from = 0;;) {
+    shard::PreparedBatch batch;
+    std::uint64_t next = 0;
+    bool more = false;
+    {
+      shard::ReadView view(impl_->shard());
+      batch.schema = view.state().schema;
+      const query::RecordFilter record_filter(view, filter);
+      shard::DocumentReader documents(view);
+      for (auto row = documents.next_row(from); row; row = documents.next_row(*row + 1)) {
+        next = *row + 1;
+        const storage::Document document = documents.read(*row);
+        if (!record_filter.matches(document)) continue;
+        const auto entry = shard::find_id(view, document.id);
+        if (!entry) continue;
+        shard::PreparedWrite w;
+        w.kind = shard::PreparedWrite::Kind::kErase;
+        w.id = document.id;
+        w.expected_sequence = entry->sequence;
+        batch.writes.push_back(std::move(w));
+        if ((more = batch.writes.size() >= db::kMaxBatchRecords)) break;
+      }
+    }
+    if (!batch.writes.empty()) {
+      try {
+        erased += impl_->shard().apply(batch).existed;
+      } catch (const shard::SchemaChanged&) {
+        continue;
+      }
+    }
+    if (!more) return erased;
+    from = next;
+  }
+}
+
+void Collection::add_vector(std::string_view vector_name, const VectorField& field) {
+  catalog::check_name("vector name", vector_name);
+  if (field.dimension != 0) catalog::check_dimension("dimension", field.dimension);
+  impl_->shard().change_schema([&](catalog::Schema& schema) {
+    if (schema.find(vector_name)) fail(ErrorCode::kAlreadyExists, "vector '", vector_name, "' exists");
+    if (schema.vectors.size() >= catalog::kMaxVectorFields) invalid("vectors: the limit is ", catalog::kMaxVectorFields);
+    schema.add(std::string(vector_name), ElementType::kF32, field.metric, field.dimension);
+  });
+}
+
+void Collection::drop_vector(std::string_view vector_name) {
+  if (vector_name.empty()) invalid("vector name '': the vector without a name cannot be dropped");
+  impl_->shard().change_schema([&](catalog::Schema& schema) {
+    if (std::erase_if(schema.vectors, [&](const auto& f) { return f.name == vector_name; }) == 0) {
+      fail(ErrorCode::kNotFound, "vector '", vector_name, "' does not exist");
+    }
+  });
+}
+
+}  // namespace vecstore
