@@ -71,7 +71,7 @@ bool RecordFilter::matches(const storage::Document& document) const {
 }
 
 struct ViewRows::Evaluator {
-  Evaluator(const shard::ReadView& view, const Filter& filter) : documents(view), filter(view, filter) {}
+  Evaluator(const shard::ReadView& view, const Filter& condition) : documents(view), filter(view, condition) {}
   shard::DocumentReader documents;
   RecordFilter filter;
 };

@@ -52,12 +52,14 @@ void TermFollower::add(const ReadView& view, const storage::Document& document, 
     for (const TextField& f : fields) analyzers_.push_back(std::make_unique<text::Analyzer>(f.analyzer));
   }
   terms_.clear();
+  bool has_text = false;  // a text without a single term counts as a document; a record without text does not
   for (std::size_t i = 0; i < fields.size(); ++i) {
     for_each_text(view, document, fields[i], [&](const std::string& text) {
+      has_text = true;
       analyzers_[i]->analyze(text, [&](const text::Token& token) { terms_.push_back({token.term, fields[i].weight}); });
     });
   }
-  if (!terms_.empty()) index_->add(row, terms_);
+  if (has_text) index_->add(row, terms_);
   for (auto& a : analyzers_) a->trim();
 }
 

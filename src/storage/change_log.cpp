@@ -51,21 +51,27 @@ void ChangeLogEntry::write(WriteTxn& txn, StoreState& state, std::uint64_t seque
   }
 }
 
+bool decode_changes(std::string_view payload, const std::function<bool(const ChangeEntry&)>& fn) {
+  ByteReader in(payload, "change log");
+  for (std::uint64_t left = in.varint(); left > 0; --left) {
+    ChangeEntry c;
+    c.collection = static_cast<std::uint32_t>(in.varint());
+    c.kind = static_cast<ChangeKind>(in.get<std::uint8_t>());
+    c.row = in.varint();
+    if (const std::uint64_t old = in.varint()) c.retired_row = old - 1;
+    c.id = in.sized();
+    if (!fn(c)) return false;
+  }
+  if (!in.empty()) fail(ErrorCode::kCorruption, "change log: ", in.rest().size(), " bytes too many");
+  return true;
+}
+
 bool read_changes(const Txn& txn, std::uint64_t since, const std::function<bool(std::uint64_t, const ChangeEntry&)>& fn) {
   if (since < read_store_state(txn).log_from) return false;
   Cursor cursor = txn.cursor(Keyspace::kLog);
   for (bool more = cursor.seek(log_key(since + 1)); more; more = cursor.next()) {
     const auto entry = unseal(ValueKind::kLog, 0, cursor.key(), cursor.value());
-    ByteReader in(entry.payload, "change log");
-    for (std::uint64_t left = in.varint(); left > 0; --left) {
-      ChangeEntry c;
-      c.collection = static_cast<std::uint32_t>(in.varint());
-      c.kind = static_cast<ChangeKind>(in.get<std::uint8_t>());
-      c.row = in.varint();
-      if (const std::uint64_t old = in.varint()) c.retired_row = old - 1;
-      c.id = in.sized();
-      if (!fn(entry.sequence, c)) return true;
-    }
+    if (!decode_changes(entry.payload, [&](const ChangeEntry& c) { return fn(entry.sequence, c); })) return true;
   }
   return true;
 }

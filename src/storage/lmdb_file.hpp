@@ -1,22 +1,28 @@
-// The data file seen without the engine: what can be checked before LMDB maps it, since LMDB trusts what it maps.
+// The data file seen without the engine: what can be checked before LMDB maps it, since LMDB trusts what it
+// maps.
 #pragma once
+#include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
+
+#include "storage/lmdb_pages.hpp"
 
 namespace vecstore::storage {
 
-/// One of the two meta pages, as far as it is sane.
-struct MetaPage {
-  std::uint64_t txn = 0;
-  std::uint64_t last_page = 0;
-  std::uint32_t page_size = 0;
-  std::uint64_t map_size = 0;
-  std::uint64_t main_root = 0;
-  std::uint64_t free_root = 0;
+/// The two meta pages as they stand in the file; nullopt for one whose numbers contradict each other.
+/// `newest` is the one that LMDB takes. kCorruption when the parts of a meta page that are written once are
+/// damaged, kUnsupportedFormat for another byte order, word size, page size or LMDB data format.
+struct MetaPages {
+  std::array<std::optional<MetaPage>, kMetaPages> pages;
+  std::array<std::uint64_t, kMetaPages> txns{};
+  std::size_t newest = 0;
 };
+MetaPages read_meta_pages(const PageFile& file, const std::string& path);
 
-/// Reads the newer sane meta page. Throws kCorruption (empty, truncated, zeroed or random file), kUnsupportedFormat
-/// (another byte order, word size, page size or LMDB data format). Changes nothing.
+/// Checks what LMDB would trust before it maps the file, and returns the newer meta page. Throws kCorruption
+/// (empty, truncated, zeroed or random file), and what read_meta_pages throws. Cost: three pages; where the
+/// file is shorter than its meta page says, also the free list. A commit may run meanwhile. Changes nothing.
 MetaPage check_data_file(const std::string& path);
 
 }  // namespace vecstore::storage

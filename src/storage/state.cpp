@@ -11,7 +11,11 @@ StoreState read_store_state(const Txn& txn) {
   const std::string key = main_key(MainKind::kStore);
   const auto value = txn.get(Keyspace::kMain, key);
   if (!value) fail(ErrorCode::kUnsupportedFormat, "the data file is not VecStore's: it has no store record");
-  ByteReader in(unseal(ValueKind::kStore, 0, key, *value).payload, "store record");
+  return decode_store_state(unseal(ValueKind::kStore, 0, key, *value).payload);
+}
+
+StoreState decode_store_state(std::string_view payload) {
+  ByteReader in(payload, "store record");
   StoreState s;
   s.uuid = in.get<Uuid>();
   s.generation = in.get<std::uint64_t>();
@@ -44,7 +48,11 @@ std::optional<CollectionState> read_collection_state(const Txn& txn, std::uint32
   const std::string key = collection_key(collection);
   const auto value = txn.get(Keyspace::kMain, key);
   if (!value) return std::nullopt;
-  ByteReader in(unseal(ValueKind::kCollection, collection, key, *value).payload, "collection record");
+  return decode_collection_state(unseal(ValueKind::kCollection, collection, key, *value).payload);
+}
+
+CollectionState decode_collection_state(std::string_view payload) {
+  ByteReader in(payload, "collection record");
   CollectionState s;
   for (std::uint64_t* field : {&s.next_row, &s.live, &s.stored_rows, &s.live_bytes, &s.digest, &s.sequence, &s.retired_sequence,
                                &s.overlays, &s.schema, &s.field_names}) {

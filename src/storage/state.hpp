@@ -49,16 +49,21 @@ struct IdEntry {
   std::uint32_t content = 0;    ///< CRC32C of document and vectors.
   std::uint32_t bytes = 0;      ///< Stored bytes of id, document and vectors.
 
-  std::uint64_t contribution(std::string_view id) const {
-    return mix64(hash64(id) ^ mix64(row) ^ (std::uint64_t{content} << 32 | bytes));
+  std::uint64_t contribution(std::string_view id) const { return contribution_of_hash(hash64(id)); }
+  /// The same from hash64 of the id, which is all that the key of a long id keeps.
+  std::uint64_t contribution_of_hash(std::uint64_t id_hash) const {
+    return mix64(id_hash ^ mix64(row) ^ (std::uint64_t{content} << 32 | bytes));
   }
 };
 
 StoreState read_store_state(const Txn& txn);
+/// From the payload of its envelope, wherever that was read.
+StoreState decode_store_state(std::string_view payload);
 void write_store_state(WriteTxn& txn, const StoreState& state);
 
 /// nullopt when there is no such collection.
 std::optional<CollectionState> read_collection_state(const Txn& txn, std::uint32_t collection);
+CollectionState decode_collection_state(std::string_view payload);
 void write_collection_state(WriteTxn& txn, std::uint32_t collection, const CollectionState& state);
 
 /// nullopt when the id is unknown; kCorruption when its entry is damaged.

@@ -29,6 +29,14 @@ struct StoreOptions {
   std::uint64_t change_retention = 1'000'000;
 };
 
+/// What FORMAT and CURRENT of a directory say.
+struct DirectoryFiles {
+  Uuid uuid{};
+  std::uint64_t generation = 0;
+};
+/// Checks and reads them; changes nothing. kCorruption, kUnsupportedFormat.
+DirectoryFiles read_directory_files(const std::string& directory);
+
 /// What a write job works with. Everything it changes goes through here, so that a job can be run again on a fresh
 /// transaction.
 struct Commit {

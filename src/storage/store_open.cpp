@@ -105,6 +105,10 @@ bool writable_media(const std::string& directory) { return ::access(directory.c_
 
 }  // namespace
 
+DirectoryFiles read_directory_files(const std::string& directory) {
+  return {read_format(directory).uuid, read_current(directory)};
+}
+
 Store::Store(std::string directory, const StoreOptions& options)
     : directory_(std::move(directory)), options_(options), fork_generation_(vecstore::fork_generation()) {}
 
