@@ -28,7 +28,8 @@ struct Document {
 };
 
 /// HTML to text: what a reader sees, in blocks, with Markdown's marks for headings, lists and code. Scripts, styles,
-/// navigation and hidden elements are left out. Never fails: every byte string is an HTML document.
+/// navigation and hidden elements are left out. Damaged HTML is repaired as browsers do; the only refusal is nesting deeper
+/// than 1,000 elements (kInvalidArgument).
 Document extract_html(std::string_view html);
 /// The text is the file itself; headings are ATX and setext, outside of fenced code.
 Document extract_markdown(std::string_view markdown);

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <new>
 
+#include "base/error.hpp"
 #include "cli/document.hpp"
 
 namespace vecstore::cli {
@@ -57,7 +58,8 @@ class Writer {
  public:
   /// At least `lines` newlines before the next text: 1 = a new line, 2 = a new paragraph.
   void line_break(int lines) {
-    if (!tight_) breaks_ = std::max(breaks_, lines);
+    if (tight_) return;
+    breaks_ = std::max(breaks_, lines);
     space_ = false;
   }
   /// Ignores breaks until the next text: the first paragraph of a list item stands on the item's line.
@@ -389,6 +391,7 @@ class Extractor {
     if (mark == std::string_view::npos || (!document_.headings.empty() && document_.headings.back().offset >= offset)) return;
     std::string text(line.substr(mark + static_cast<std::size_t>(level) + 1));
     std::replace(text.begin(), text.end(), '\n', ' ');
+    if (text.find_first_not_of(" \t") == std::string::npos) return;
     document_.headings.push_back({offset, level, std::move(text)});
   }
 
@@ -405,9 +408,40 @@ class Extractor {
   int pre_depth_ = 0;
 };
 
+/// How deep the elements may lie in each other: tags that are opened and not closed, without those that the parser
+/// closes by itself (a <p> ends at the next one) and those that have no content.
+std::size_t nesting(std::string_view html) {
+  constexpr std::string_view kNotCounted[] = {"p", "li", "dt", "dd", "tr", "td", "th", "option", "thead", "tbody", "tfoot", "colgroup",
+                                              "br", "hr", "img", "input", "link", "meta", "area", "base", "col", "embed", "param",
+                                              "source", "track", "wbr", "html", "head", "body", "rt", "rp"};
+  std::size_t depth = 0, most = 0;
+  for (std::size_t at = html.find('<'); at != std::string_view::npos; at = html.find('<', at)) {
+    if (html.substr(at, 4) == "<!--") {
+      at = html.find("-->", at);
+      continue;
+    }
+    const bool closes = html.substr(at + 1, 1) == "/";
+    const std::size_t begin = at + 1 + closes;
+    std::string name;
+    for (at = begin; at < html.size() && name.size() < 16; ++at) {
+      const char c = html[at] >= 'A' && html[at] <= 'Z' ? static_cast<char>(html[at] + 32) : html[at];
+      if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9' && !name.empty()))) break;
+      name += c;
+    }
+    if (name.empty() || std::find(std::begin(kNotCounted), std::end(kNotCounted), name) != std::end(kNotCounted)) continue;
+    if (closes) depth -= depth > 0;
+    else most = std::max(most, ++depth);
+  }
+  return most;
+}
+
 }  // namespace
 
 Document extract_html(std::string_view html) {
+  // A parser looks through all open elements at most tags: without a bound a small file could keep it busy for hours.
+  // Browsers stop at some hundred levels.
+  constexpr std::size_t kMostNesting = 1000;
+  if (nesting(html) > kMostNesting) invalid("HTML elements are nested deeper than the limit of ", kMostNesting);
   Blocks blocks;
   GumboOptions options = kGumboDefaultOptions;
   options.allocator = &Blocks::allocate;

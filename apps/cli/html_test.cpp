@@ -5,6 +5,7 @@
 
 #include "base/utf8.hpp"
 #include "cli/document.hpp"
+#include "vecstore/error.hpp"
 
 namespace vecstore::cli {
 namespace {
@@ -57,7 +58,7 @@ TEST(Html, Lists) {
 
 TEST(Html, CodeKeepsItsLines) {
   EXPECT_EQ(text_of("<p>Run:</p><pre><code>\n$ git stash\n\n  indented &amp; kept   \n</code></pre><p>done"),
-            "Run:\n\n    $ git stash\n    \n      indented & kept   \n\ndone\n");
+            "Run:\n\n    $ git stash\n\n      indented & kept   \n\ndone\n");
 }
 
 TEST(Html, Tables) {
@@ -70,8 +71,12 @@ TEST(Html, SurvivesDamage) {
   EXPECT_TRUE(valid_utf8(text_of("<p>\xff\xfe caf\xe9 \xc3</p>")));
   EXPECT_EQ(text_of("no tags at all"), "no tags at all\n");
   std::string deep;
-  for (int i = 0; i < 100'000; ++i) deep += i % 3 == 0 ? "<ul><li>" : "<div>";
+  for (int i = 0; i < 900; ++i) deep += i % 3 == 0 ? "<ul><li>" : "<div>";
   EXPECT_EQ(text_of(deep + "bottom").substr(0, 4), "- - ");
+  EXPECT_THROW(text_of(deep + deep + "bottom"), Error);
+  std::string flat;
+  for (int i = 0; i < 20'000; ++i) flat += i % 2 == 0 ? "<p>a<br>" : "<!-- <div> --><b>b</b>";
+  EXPECT_GT(text_of(flat).size(), 30'000u);
 }
 
 /// Damaged documents give UTF-8, the same text twice, and headings that stand where they say.

@@ -21,7 +21,7 @@ constexpr std::size_t kBatchBytes = std::size_t{8} << 20;
 constexpr std::size_t kTextsPerTask = 16;
 
 struct Batch {
-  std::vector<Record> records;
+  std::vector<Operation> upserts;     ///< As operations from the start: batch_upsert would copy the records.
   std::vector<std::uint64_t> places;  ///< Line or row of each record.
   std::size_t unchanged = 0;
   std::uint64_t bytes_read = 0;       ///< Of the file, since the batch before.
@@ -167,15 +167,15 @@ class RowPipeline {
           continue;
         }
         bytes += size_of(record);
-        const auto [found, added] = positions.try_emplace(record.id, batch.records.size());
+        const auto [found, added] = positions.try_emplace(record.id, batch.upserts.size());
         if (added) {
-          batch.records.push_back(std::move(record));
+          batch.upserts.push_back({Operation::Kind::kUpsert, std::move(record)});
           batch.places.push_back(source_.place());
         } else {
-          batch.records[found->second] = std::move(record);
+          batch.upserts[found->second].record = std::move(record);
           batch.places[found->second] = source_.place();
         }
-        if ((batch.records.size() >= most || bytes >= kBatchBytes) && !flush()) return;
+        if ((batch.upserts.size() >= most || bytes >= kBatchBytes) && !flush()) return;
       }
     } catch (...) {
       flush();
@@ -188,9 +188,9 @@ class RowPipeline {
     while (std::optional<Batch> batch = read_.pop()) {
       if (job_.compare) leave_out_unchanged(*batch);
       const std::size_t dimension = job_.embedder.dimension();
-      const std::size_t n = batch->records.size();
+      const std::size_t n = batch->upserts.size();
       std::vector<std::string_view> texts;
-      for (const Record& record : batch->records) texts.push_back(record.text);
+      for (const Operation& upsert : batch->upserts) texts.push_back(upsert.record.text);
       std::vector<float> vectors(n * dimension);
       parallel_for((n + kTextsPerTask - 1) / kTextsPerTask, job_.jobs, [&](std::size_t task) {
         check_stop(job_.stop);
@@ -199,7 +199,7 @@ class RowPipeline {
                                   std::span(vectors).subspan(begin * dimension, (end - begin) * dimension));
       });
       for (std::size_t i = 0; i < n; ++i) {
-        batch->records[i].vector = Vector(std::span<const float>(vectors).subspan(i * dimension, dimension));
+        batch->upserts[i].record.vector = Vector(std::span<const float>(vectors).subspan(i * dimension, dimension));
       }
       if (!embedded_.push(std::move(*batch))) return;
     }
@@ -208,11 +208,11 @@ class RowPipeline {
   /// Embedding costs a thousand times what a look costs.
   void leave_out_unchanged(Batch& batch) {
     std::vector<std::string> ids;
-    for (const Record& record : batch.records) ids.push_back(record.id);
+    for (const Operation& upsert : batch.upserts) ids.push_back(upsert.record.id);
     const std::vector<Record> stored = job_.collection.get(ids);
     std::size_t kept = 0, at = 0;
-    for (std::size_t i = 0; i < batch.records.size(); ++i) {
-      const Record& record = batch.records[i];
+    for (std::size_t i = 0; i < batch.upserts.size(); ++i) {
+      const Record& record = batch.upserts[i].record;
       const bool there = at < stored.size() && stored[at].id == record.id;
       const bool same = there && !stored[at].vector.empty() && stored[at].text == record.text &&
                         stored[at].metadata == record.metadata && stored[at].source.empty();
@@ -220,12 +220,12 @@ class RowPipeline {
       batch.unchanged += same;
       if (same) continue;
       if (kept != i) {
-        batch.records[kept] = std::move(batch.records[i]);
+        batch.upserts[kept] = std::move(batch.upserts[i]);
         batch.places[kept] = batch.places[i];
       }
       ++kept;
     }
-    batch.records.resize(kept);
+    batch.upserts.resize(kept);
     batch.places.resize(kept);
   }
 
@@ -233,22 +233,22 @@ class RowPipeline {
     while (std::optional<Batch> batch = queue.pop()) {
       check_stop(job_.stop);
       commit(*batch);
-      job_.report.add({.records = batch->records.size(), .unchanged = batch->unchanged, .bytes = batch->bytes_read});
+      job_.report.add({.records = batch->upserts.size(), .unchanged = batch->unchanged, .bytes = batch->bytes_read});
     }
   }
 
   void commit(Batch& batch) {
-    while (!batch.records.empty()) {
+    while (!batch.upserts.empty()) {
       try {
-        job_.collection.batch_upsert(batch.records);
+        job_.collection.batch_execute(batch.upserts);
         return;
       } catch (const Error& error) {
-        if (!error.item() || *error.item() >= batch.records.size()) throw;
+        if (!error.item() || *error.item() >= batch.upserts.size()) throw;
         const auto item = static_cast<std::ptrdiff_t>(*error.item());
         const std::string message = source_.describe(batch.places[*error.item()]) + error.what();
         if (!job_.options.skip_errors) throw Error(error.code(), message);
         job_.report.skip(message);
-        batch.records.erase(batch.records.begin() + item);
+        batch.upserts.erase(batch.upserts.begin() + item);
         batch.places.erase(batch.places.begin() + item);
       }
     }

@@ -78,7 +78,7 @@ TEST_F(Readers, LinesPlainAndGzip) {
   SCOPED_TRACE("seed " + std::to_string(seed));
   std::mt19937 random(seed);
   for (int i = 0; i < 300; ++i) {
-    lines.emplace_back(random() % 20 == 0 ? random() % 600'000 : random() % 300, static_cast<char>('a' + i % 26));
+    lines.emplace_back(random() % 60 == 0 ? random() % 600'000 : random() % 300, static_cast<char>('a' + i % 26));
     text += lines.back() + "\n";
   }
   lines.emplace_back("no newline at the end");
@@ -221,7 +221,7 @@ TEST_F(Readers, NpyHeadersAtRandomNeverCrash) {
   SCOPED_TRACE("seed " + std::to_string(seed));
   std::mt19937 random(seed);
   const std::string good = npy("{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }\n", std::string(24, '\0'));
-  for (int round = 0; round < 3000; ++round) {
+  for (int round = 0; round < 500; ++round) {
     std::string bytes = good;
     for (unsigned i = random() % 4 + 1; i > 0; --i) bytes[random() % (good.size() - 24)] = static_cast<char>(random());
     try {

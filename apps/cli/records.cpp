@@ -29,6 +29,20 @@ void print_record(const Record& record, bool json) {
   std::fputs(out.c_str(), stdout);
 }
 
+/// By id, which needs no model: the passages of a source are numbered without gaps.
+std::uint64_t erase_source(Collection& collection, const std::string& source) {
+  constexpr std::size_t kStep = 1000;
+  std::vector<std::string> ids;
+  for (std::size_t found = kStep; found == kStep;) {
+    std::vector<std::string> next;
+    for (std::size_t i = 0; i < kStep; ++i) next.push_back(source + "#" + std::to_string(ids.size() + i));
+    found = 0;
+    for (const Record& record : collection.get(next, GetOptions{.with_vectors = false})) found += record.source == source;
+    ids.insert(ids.end(), next.begin(), next.begin() + static_cast<std::ptrdiff_t>(found));
+  }
+  return ids.empty() ? 0 : collection.erase(ids);
+}
+
 }  // namespace
 
 int get(const Common& common, const GetCommandOptions& options) {
@@ -87,11 +101,7 @@ int erase(const Common& common, const EraseOptions& options) {
     erased += collection.erase(std::span(options.ids).subspan(i, std::min<std::size_t>(10'000, options.ids.size() - i)));
   }
   if (filter) erased += collection.erase_where(*filter);
-  if (!options.source.empty()) {
-    const std::uint64_t before = collection.count();
-    collection.upsert_chunks(options.source, {});
-    erased += before - collection.count();
-  }
+  if (!options.source.empty()) erased += erase_source(collection, options.source);
   db.close();
   if (common.json) print_json({{"erased", erased}});
   else std::puts((grouped(erased) + (erased == 1 ? " record erased" : " records erased")).c_str());
