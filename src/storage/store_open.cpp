@@ -65,7 +65,8 @@ FormatFile read_format(const std::string& directory) {
   if (bytes.size() != sizeof(FormatFile))
     fail(ErrorCode::kCorruption, "'", path, "' has ", bytes.size(), " bytes");
   const auto format = load<FormatFile>(bytes.data());
-  if (format.crc != format_crc(format) || format.zero != 0) fail(ErrorCode::kCorruption, "'", path, "': checksum differs");
+  if (format.crc != format_crc(format) || format.zero != 0)
+    fail(ErrorCode::kCorruption, "'", path, "': checksum differs");
   if (format.page_size != page_size() || format.word_bytes != sizeof(void*)) {
     fail(ErrorCode::kUnsupportedFormat, "'", directory, "' was written with pages of ", format.page_size,
          " bytes and words of ", format.word_bytes, "; this machine has ", page_size(), " and ",
