@@ -4,6 +4,7 @@
 set(VECSTORE_ISA_sse42 -msse4.2)
 set(VECSTORE_ISA_avx2 -mavx2 -mfma -mf16c -mbmi2 -mpopcnt)
 set(VECSTORE_ISA_avx512 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mavx2 -mfma -mf16c -mbmi2 -mpopcnt)
+set(VECSTORE_ISA_avx512bf16 ${VECSTORE_ISA_avx512} -mavx512bf16)
 set(VECSTORE_ISA_amx ${VECSTORE_ISA_avx512} -mavx512bf16 -mamx-tile -mamx-bf16 -mamx-int8)
 
 add_library(vecstore_options INTERFACE)
@@ -16,7 +17,7 @@ endif()
 
 function(vecstore_isa_flags)
   foreach(file ${ARGN})
-    foreach(isa sse42 avx2 avx512 amx)
+    foreach(isa sse42 avx2 avx512 avx512bf16 amx)
       if(file MATCHES "_${isa}\\.cpp$")
         set_source_files_properties(${file} PROPERTIES COMPILE_OPTIONS "${VECSTORE_ISA_${isa}}")
       endif()

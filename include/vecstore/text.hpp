@@ -5,6 +5,8 @@
 #include <string_view>
 #include <vector>
 
+#include "vecstore/metadata.hpp"
+
 namespace vecstore {
 
 /// A piece of a text and its place in it: text.substr(start_byte, end_byte - start_byte) == chunk.text,
@@ -15,6 +17,7 @@ struct Chunk {
   std::size_t end_char = 0;
   std::size_t start_byte = 0;
   std::size_t end_byte = 0;
+  Metadata metadata;  ///< What the splitter knows of it; see the splitter.
 };
 
 /// Cuts a text at the coarsest separator that occurs in it, pieces that are still too long at the next finer
@@ -38,7 +41,9 @@ class RecursiveTextSplitter {
   /// Preset "plain": paragraphs, lines, words, code points; chunk_size 1000, overlap 100.
   RecursiveTextSplitter();
   static RecursiveTextSplitter plain() { return {}; }
-  /// Preset "markdown": headings, ends of code blocks, horizontal rules, then as plain. Sizes as plain.
+  /// Preset "markdown": headings, ends of code blocks, horizontal rules, then as plain. Sizes as plain. A
+  /// chunk that lies under a heading of the # kind gets metadata {"heading": "Install > Linux"}: the headings
+  /// in force at its first visible character, outermost first.
   static RecursiveTextSplitter markdown();
   /// A preset by its name; throws kInvalidArgument that lists the names.
   static RecursiveTextSplitter preset(std::string_view name);

@@ -8,20 +8,19 @@
 #include <memory>
 
 #include "base/error.hpp"
-#include "base/utf8.hpp"
 
 namespace vecstore {
 namespace {
 
 // simdjson counts depth in its own way; ours is exact and stricter, its own only bounds its stack.
-constexpr std::size_t kParserDepth = 64;
+constexpr std::size_t kParserDepth = 160;
 // A parser keeps the buffers of the largest text; those of larger texts than this are given back.
 constexpr std::size_t kKeptParserBytes = 1 << 20;
 
-[[noreturn]] void too_deep() { invalid("json: depth > ", kMaxJsonDepth); }
+[[noreturn]] void too_deep(std::size_t limit) { invalid("json: depth > ", limit); }
 
 /// Large texts only: finds nesting that is too deep before anything is allocated for it.
-void scan_depth(std::string_view text) {
+void scan_depth(std::string_view text, std::size_t limit) {
   std::size_t depth = 0;
   bool in_string = false;
   for (std::size_t i = 0; i < text.size(); ++i) {
@@ -32,17 +31,18 @@ void scan_depth(std::string_view text) {
     } else if (c == '"') {
       in_string = true;
     } else if (c == '[' || c == '{') {
-      if (++depth > kMaxJsonDepth) too_deep();
+      if (++depth > limit) too_deep(limit);
     } else if ((c == ']' || c == '}') && depth > 0) {
       --depth;
     }
   }
 }
 
-/// Builds the tree from simdjson's tape; recursion is bounded by kMaxJsonDepth.
+/// Builds the tree from simdjson's tape, whose strings are valid UTF-8 (lone surrogates are refused there
+/// too); recursion is bounded by kMaxJsonDepth.
 class TreeBuilder {
  public:
-  explicit TreeBuilder(std::size_t max_keys) : max_keys_(max_keys) {}
+  explicit TreeBuilder(const JsonLimits& limits) : limits_(limits) {}
 
   Metadata build(simdjson::dom::element element, std::size_t depth) {
     using simdjson::dom::element_type;
@@ -56,19 +56,19 @@ class TreeBuilder {
       case element_type::DOUBLE:
         return double(element.get_double());
       case element_type::STRING:
-        return checked(std::string_view(element.get_string()));
+        return std::string_view(element.get_string());
       case element_type::UINT64:
         invalid("json: the integer ", std::uint64_t(element.get_uint64()), " is above the largest, ",
                 INT64_MAX);
       case element_type::ARRAY: {
-        if (depth == kMaxJsonDepth) too_deep();
+        if (depth == limits_.max_depth) too_deep(limits_.max_depth);
         const simdjson::dom::array children = element.get_array();
         Metadata::Array array;
         for (auto child : children) array.push_back(build(child, depth + 1));
         return Metadata(std::move(array));
       }
       case element_type::OBJECT: {
-        if (depth == kMaxJsonDepth) too_deep();
+        if (depth == limits_.max_depth) too_deep(limits_.max_depth);
         return build_object(element.get_object(), depth);
       }
     }
@@ -78,13 +78,7 @@ class TreeBuilder {
  private:
   Metadata build_object(simdjson::dom::object object, std::size_t depth);
 
-  /// simdjson lets a lone low surrogate through as three bytes that are not UTF-8.
-  static std::string checked(std::string_view text) {
-    if (!valid_utf8(text)) invalid("json: a string holds a lone surrogate");
-    return std::string(text);
-  }
-
-  std::size_t max_keys_;
+  const JsonLimits& limits_;
   std::size_t keys_ = 0;
 };
 
@@ -101,36 +95,36 @@ void refuse_duplicates(const Metadata::Object& members) {
 Metadata TreeBuilder::build_object(simdjson::dom::object object, std::size_t depth) {
   Metadata::Object members;
   for (auto field : object) {
-    if (++keys_ > max_keys_) fail(ErrorCode::kTooLarge, "json: more than ", max_keys_, " keys");
-    members.push_back({checked(field.key), build(field.value, depth + 1)});
+    if (++keys_ > limits_.max_keys) fail(ErrorCode::kTooLarge, "json: more than ", limits_.max_keys, " keys");
+    members.push_back({std::string(field.key), build(field.value, depth + 1)});
   }
   refuse_duplicates(members);
   return Metadata::from_unique_members(std::move(members));
 }
 
-Metadata parse_with(simdjson::dom::parser& parser, std::string_view text, std::size_t max_keys) {
+Metadata parse_with(simdjson::dom::parser& parser, std::string_view text, const JsonLimits& limits) {
   if (auto error = parser.allocate(std::max<std::size_t>(text.size(), 256), kParserDepth)) {
     fail(ErrorCode::kOutOfMemory, "json: no memory for a text of ", text.size(), " bytes (",
          simdjson::error_message(error), ")");
   }
   simdjson::dom::element root;
   const auto error = parser.parse(text.data(), text.size()).get(root);
-  if (error == simdjson::DEPTH_ERROR) too_deep();
+  if (error == simdjson::DEPTH_ERROR) too_deep(limits.max_depth);
   if (error) invalid("json: not valid: ", simdjson::error_message(error));
-  return TreeBuilder(max_keys).build(root, 0);
+  return TreeBuilder(limits).build(root, 0);
 }
 
 }  // namespace
 
-Metadata parse_json(std::string_view text, std::size_t max_keys) {
+Metadata parse_json(std::string_view text, const JsonLimits& limits) {
   if (text.starts_with("\xEF\xBB\xBF")) invalid("json: begins with a byte order mark");
-  if (text.size() > kMaxMetadataBytes) scan_depth(text);
+  if (text.size() > kMaxMetadataBytes) scan_depth(text, limits.max_depth);
   if (text.size() > kKeptParserBytes) {
     simdjson::dom::parser parser;
-    return parse_with(parser, text, max_keys);
+    return parse_with(parser, text, limits);
   }
   thread_local simdjson::dom::parser parser;
-  return parse_with(parser, text, max_keys);
+  return parse_with(parser, text, limits);
 }
 
 void append_json_string(std::string& out, std::string_view text) {

@@ -16,9 +16,13 @@ inline constexpr std::size_t kMaxMetadataKeys = 256;  ///< All objects of one re
 inline constexpr std::size_t kMaxMetadataBytes =
     64 * 1024;  ///< Keys and strings in bytes, 8 per other value.
 
-/// Metadata::parse; `max_keys` bounds the keys of all objects together (kTooLarge), counted before they are
-/// compared.
-Metadata parse_json(std::string_view text, std::size_t max_keys = SIZE_MAX);
+struct JsonLimits {
+  std::size_t max_keys = SIZE_MAX;  ///< All objects together; kTooLarge, counted before they are compared.
+  std::size_t max_depth = kMaxJsonDepth;  ///< At most 128.
+};
+
+/// Metadata::parse, with other limits.
+Metadata parse_json(std::string_view text, const JsonLimits& limits = {});
 
 /// Reads the metadata of a record: an object within all limits, as validate_metadata checks them.
 Metadata parse_metadata(std::string_view text);

@@ -64,7 +64,7 @@ Metadata parse_metadata(std::string_view text) {
     fail(ErrorCode::kTooLarge, "metadata: a JSON text of ", text.size(), " bytes; at most ",
          kMaxMetadataBytes, " bytes of keys and values are stored");
   }
-  Metadata metadata = parse_json(text, kMaxMetadataKeys);
+  Metadata metadata = parse_json(text, {.max_keys = kMaxMetadataKeys});
   validate_metadata(metadata);
   return metadata;
 }

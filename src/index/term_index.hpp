@@ -2,7 +2,6 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -10,10 +9,10 @@
 #include <vector>
 
 #include "base/context.hpp"
+#include "index/top_k.hpp"
+#include "index/vector_index.hpp"
 
 namespace vecstore {
-
-class TopK;
 
 /// One occurrence of a term in a document, as the analyzer emits it. `weight` is the weight of its text
 /// field: the fields of a document are scored as one text in which each occurrence counts `weight` times, for
@@ -51,20 +50,21 @@ struct Bm25 {
   float b = 0.75f;  ///< 0 to 1
 };
 
-/// True for the rows that a search may return. Called from the searching thread only.
-using RowPredicate = std::function<bool(std::uint64_t row)>;
-
-struct TermSearch {
+/// One search. Spans and pointers are borrowed for the call.
+struct TermQuery {
   std::span<const QueryTerm> terms;
   Bm25 bm25;
-  /// Null: the index's own numbers, taken at the same moment as its postings.
-  const CorpusStats* stats = nullptr;
-  /// Null: every live row. Filtered rows count in the statistics all the same.
-  const RowPredicate* filter = nullptr;
+  const CorpusStats* stats = nullptr;  ///< Null: the index's own numbers, of the same moment as its postings.
+  /// Null: every live row. Asked late, for promising rows only. Rows left out count in the statistics all the
+  /// same.
+  const RowFilter* filter = nullptr;
 };
 
 /// A term index. One writer at a time calls add and retire; any number of threads call the const members
-/// meanwhile. Every call sees the index either before or after each write.
+/// meanwhile. Every call sees the index either before or after each write. A search may make a write wait, so
+/// a filter must not call the index that asks it. There is one state, the newest. Who pairs it with an older
+/// view of the records filters what is newer, and keeps `retire` away until its search is done: a retired row
+/// is gone at once.
 class TermIndex {
  public:
   virtual ~TermIndex() = default;
@@ -78,8 +78,11 @@ class TermIndex {
 
   /// The live numbers for these terms, for summing over segments.
   virtual CorpusStats stats(std::span<const QueryTerm> terms) const = 0;
-  /// Offers every live row that passes the filter and contains at least one of the terms to `out`.
-  virtual void search(const TermSearch& query, TopK& out, Context& ctx) const = 0;
+  /// Offers the live rows that the filter admits and that contain at least one of the terms to `out`, which
+  /// then holds the best of them and of what it held before. Scores are > 0 and, up to the rounding of float
+  /// sums, exact. Throws kInvalidArgument (bm25, a weight, statistics of another query), kDeadline,
+  /// kCancelled; `out` is then to be thrown away. Adds to context.counters.
+  virtual void search(const TermQuery& query, Context& context, TopK& out) const = 0;
 
   virtual std::uint64_t size() const = 0;        ///< Live documents.
   virtual std::size_t memory_bytes() const = 0;  ///< Bytes of memory held, for budgets and stats.

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/error.hpp"
+#include "base/utf8.hpp"
 #include "text/markdown.hpp"
 #include "text/separator.hpp"
 #include "text/utf8.hpp"
@@ -66,11 +67,7 @@ class Splitting {
  public:
   Splitting(std::string_view text, const std::vector<Separator>& separators, std::size_t limit,
             std::size_t overlap)
-      : text_(text),
-        separators_(separators),
-        limit_(limit),
-        overlap_(overlap),
-        valid_(text::is_valid_utf8(text)) {}
+      : text_(text), separators_(separators), limit_(limit), overlap_(overlap), valid_(valid_utf8(text)) {}
 
   std::vector<Piece> run() {
     if (!text_.empty()) split({0, text_.size(), 0, text::count_characters(text_, valid_)}, 0);
@@ -134,6 +131,18 @@ class Splitting {
   std::vector<Piece> out_;
 };
 
+void set_headings(std::string_view text, std::vector<Chunk>& chunks) {
+  const std::vector<text::Heading> headings = text::markdown_headings(text);
+  std::size_t next = 0;  // the first heading behind the chunk's start; chunks are in the order of the text
+  for (Chunk& chunk : chunks) {
+    const std::size_t blank = chunk.text.find_first_not_of(" \t\r\n");
+    const std::size_t visible = chunk.start_byte + (blank == std::string::npos ? 0 : blank);
+    while (next > 0 && headings[next - 1].byte > visible) --next;
+    while (next < headings.size() && headings[next].byte <= visible) ++next;
+    if (next > 0 && !headings[next - 1].path.empty()) chunk.metadata["heading"] = headings[next - 1].path;
+  }
+}
+
 }  // namespace
 
 RecursiveTextSplitter::RecursiveTextSplitter() : separators_{"\n\n", "\n", " ", ""} {}
@@ -162,7 +171,7 @@ RecursiveTextSplitter& RecursiveTextSplitter::overlap(std::size_t code_points) {
 
 RecursiveTextSplitter& RecursiveTextSplitter::separators(std::vector<std::string> list) {
   for (std::size_t i = 0; i < list.size(); ++i) {
-    if (!text::is_valid_utf8(list[i])) invalid("separators[", i, "] is not valid UTF-8");
+    if (!valid_utf8(list[i])) invalid("separators[", i, "] is not valid UTF-8");
   }
   separators_ = std::move(list);
   own_separators_ = true;
@@ -179,9 +188,14 @@ std::vector<Chunk> RecursiveTextSplitter::split(std::string_view text) const {
 
   std::vector<Chunk> chunks;
   for (const Piece& p : Splitting(text, separators, chunk_size_, overlap_).run()) {
-    chunks.push_back({std::string(text.substr(p.start_byte, p.end_byte - p.start_byte)), p.start_char,
-                      p.end_char, p.start_byte, p.end_byte});
+    chunks.push_back({std::string(text.substr(p.start_byte, p.end_byte - p.start_byte)),
+                      p.start_char,
+                      p.end_char,
+                      p.start_byte,
+                      p.end_byte,
+                      {}});
   }
+  if (markdown) set_headings(text, chunks);
   return chunks;
 }
 

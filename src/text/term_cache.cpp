@@ -36,8 +36,8 @@ std::uint64_t TermCache::hash(std::string_view key) {
 std::string_view TermCache::insert(std::string_view key, std::uint64_t hash, std::string_view term) {
   if (used_ * 2 >= slots_.size()) grow();
   char* data = allocate(key.size() + term.size());
-  std::memcpy(data, key.data(), key.size());
-  std::memcpy(data + key.size(), term.data(), term.size());
+  key.copy(data, key.size());
+  if (!term.empty()) term.copy(data + key.size(), term.size());
   std::size_t i = hash & (slots_.size() - 1);
   while (slots_[i].data != nullptr) i = (i + 1) & (slots_.size() - 1);
   slots_[i] = {hash, data, static_cast<std::uint16_t>(key.size()), static_cast<std::uint16_t>(term.size())};

@@ -1,17 +1,7 @@
 #include "text/utf8.hpp"
 
-#include <cstring>
-
 namespace vecstore::text {
 namespace {
-
-constexpr std::uint64_t kHighBits = 0x8080808080808080ULL;
-
-std::uint64_t load8(const char* p) {
-  std::uint64_t v;
-  std::memcpy(&v, p, sizeof v);
-  return v;
-}
 
 bool is_continuation(unsigned char c) { return (c & 0xC0) == 0x80; }
 
@@ -31,20 +21,6 @@ Decoded decode(std::string_view s, std::size_t pos) {
   const bool overlong = (length == 3 && cp < 0x800) || (length == 4 && cp < 0x10000);
   if (overlong || cp > 0x10FFFF || (cp >= 0xD800 && cp <= 0xDFFF)) return {kInvalidByte, 1};
   return {cp, length};
-}
-
-bool is_valid_utf8(std::string_view s) {
-  std::size_t pos = 0;
-  while (pos < s.size()) {
-    if (s.size() - pos >= 8 && (load8(s.data() + pos) & kHighBits) == 0) {
-      pos += 8;
-      continue;
-    }
-    const Decoded d = decode(s, pos);
-    if (d.code_point == kInvalidByte) return false;
-    pos += d.length;
-  }
-  return true;
 }
 
 std::size_t count_characters(std::string_view s, bool valid) {

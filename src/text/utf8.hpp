@@ -17,8 +17,6 @@ struct Decoded {
 /// The character at `pos` (< s.size()). Overlong forms, surrogates and values above U+10FFFF are invalid.
 Decoded decode(std::string_view s, std::size_t pos);
 
-bool is_valid_utf8(std::string_view s);
-
 /// How many characters `decode` finds. `valid`: s is known to be valid UTF-8, which is much faster.
 std::size_t count_characters(std::string_view s, bool valid);
 

@@ -4,7 +4,7 @@
 Run by hand, in a virtual environment with the PyPI package langchain-text-splitters:
     python tools/oracle/splitter_oracle.py tests/data/splitter            # the golden files of the repository
     python tools/oracle/splitter_oracle.py --cases 10000 --seed 7 DIR     # a large comparison; then
-    VECSTORE_SPLITTER_GOLDEN=DIR text_golden_test
+    VECSTORE_SPLITTER_GOLDEN=DIR splitter_golden_test
 One JSON object per line: preset or separators, chunk_size, overlap, text, chunks as [start_char, end_char].
 """
 import argparse

@@ -1,0 +1,200 @@
+// Collection: writing, and what it is.
+#include "vecstore/collection.hpp"
+
+#include <array>
+#include <set>
+
+#include "base/error.hpp"
+#include "db/admission.hpp"
+#include "db/collection_impl.hpp"
+#include "query/record_filter.hpp"
+
+namespace vecstore {
+namespace {
+
+constexpr int kSchemaTries = 100;
+
+Record make_record(std::string_view id, Vector vector, Metadata metadata) {
+  Record r;
+  r.id = id;
+  r.vector = std::move(vector);
+  r.metadata = std::move(metadata);
+  return r;
+}
+
+std::vector<db::Write> writes_of(Operation::Kind kind, std::span<const Record> records) {
+  std::vector<db::Write> out;
+  out.reserve(records.size());
+  for (const Record& r : records) out.push_back({kind, &r});
+  return out;
+}
+
+}  // namespace
+
+Collection::Impl::Impl(std::shared_ptr<storage::Store> store, std::uint32_t number, std::string name,
+                       const OpenOptions& options)
+    : shard_(store, number, std::move(name)), threads_(options.threads), directory_(store->directory()) {}
+
+shard::ApplyResult Collection::Impl::execute(std::span<const db::Write> writes, bool is_batch,
+                                             const std::string* replaced_source, const Embedder& bind) {
+  for (int i = 0; i < kSchemaTries; ++i) {
+    std::uint64_t schema_number = 0;
+    catalog::Schema schema;
+    {
+      shard::ReadView view(shard_);
+      schema = view.schema();
+      schema_number = view.state().schema;
+    }
+    const catalog::Schema stored = schema;
+    if (bind && schema.embedder_fingerprint.empty()) {
+      auto* field = schema.find("");
+      if (field->dimension != 0 && field->dimension != bind.dimension()) {
+        invalid("embedder '", bind.name(), "' makes vectors of ", bind.dimension(), "; collection '", name(),
+                "' has ", field->dimension);
+      }
+      schema.embedder_name = bind.name();
+      schema.embedder_fingerprint = bind.fingerprint();
+    }
+    const storage::Store::Session session(shard_.store());
+    shard::PreparedBatch batch = db::prepare(writes, schema, schema_number, shard_.field_names(), is_batch);
+    if (!batch.changed_schema && schema != stored) batch.changed_schema = schema;
+    if (replaced_source) batch.replaced_source = *replaced_source;
+    try {
+      return shard_.apply(batch);
+    } catch (const shard::SchemaChanged&) {
+    } catch (const Error& e) {
+      if (is_batch || !e.item()) throw;
+      // A single write has no item number; strip the prefix that Error adds.
+      const std::string message = e.what();
+      throw Error(e.code(), message.substr(message.find(": ") + 2));
+    }
+  }
+  fail(ErrorCode::kBusy, "collection '", name(), "': its schema keeps changing");
+}
+
+const std::string& Collection::name() const { return impl_->name(); }
+
+CollectionInfo Collection::info() const {
+  const shard::ReadView view(impl_->shard());
+  const catalog::Schema& s = view.schema();
+  CollectionInfo out;
+  out.name = name();
+  for (const auto& f : s.vectors) {
+    if (f.element == ElementType::kSparse) continue;
+    if (f.name.empty()) {
+      out.metric = f.metric;
+      out.dimension = f.dimension;
+    } else {
+      out.vectors[f.name] = {f.metric, f.dimension};
+    }
+  }
+  out.text_fields = s.text_fields;
+  out.embedder_name = s.embedder_name;
+  out.embedder_fingerprint = s.embedder_fingerprint;
+  return out;
+}
+
+SequenceNumber Collection::insert(const Record& record) {
+  return impl_->execute(std::array{db::Write{Operation::Kind::kInsert, &record}}, false).sequence;
+}
+SequenceNumber Collection::insert(std::string_view id, Vector vector, Metadata metadata) {
+  return insert(make_record(id, std::move(vector), std::move(metadata)));
+}
+SequenceNumber Collection::upsert(const Record& record) {
+  return impl_->execute(std::array{db::Write{Operation::Kind::kUpsert, &record}}, false).sequence;
+}
+SequenceNumber Collection::upsert(std::string_view id, Vector vector, Metadata metadata) {
+  return upsert(make_record(id, std::move(vector), std::move(metadata)));
+}
+SequenceNumber Collection::upsert_vector(std::string_view id, Vector vector, Metadata metadata) {
+  return upsert(make_record(id, std::move(vector), std::move(metadata)));
+}
+SequenceNumber Collection::batch_upsert(std::span<const Record> records) {
+  return impl_->execute(writes_of(Operation::Kind::kUpsert, records), true).sequence;
+}
+SequenceNumber Collection::batch_insert(std::span<const Record> records) {
+  return impl_->execute(writes_of(Operation::Kind::kInsert, records), true).sequence;
+}
+SequenceNumber Collection::batch_execute(std::span<const Operation> operations) {
+  std::vector<db::Write> writes;
+  writes.reserve(operations.size());
+  for (const Operation& o : operations) writes.push_back({o.kind, &o.record});
+  return impl_->execute(writes, true).sequence;
+}
+
+SequenceNumber Collection::update_metadata(std::string_view id, Metadata metadata) {
+  const Record record = make_record(id, {}, std::move(metadata));
+  return impl_->execute(std::array{db::Write{Operation::Kind::kUpdateMetadata, &record}}, false).sequence;
+}
+
+std::uint64_t Collection::erase(std::string_view id) {
+  const Record record = make_record(id, {}, {});
+  return impl_->execute(std::array{db::Write{Operation::Kind::kErase, &record}}, false).existed;
+}
+
+std::uint64_t Collection::erase(std::span<const std::string> ids) {
+  const std::set<std::string_view> distinct(ids.begin(), ids.end());
+  std::vector<Record> records;
+  for (std::string_view id : distinct) records.push_back(make_record(id, {}, {}));
+  return impl_->execute(writes_of(Operation::Kind::kErase, records), true).existed;
+}
+
+// Reads what matches, then erases exactly those versions: a record that was written anew in between is left.
+std::uint64_t Collection::erase_where(const Filter& filter) {
+  std::uint64_t erased = 0;
+  for (std::uint64_t from = 0;;) {
+    shard::PreparedBatch batch;
+    std::uint64_t next = 0;
+    bool more = false;
+    {
+      shard::ReadView view(impl_->shard());
+      batch.schema = view.state().schema;
+      const query::RecordFilter record_filter(view, filter);
+      shard::DocumentReader documents(view);
+      for (auto row = documents.next_row(from); row; row = documents.next_row(*row + 1)) {
+        next = *row + 1;
+        const storage::Document document = documents.read(*row);
+        if (!record_filter.matches(document)) continue;
+        const auto entry = shard::find_id(view, document.id);
+        if (!entry) continue;
+        shard::PreparedWrite w;
+        w.kind = shard::PreparedWrite::Kind::kErase;
+        w.id = document.id;
+        w.expected_sequence = entry->sequence;
+        batch.writes.push_back(std::move(w));
+        if ((more = batch.writes.size() >= db::kMaxBatchRecords)) break;
+      }
+    }
+    if (!batch.writes.empty()) {
+      try {
+        erased += impl_->shard().apply(batch).existed;
+      } catch (const shard::SchemaChanged&) {
+        continue;
+      }
+    }
+    if (!more) return erased;
+    from = next;
+  }
+}
+
+void Collection::add_vector(std::string_view vector_name, const VectorField& field) {
+  catalog::check_name("vector name", vector_name);
+  if (field.dimension != 0) catalog::check_dimension("dimension", field.dimension);
+  impl_->shard().change_schema([&](catalog::Schema& schema) {
+    if (schema.find(vector_name)) fail(ErrorCode::kAlreadyExists, "vector '", vector_name, "' exists");
+    if (schema.vectors.size() >= catalog::kMaxVectorFields)
+      invalid("vectors: the limit is ", catalog::kMaxVectorFields);
+    schema.add(std::string(vector_name), ElementType::kF32, field.metric, field.dimension);
+  });
+}
+
+void Collection::drop_vector(std::string_view vector_name) {
+  if (vector_name.empty()) invalid("vector name '': the vector without a name cannot be dropped");
+  impl_->shard().change_schema([&](catalog::Schema& schema) {
+    if (std::erase_if(schema.vectors, [&](const auto& f) { return f.name == vector_name; }) == 0) {
+      fail(ErrorCode::kNotFound, "vector '", vector_name, "' does not exist");
+    }
+  });
+}
+
+}  // namespace vecstore

@@ -1,0 +1,142 @@
+// Collection: queries become requests here; what is wrong with them is found before any index is touched.
+#include <cmath>
+#include <thread>
+
+#include "base/error.hpp"
+#include "base/executor.hpp"
+#include "db/admission.hpp"
+#include "db/collection_impl.hpp"
+#include "query/executor.hpp"
+
+namespace vecstore {
+namespace {
+
+template <class Q>
+query::Request request_from(const Q& q, unsigned default_threads) {
+  query::check_limits(q.k_, q.offset_, q.score_threshold_);
+  query::Request r;
+  r.vector_name = q.vector_name_;
+  r.k = static_cast<std::size_t>(q.k_);
+  r.offset = static_cast<std::size_t>(q.offset_);
+  r.score_threshold = q.score_threshold_;
+  r.where = q.where_;
+  r.with_vectors = q.with_vectors_;
+  r.with_text = q.with_text_;
+  r.with_metadata = q.with_metadata_;
+  r.explain = q.explain_;
+  const unsigned threads = q.threads_ ? q.threads_ : default_threads;
+  r.threads = threads ? threads : std::max(1u, std::thread::hardware_concurrency());
+  return r;
+}
+
+template <class Q>
+Context context_from(const Q& q) {
+  Context ctx;
+  if (q.deadline_) ctx.deadline = std::chrono::steady_clock::now() + *q.deadline_;
+  ctx.stop = q.stop_;
+  return ctx;
+}
+
+void check_vector(const query::Request& r, const shard::ReadView& view) {
+  if (!r.vector) return;
+  const auto* field = view.schema().find(r.vector_name);
+  if (!field)
+    invalid("vector '", r.vector_name, "' does not exist in collection '", view.shard().name(), "'");
+  if (r.vector->dense().empty()) invalid("query vector is empty");
+  if (field->dimension == 0) {
+    catalog::check_dimension("dimension of query vector", r.vector->dense().size());
+    db::check_dense("query vector", r.vector->dense(), r.vector->dense().size(), field->metric);
+    return;
+  }
+  db::check_dense("query vector", r.vector->dense(), field->dimension, field->metric);
+}
+
+Hits run(Collection::Impl& impl, const query::Request& request, Context& ctx) {
+  ctx.check();
+  shard::ReadView view(impl.shard());
+  check_vector(request, view);
+  return query::execute(request, view, ctx);
+}
+
+void check_sparse_part(const Vector& vector) {
+  if (vector.sparse())
+    invalid("query vector has a sparse part; sparse vectors are stored but cannot be searched yet");
+}
+
+}  // namespace
+
+Hits Collection::query(const Query& q) const {
+  check_sparse_part(q.vector_);
+  query::Request r = request_from(q, impl_->threads());
+  r.vector = q.vector_;
+  Context ctx = context_from(q);
+  return run(*impl_, r, ctx);
+}
+
+std::vector<Hits> Collection::query_batch(std::span<const Query> queries) const {
+  std::vector<Hits> out(queries.size());
+  std::vector<std::exception_ptr> errors(queries.size());
+  const auto one = [&](std::size_t i, unsigned threads) {
+    try {
+      Query q = queries[i];
+      if (threads != 0) q.threads(threads);
+      out[i] = query(q);
+    } catch (const Error& e) {
+      errors[i] = std::make_exception_ptr(Error(e.code(), e.what(), i));
+    } catch (...) {
+      errors[i] = std::current_exception();
+    }
+  };
+  if (queries.size() == 1) {
+    one(0, 0);
+  } else {
+    // One thread per query keeps all cores busy and each query's data in one cache.
+    Executor::shared().parallel_for(queries.size(), impl_->threads(), [&](std::size_t i) { one(i, 1); });
+  }
+  for (const auto& error : errors) {
+    if (error) std::rethrow_exception(error);
+  }
+  return out;
+}
+
+Hits Collection::hybrid_query(const HybridQuery& q) const {
+  check_sparse_part(q.vector_);
+  query::check_fusion(q.fusion_);
+  query::Request r = request_from(q, impl_->threads());
+  r.vector = q.vector_;
+  r.text = q.text_;
+  r.fusion = q.fusion_;
+  Context ctx = context_from(q);
+  return run(*impl_, r, ctx);
+}
+
+Hits Collection::query_text(std::string_view text, std::int64_t k) const {
+  return query_text(text, TextQueryOptions{.k = k});
+}
+
+Hits Collection::query_text(std::string_view text, const TextQueryOptions& o) const {
+  query::check_limits(o.k, o.offset, o.score_threshold);
+  if (o.alpha) query::check_fusion(Fusion::weighted(*o.alpha));
+  Context ctx;
+  if (o.deadline) ctx.deadline = std::chrono::steady_clock::now() + *o.deadline;
+  ctx.stop = o.stop;
+  ctx.check();
+  query::Request r;
+  r.k = static_cast<std::size_t>(o.k);
+  r.offset = static_cast<std::size_t>(o.offset);
+  r.score_threshold = o.score_threshold;
+  r.where = o.where;
+  r.explain = o.explain;
+  r.threads = impl_->threads() ? impl_->threads() : std::max(1u, std::thread::hardware_concurrency());
+  Mode mode = o.mode;
+  if (mode == Mode::kHybrid && !o.embedder && info().embedder_fingerprint.empty()) {
+    mode = Mode::kText;
+    r.warnings.push_back(concat("collection '", name(), "' has no embedder: searched by text alone"));
+  }
+  if (mode != Mode::kText) r.vector = Vector(impl_->embedder(o.embedder).embed(text));
+  if (mode != Mode::kDense) r.text = std::string(text);
+  if (o.alpha) r.fusion = Fusion::weighted(*o.alpha);
+  return run(*impl_, r, ctx);
+}
+
+}  // namespace vecstore

@@ -1,0 +1,226 @@
+#include "vecstore/vec_database.hpp"
+
+#include "base/error.hpp"
+#include "base/os_process.hpp"
+#include "catalog/catalog.hpp"
+#include "db/database_impl.hpp"
+#include "io/file.hpp"
+#include "storage/verify.hpp"
+
+namespace vecstore {
+namespace {
+
+// One instance per directory and process: LMDB must not open a file twice in a process.
+struct Registry {
+  std::mutex mutex;
+  std::map<io::FileIdentity, std::weak_ptr<VecDatabase::Impl>> open;
+
+  static Registry& instance() {
+    static auto* registry = new Registry;  // never destroyed: handles may outlive static destruction
+    return *registry;
+  }
+};
+
+storage::StoreOptions store_options(const OpenOptions& o) {
+  return {.read_only = o.read_only,
+          .create = o.create,
+          .lock_timeout = o.lock_timeout,
+          .relaxed = o.durability == Durability::kRelaxed,
+          .allow_remote_fs = o.allow_remote_fs,
+          .map_size = o.map_size,
+          .max_map_size = std::max(o.map_size, o.max_map_size),
+          .change_retention = o.change_retention};
+}
+
+constexpr std::size_t kSweepAtOnce = 20'000;
+
+}  // namespace
+
+std::shared_ptr<VecDatabase::Impl> VecDatabase::Impl::open(const std::string& directory,
+                                                           const OpenOptions& options) {
+  Registry& registry = Registry::instance();
+  std::lock_guard lock(registry.mutex);
+  if (!directory.empty() && io::exists(directory)) {
+    const auto found = registry.open.find(io::identity_of(directory));
+    if (found != registry.open.end()) {
+      auto impl = found->second.lock();
+      if (impl && !impl->store().closed() && impl->store().usable()) {
+        if (impl->store().read_only() && !options.read_only) {
+          fail(ErrorCode::kReadOnly, "'", directory,
+               "' is open read-only in this process; close that handle first");
+        }
+        return impl;
+      }
+    }
+  }
+  auto impl = std::make_shared<Impl>(storage::Store::open(directory, store_options(options)), options);
+  impl->identity_ = io::identity_of(directory);
+  registry.open[impl->identity_] = impl;
+  if (!options.read_only) impl->sweep();
+  return impl;
+}
+
+VecDatabase::Impl::~Impl() {
+  Registry& registry = Registry::instance();
+  std::lock_guard lock(registry.mutex);
+  const auto found = registry.open.find(identity_);
+  if (found != registry.open.end() && found->second.expired()) registry.open.erase(found);
+}
+
+void VecDatabase::Impl::close() { store_->close(); }
+
+void VecDatabase::Impl::sweep() {
+  storage::Store::Session session(*store_);
+  for (bool more = true; more;) {
+    more = false;
+    store_->write([&](storage::Commit& commit) { more = catalog::sweep(commit, kSweepAtOnce); }, 0, true);
+  }
+}
+
+Collection VecDatabase::Impl::handle(std::string name, std::uint32_t number) {
+  std::lock_guard lock(mutex_);
+  auto& impl = collections_[number];
+  if (!impl) impl = std::make_unique<Collection::Impl>(store_, number, std::move(name), options_);
+  // A handle keeps the whole database open: while one is left the directory belongs to this instance.
+  return Collection(std::shared_ptr<Collection::Impl>(shared_from_this(), impl.get()));
+}
+
+Collection VecDatabase::Impl::create(std::string_view name, const CollectionOptions& options) {
+  storage::Store::Session session(*store_);
+  catalog::check_name("collection name", name);
+  const catalog::Schema schema = catalog::make_schema(options);
+  for (const TextField& f : schema.text_fields) text::find_analyzer(f.analyzer);
+  std::uint32_t number = 0;
+  store_->write(
+      [&](storage::Commit& commit) {
+        number = catalog::create_collection(commit, catalog::kDefaultNamespace, name, schema);
+      },
+      4096);
+  Collection collection = handle(std::string(name), number);
+  std::lock_guard lock(mutex_);
+  if (options.embedder) collections_[number]->set_embedder(options.embedder);
+  return collection;
+}
+
+std::optional<Collection> VecDatabase::Impl::find(std::string_view name) {
+  storage::Store::Session session(*store_);
+  catalog::check_name("collection name", name);
+  storage::ReadTxn txn(store_->env());
+  const auto number = catalog::find_collection(txn, catalog::kDefaultNamespace, name);
+  if (!number) return std::nullopt;
+  return handle(std::string(name), *number);
+}
+
+void VecDatabase::Impl::drop(std::string_view name) {
+  storage::Store::Session session(*store_);
+  catalog::check_name("collection name", name);
+  std::uint32_t number = 0;
+  store_->write(
+      [&](storage::Commit& commit) {
+        number = catalog::drop_collection(commit, catalog::kDefaultNamespace, name);
+      },
+      0, true);
+  {
+    std::lock_guard lock(mutex_);
+    // Handles may still point to it; they find the collection deleted.
+    if (auto node = collections_.extract(number)) dropped_.push_back(std::move(node.mapped()));
+  }
+  sweep();
+}
+
+VecDatabase VecDatabase::open(std::string_view directory, const OpenOptions& options) {
+  return VecDatabase(Impl::open(std::string(directory), options));
+}
+
+void VecDatabase::close() { impl_->close(); }
+
+Collection VecDatabase::create_collection(std::string_view name, const CollectionOptions& options) {
+  return impl_->create(name, options);
+}
+
+Collection VecDatabase::get_collection(std::string_view name) const {
+  auto found = impl_->find(name);
+  if (!found) fail(ErrorCode::kNotFound, "collection '", name, "' does not exist");
+  return *found;
+}
+
+Collection VecDatabase::get_or_create_collection(std::string_view name, const CollectionOptions& options) {
+  for (;;) {
+    if (auto found = impl_->find(name)) {
+      const CollectionInfo info = found->info();
+      const std::size_t wanted = options.embedder ? options.embedder.dimension() : options.dimension;
+      if (wanted != 0 && info.dimension != 0 && wanted != info.dimension) {
+        invalid("dimension is ", wanted, "; collection '", name, "' has ", info.dimension);
+      }
+      if (options.metric != Metric::kCosine && options.metric != info.metric) {
+        invalid("metric is ", to_string(options.metric), "; collection '", name, "' has ",
+                to_string(info.metric));
+      }
+      return *found;
+    }
+    try {
+      return impl_->create(name, options);
+    } catch (const Error& e) {
+      if (e.code() != ErrorCode::kAlreadyExists) throw;  // somebody else was quicker: look again
+    }
+  }
+}
+
+std::vector<std::string> VecDatabase::list_collections() const {
+  storage::Store::Session session(impl_->store());
+  storage::ReadTxn txn(impl_->store().env());
+  std::vector<std::string> names;
+  for (auto& [name, number] : catalog::list_collections(txn, catalog::kDefaultNamespace))
+    names.push_back(std::move(name));
+  return names;
+}
+
+void VecDatabase::delete_collection(std::string_view name) { impl_->drop(name); }
+
+DatabaseStats VecDatabase::stats() const {
+  storage::Store& store = impl_->store();
+  storage::Store::Session session(store);
+  DatabaseStats out;
+  {
+    storage::ReadTxn txn(store.env());
+    for (const auto& [name, number] : catalog::list_collections(txn, catalog::kDefaultNamespace)) {
+      ++out.collections;
+      if (const auto state = storage::read_collection_state(txn, number)) out.records += state->live;
+    }
+    out.sequence = storage::read_store_state(txn).sequence;
+  }
+  const storage::EnvStats env = store.env().stats();
+  out.file_bytes = env.file_bytes;
+  out.free_bytes = env.free_bytes;
+  out.generation = store.generation();
+  return out;
+}
+
+VerifyReport VecDatabase::verify() const {
+  storage::Store& store = impl_->store();
+  storage::Store::Session session(store);
+  const storage::VerifyResult result = storage::verify_store(store);
+  std::map<std::uint32_t, std::string> names;
+  try {
+    storage::ReadTxn txn(store.env());
+    for (auto& [name, number] : catalog::list_collections(txn, catalog::kDefaultNamespace))
+      names[number] = name;
+  } catch (const Error&) {
+    // The names themselves are damaged; the report says so and collections go without.
+  }
+  VerifyReport out;
+  out.records = result.records;
+  out.pages = result.pages;
+  for (const storage::StoredDamage& d : result.damages) {
+    const auto name = names.find(d.collection);
+    out.damages.push_back(
+        {d.kind, name == names.end() ? (d.collection ? concat("#", d.collection) : "") : name->second, d.id,
+         d.detail});
+  }
+  return out;
+}
+
+const std::string& VecDatabase::directory() const { return impl_->store().directory(); }
+bool VecDatabase::read_only() const { return impl_->store().read_only(); }
+
+}  // namespace vecstore

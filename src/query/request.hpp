@@ -1,0 +1,69 @@
+// Request: what every kind of query becomes. Plan: the stages that answer it. One path for all of them.
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/context.hpp"
+#include "index/top_k.hpp"
+#include "vecstore/query.hpp"
+
+namespace vecstore::query {
+
+inline constexpr std::int64_t kMaxHits = 10'000;
+inline constexpr std::size_t kFusionCandidates = 100;  ///< Of each part, or offset + k where that is more.
+
+/// Checked and complete: nothing here is invalid for the collection.
+struct Request {
+  std::optional<Vector> vector;  ///< Search by vector ...
+  std::string vector_name;
+  std::optional<std::string> text;  ///< ... by text, or by both.
+  std::optional<Fusion> fusion;     ///< With both.
+  std::size_t k = 10;
+  std::size_t offset = 0;
+  std::optional<float> score_threshold;
+  std::optional<Filter> where;
+  bool with_vectors = false;
+  bool with_text = true;
+  bool with_metadata = true;
+  bool explain = false;
+  std::size_t threads = 1;
+  std::vector<std::string> warnings;  ///< What admission has to say; passed on to the answer.
+};
+
+/// One search of an index; scores of different records do not depend on each other.
+struct Leaf {
+  enum class Kind : std::uint8_t { kVector, kTerms };
+  Kind kind = Kind::kVector;
+  std::size_t k = 0;
+  std::optional<float> score_threshold;  ///< Only where the leaf's score is the answer's.
+  std::uint64_t expected_rows = 0;       ///< How many rows it is expected to look at.
+};
+
+/// Leaves, then what looks at all of them together.
+struct Plan {
+  std::vector<Leaf> leaves;
+  std::optional<Fusion> fusion;
+  std::size_t offset = 0;
+  std::size_t k = 0;
+};
+
+/// Throws kInvalidArgument for numbers out of range: k, offset, score_threshold, alpha.
+void check_limits(std::int64_t k, std::int64_t offset, const std::optional<float>& score_threshold);
+void check_fusion(const Fusion& fusion);
+
+Plan make_plan(const Request& request, std::uint64_t live_rows);
+
+/// A fused row with its rank and score in each leaf.
+struct FusedRow {
+  std::uint64_t row = 0;
+  float score = 0;
+  std::vector<std::size_t> ranks;  ///< Per leaf, from 1; 0 = not found there.
+  std::vector<float> scores;
+};
+
+/// Joins ranked lists by Fusion's rules. The rows come back in no particular order.
+std::vector<FusedRow> fuse(const Fusion& fusion, const std::vector<std::vector<RowScore>>& lists);
+
+}  // namespace vecstore::query

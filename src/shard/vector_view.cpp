@@ -1,0 +1,139 @@
+#include "shard/vector_view.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/error.hpp"
+#include "shard/read_view.hpp"
+#include "storage/rows.hpp"
+
+namespace vecstore::shard {
+namespace {
+
+// Values with pages of their own begin 16 bytes into a page, which aligns everything in a block; copies are
+// laid out alike.
+constexpr std::size_t kValueOffset = 16;
+constexpr std::size_t kAlignment = 64;
+
+std::shared_ptr<const std::vector<char>> aligned_copy(std::string_view value, std::string_view& copied) {
+  auto buffer = std::make_shared<std::vector<char>>(value.size() + kAlignment + kValueOffset);
+  const auto address = reinterpret_cast<std::uintptr_t>(buffer->data());
+  char* at = buffer->data() + (kAlignment - address % kAlignment) % kAlignment + kValueOffset;
+  std::memcpy(at, value.data(), value.size());
+  copied = {at, value.size()};
+  return buffer;
+}
+
+VectorBlock to_vector_block(const storage::BlockView& block) {
+  VectorBlock out;
+  out.rows = reinterpret_cast<const float*>(block.data());
+  out.stride_bytes = block.row_bytes();
+  out.count = block.count();
+  out.first_row = block.first_row();
+  out.row_numbers = reinterpret_cast<const std::uint64_t*>(block.row_numbers());
+  out.inverse_norms = reinterpret_cast<const float*>(block.inverse_norms());
+  return out;
+}
+
+}  // namespace
+
+// One walk over the blocks. What the previous directory knows of a block is taken over: its checksums were
+// verified and its copy made. When no row was retired since, old blocks cannot have moved or changed, and
+// only new ones are read.
+std::shared_ptr<const BlockDirectory> VectorFollower::build(const ReadView& view,
+                                                            const BlockDirectory* previous) const {
+  auto out = std::make_shared<BlockDirectory>();
+  out->txn = view.txn().id();
+  out->map_epoch = view.shard().store().env().map_epoch();
+  out->retired_sequence = view.state().retired_sequence;
+  out->end_row = view.state().next_row;
+  out->list = BlockList(field_.dimension);
+  const storage::RowSpace space{storage::BlockKind::kVectors, view.shard().collection(), field_.number, 0};
+  const std::size_t row_bytes = field_.dimension * sizeof(float);
+  std::uint64_t from = 0;
+  const bool extends = previous && previous->map_epoch == out->map_epoch &&
+                       previous->retired_sequence == out->retired_sequence &&
+                       previous->end_row <= out->end_row;
+  if (extends) {
+    out->blocks = previous->blocks;
+    out->bad_rows = previous->bad_rows;
+    out->degraded = previous->degraded;
+    from = previous->end_row;
+  }
+  std::size_t hint = 0;
+  const auto known = [&](std::uint64_t last_row, std::uint64_t sequence) -> const BlockDirectory::Block* {
+    if (!previous) return nullptr;
+    while (hint < previous->blocks.size() && previous->blocks[hint].view.last_row() < last_row) ++hint;
+    if (hint == previous->blocks.size()) return nullptr;
+    const auto& b = previous->blocks[hint];
+    return b.view.last_row() == last_row && b.sequence == sequence ? &b : nullptr;
+  };
+  storage::RowReader reader(view.txn(), space);
+  std::optional<std::uint64_t> damaged_row;
+  for (bool started = false;;) {
+    try {
+      if (!(started ? reader.next() : reader.seek(from))) break;
+      started = true;
+      const storage::BlockView& stored = reader.block();
+      if (stored.row_bytes() != row_bytes) fail(ErrorCode::kCorruption, "row size differs from the schema's");
+      BlockDirectory::Block block;
+      block.sequence = stored.sequence();
+      const BlockDirectory::Block* old = known(stored.last_row(), stored.sequence());
+      const bool unaligned = reinterpret_cast<std::uintptr_t>(stored.data()) % kAlignment != 0;
+      if (old && old->copy) {
+        block = *old;
+      } else {
+        if (!old) {
+          for (std::uint32_t i = 0; i < stored.count(); ++i) {
+            if (!stored.verify(i)) out->bad_rows.push_back(stored.row(i));
+          }
+        }
+        if (unaligned) {
+          std::string_view copied;
+          block.copy = aligned_copy(reader.value(), copied);
+          block.view = to_vector_block(storage::BlockView(copied, space.meta(), false));
+        } else {
+          block.view = to_vector_block(stored);
+        }
+      }
+      out->blocks.push_back(std::move(block));
+    } catch (const Error& e) {
+      if (e.code() != ErrorCode::kCorruption) throw;
+      started = true;
+      ++out->degraded;  // at least one; verify tells how many
+      if (damaged_row == reader.damaged_last_row())
+        break;  // the tree itself is damaged: the walk does not get on
+      damaged_row = reader.damaged_last_row();
+    }
+  }
+  if (previous && !extends) {
+    for (std::uint64_t row : previous->bad_rows) out->bad_rows.push_back(row);
+  }
+  std::sort(out->bad_rows.begin(), out->bad_rows.end());
+  out->bad_rows.erase(std::unique(out->bad_rows.begin(), out->bad_rows.end()), out->bad_rows.end());
+  for (const auto& b : out->blocks) out->list.add(b.view);
+  for (std::uint64_t row : out->bad_rows) out->degraded += view.is_live(row);
+  return out;
+}
+
+VectorView VectorFollower::view(const ReadView& view) {
+  std::lock_guard lock(mutex_);
+  VectorView out;
+  const std::uint64_t epoch = view.shard().store().env().map_epoch();
+  const bool same = directory_ && directory_->txn == view.txn().id() && directory_->map_epoch == epoch;
+  const bool newer = !directory_ || directory_->txn < view.txn().id() || directory_->map_epoch != epoch;
+  if (!same) {
+    out.directory = build(view, directory_.get());
+    if (newer) directory_ = out.directory;
+  } else {
+    out.directory = directory_;
+  }
+  // The first search reads all vectors anyway; codes are made when a second one comes.
+  if (scanned_) segment_.follow(out.directory->list, out.directory->bad_rows, view.state().next_row);
+  scanned_ = true;
+  out.index = segment_.index(out.directory->list);
+  out.has_codes = segment_.has_codes();
+  return out;
+}
+
+}  // namespace vecstore::shard

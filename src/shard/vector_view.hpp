@@ -1,0 +1,60 @@
+// What dense search reads: the vectors of one field where they lie in the truth, and their 8-bit codes in
+// memory.
+#pragma once
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "catalog/schema.hpp"
+#include "segment/dense_segment.hpp"
+
+namespace vecstore::shard {
+
+class ReadView;
+
+/// The blocks of one field as one transaction sees them. Rows' checksums were verified when a block was first
+/// seen by this process. Immutable, shared by queries of the same snapshot.
+struct BlockDirectory {
+  struct Block {
+    VectorBlock view;
+    std::uint64_t sequence = 0;  ///< With the rows it identifies the content: blocks are immutable.
+    std::shared_ptr<const std::vector<char>> copy;  ///< Small blocks lie unaligned in the map and are copied.
+  };
+  std::vector<Block> blocks;
+  std::vector<std::uint64_t> bad_rows;  ///< Damaged rows, ascending; they must not be returned.
+  std::uint64_t degraded = 0;           ///< How many rows could not be read.
+  BlockList list{0};
+
+  // What it belongs to.
+  std::uint64_t txn = 0;
+  std::uint64_t map_epoch = 0;
+  std::uint64_t retired_sequence = 0;
+  std::uint64_t end_row = 0;  ///< The next row of the view it was made for.
+};
+
+struct VectorView {
+  std::shared_ptr<const BlockDirectory> directory;
+  std::unique_ptr<VectorIndex> index;  ///< Over the directory's blocks.
+  bool has_codes = false;              ///< False while scanning the vectors themselves is as quick.
+};
+
+/// Keeps directory and codes of one field, brought up to date by the views that ask. Thread-safe.
+class VectorFollower {
+ public:
+  explicit VectorFollower(const catalog::VectorFieldSchema& field)
+      : field_(field), segment_(field.metric, field.dimension) {}
+  VectorView view(const ReadView& view);
+
+ private:
+  std::shared_ptr<const BlockDirectory> build(const ReadView& view, const BlockDirectory* previous) const;
+
+  const catalog::VectorFieldSchema field_;
+  std::mutex mutex_;
+  std::shared_ptr<const BlockDirectory> directory_;
+  segment::DenseSegment segment_;
+  bool scanned_ = false;  // a full scan was made since the program began
+};
+
+}  // namespace vecstore::shard
