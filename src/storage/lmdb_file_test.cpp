@@ -23,7 +23,7 @@ class BadFile : public ::testing::Test {
   BadFile() : random_(std::random_device()()), dir_(scratch_ / "db") {
     auto store = Store::open(dir_, {.map_size = 1 << 22});
     TruthWriter writer(*store, "c", 2);
-    random_commits(writer, random_, 25, 16);
+    random_commits(writer, random_, 25);
     records_ = writer.ids().size();
     store->close();
     sound_ = read_bytes(data());
@@ -221,7 +221,7 @@ TEST_F(BadFile, TornMetaPage) {
   // The engine goes on from there.
   auto store = Store::open(dir_, {});
   TruthWriter writer(*store, "d", 1);
-  random_commits(writer, random_, 3, 16);
+  random_commits(writer, random_, 3);
   EXPECT_TRUE(verify_store(*store).ok());
 }
 
@@ -258,7 +258,7 @@ TEST(DataFile, MayEndBeforeItsLastPage) {
     const std::string dir = scratch / "db";
     auto store = Store::open(dir, {.map_size = 1 << 24});
     TruthWriter writer(*store, "c", 1);
-    random_commits(writer, random, 10, 16);
+    random_commits(writer, random, 10);
     for (int i = 0; i < 10; ++i) {
       // Written and taken away in one commit.
       store->write(

@@ -38,12 +38,12 @@ class DamagedStore : public ::testing::Test {
     auto store = Store::open(dir_, {.map_size = 1 << 22});
     TruthWriter first(*store, "first", 2);
     TruthWriter second(*store, "second", 1);
-    random_commits(first, random_, 25, 16);
-    random_commits(second, random_, 10, 24);
+    random_commits(first, random_, 25);
+    random_commits(second, random_, 10);
     while (!has_overlay(*store, first))
       first.update(first.ids().begin()->first, Metadata::object({{"updated", true}}));
     TruthWriter third(*store, "third", 1);
-    random_commits(third, random_, 3, 16);
+    random_commits(third, random_, 3);
     third.drop("third");
     dropped_ = collection_prefix(third.collection());
     store->close();

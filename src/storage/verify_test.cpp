@@ -47,12 +47,12 @@ TEST(Verify, SoundStoresHaveNoDamage) {
     const std::string dir = scratch / "db";
     auto store = Store::open(dir, {.map_size = 1 << 20, .change_retention = round % 2 ? 200U : 1'000'000U});
     TruthWriter first(*store, "first", 3);
-    TruthWriter second(*store, "second", 1);
+    TruthWriter second(*store, "second", 1, 300);
     TruthWriter third(*store, "third", 2);
     for (int phase = 0; phase < 12; ++phase) {
-      random_commits(first, random, 8, 16, 200);
-      random_commits(second, random, 3, 300);
-      if (phase < 5) random_commits(third, random, 3, 16);
+      random_commits(first, random, 8, 200);
+      random_commits(second, random, 3);
+      if (phase < 5) random_commits(third, random, 3);
       if (phase == 5) third.drop("third");
       if (phase == 7) first.drop_field(1);
       const VerifyResult live = verify_store(*store);
@@ -76,18 +76,20 @@ TEST(Verify, WritersGoOnMeanwhile) {
   std::atomic<bool> stop{false};
   std::thread thread([&] {
     std::mt19937_64 random(1);
-    while (!stop) random_commits(writer, random, 1, 16);
+    while (!stop) random_commits(writer, random, 1);
   });
-  std::uint64_t most = 0;
-  for (std::uint64_t i = 0; i < times(60); ++i) {
+  std::uint64_t records = 0;
+  std::uint64_t sequence = 0;
+  for (std::uint64_t i = 0; i < times(60) || sequence < 100; ++i) {
     const VerifyResult result = verify_store(*store);
-    most = std::max(most, result.records);
+    records = std::max(records, result.records);
+    sequence = result.sequence;
     EXPECT_TRUE(result.ok()) << summary(result);
     if (!result.ok()) break;
   }
   stop = true;
   thread.join();
-  EXPECT_GT(most, 0U);
+  EXPECT_GT(records, 0U);
 }
 
 TEST(Verify, CancelledAndLate) {
@@ -95,7 +97,7 @@ TEST(Verify, CancelledAndLate) {
   auto store = Store::open(scratch / "db", {});
   std::mt19937_64 random(1);
   TruthWriter writer(*store, "c", 2);
-  random_commits(writer, random, 5, 16);
+  random_commits(writer, random, 5);
   Context context;
   context.deadline = std::chrono::steady_clock::now() - std::chrono::seconds(1);
   try {
@@ -110,12 +112,12 @@ TEST(Verify, HundredThousandRows) {
   ScratchDirectory scratch;
   auto store = Store::open(scratch / "db", {});
   std::mt19937_64 random(1);
-  TruthWriter writer(*store, "c", 1);
+  TruthWriter writer(*store, "c", 1, 128);
   const std::uint64_t rows = std::getenv("VECSTORE_TEST_FACTOR") ? 100'000 : 10'000;
   for (std::uint64_t at = 0; at < rows;) {
     std::vector<TestRecord> records;
     for (; records.size() < 5000; ++at)
-      records.push_back(writer.make(random, "record-" + std::to_string(at), 128));
+      records.push_back(writer.make(random, "record-" + std::to_string(at)));
     writer.upsert(records);
   }
   const auto begin = std::chrono::steady_clock::now();

@@ -53,8 +53,8 @@ std::string describe(Store& store) {
         for (std::uint16_t field = 0; field < 3; ++field) {
           RowReader vectors(txn, {BlockKind::kVectors, collection, field, 0});
           if (const auto v = vectors.find(row))
-            line +=
-                concat(" v", field, " ", crc(v->bytes), " norm ", static_cast<std::int64_t>(v->inverse_norm));
+            line += concat(" v", field, " ", crc(v->bytes), " norm ",
+                           static_cast<std::int64_t>(v->inverse_norm * 1e6));
         }
         lines.push_back(line);
       }
@@ -87,7 +87,7 @@ void check_golden(const std::string& name) {
   EXPECT_EQ(describe(*writer), expected);
   std::mt19937_64 random(1);
   TruthWriter more(*writer, "written later", 2);
-  random_commits(more, random, 20, 16);
+  random_commits(more, random, 20);
   EXPECT_TRUE(verify_store(*writer).ok());
 }
 
@@ -101,14 +101,14 @@ TEST(Compat, MakeGolden) {
   std::mt19937_64 random(20260101);
   {
     auto store = Store::open(dir, {.map_size = 1 << 20});
-    TruthWriter first(*store, "articles", 3);
-    TruthWriter second(*store, "notes", 2);
-    TruthWriter third(*store, "dropped", 1);
-    random_commits(first, random, 25, 8, 60);
-    random_commits(second, random, 10, 12);
-    random_commits(third, random, 2, 8);
-    first.upsert({first.make(random, "caf\xc3\xa9 \xe6\x97\xa5\xe6\x9c\xac", 8),
-                  first.make(random, std::string(512, 'z'), 8)});
+    TruthWriter first(*store, "articles", 3, 8);
+    TruthWriter second(*store, "notes", 2, 12);
+    TruthWriter third(*store, "dropped", 1, 8);
+    random_commits(first, random, 25, 60);
+    random_commits(second, random, 10);
+    random_commits(third, random, 2);
+    first.upsert({first.make(random, "caf\xc3\xa9 \xe6\x97\xa5\xe6\x9c\xac"),
+                  first.make(random, std::string(512, 'z'))});
     second.update(second.ids().begin()->first,
                   Metadata::object({{"nested", Metadata::object({{"null", nullptr}, {"yes", true}})},
                                     {"list", Metadata::parse("[1, -2.5, \"three\", 9223372036854775807]")}}));

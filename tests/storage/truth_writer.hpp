@@ -3,6 +3,7 @@
 #pragma once
 #include <unistd.h>
 
+#include <cmath>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -59,7 +60,8 @@ struct TestRecord {
 /// One collection. Each call is one commit.
 class TruthWriter {
  public:
-  TruthWriter(Store& store, const std::string& name, unsigned fields) : store_(store), fields_(fields) {
+  TruthWriter(Store& store, const std::string& name, unsigned fields, std::size_t dimension = 16)
+      : store_(store), fields_(fields), dimension_(dimension) {
     store_.write(
         [&](Commit& c) {
           collection_ = c.state.next_collection++;
@@ -79,7 +81,7 @@ class TruthWriter {
   const std::map<std::string, IdEntry>& ids() const { return ids_; }
   FieldNames& names() { return names_; }
 
-  TestRecord make(std::mt19937_64& random, const std::string& id, std::size_t dimension) {
+  TestRecord make(std::mt19937_64& random, const std::string& id) {
     TestRecord r;
     r.id = id;
     std::string metadata;
@@ -95,8 +97,15 @@ class TruthWriter {
     encode_document(d, r.document);
     for (unsigned f = 0; f < fields_; ++f) {
       if (random() % 4 == 0) continue;
-      std::string v((f % 2 ? 8 + random() % 40 : 4 * dimension), '\0');
-      for (char& b : v) b = static_cast<char>(random());
+      std::string v;
+      const std::size_t count = f % 2 ? 1 + random() % 8 : dimension_;
+      if (f % 2) {  // sparse: count, indices, values
+        put(v, static_cast<std::uint32_t>(count));
+        for (std::uint32_t n = 0, index = 0; n < count; ++n)
+          put(v, index += 1 + static_cast<std::uint32_t>(random() % 1000));
+      }
+      for (std::size_t n = 0; n < count; ++n)
+        put(v, static_cast<float>(random() % 20000) / 10000 - 1 + 0.00005f);
       r.vectors[static_cast<std::uint16_t>(f)] = v;
     }
     return r;
@@ -116,7 +125,7 @@ class TruthWriter {
             std::size_t bytes = r.id.size() + r.document.size();
             std::vector<std::string_view> parts;
             for (const auto& [field, v] : r.vectors) {
-              vectors[field].push_back({row, v, field % 2 ? 0.0f : static_cast<float>(row)});
+              vectors[field].push_back({row, v, field % 2 ? 0.0f : inverse_norm(v)});
               parts.push_back(v);
               bytes += v.size();
             }
@@ -221,10 +230,19 @@ class TruthWriter {
 
   RowSpace space() const { return {BlockKind::kDocuments, collection_, 0, 0}; }
   RowSpace space(std::uint16_t field) const {
-    return {BlockKind::kVectors, collection_, field, static_cast<std::uint8_t>(field % 2 ? 2 : 1)};
+    return {BlockKind::kVectors, collection_, field, static_cast<std::uint8_t>(field % 2 ? 5 : 1)};
   }
 
  private:
+  static float inverse_norm(const std::string& vector) {
+    double sum = 0;
+    for (std::size_t at = 0; at < vector.size(); at += 4) {
+      const double x = load<float>(vector.data() + at);
+      sum += x * x;
+    }
+    return static_cast<float>(1 / std::sqrt(sum));
+  }
+
   /// The counters of one commit.
   struct Change {
     Change(Commit& c, TruthWriter& w)
@@ -287,11 +305,11 @@ class TruthWriter {
     Metadata vectors = Metadata::array();
     for (unsigned f = 0; f < fields_; ++f) {
       if (dropped_.contains(static_cast<std::uint16_t>(f))) continue;
-      vectors.push_back(Metadata::object({{"name", "v" + std::to_string(f)},
-                                          {"element", f % 2 ? 2 : 1},
+      vectors.push_back(Metadata::object({{"name", f < 2 ? std::string() : "v" + std::to_string(f)},
+                                          {"element", f % 2 ? 5 : 1},
                                           {"number", static_cast<int>(f)},
                                           {"metric", "cosine"},
-                                          {"dimension", 16}}));
+                                          {"dimension", static_cast<int>(f % 2 ? 0 : dimension_)}}));
     }
     const Metadata schema =
         Metadata::object({{"vectors", vectors},
@@ -304,6 +322,7 @@ class TruthWriter {
 
   Store& store_;
   unsigned fields_;
+  std::size_t dimension_;
   std::uint32_t collection_ = 0;
   std::map<std::string, IdEntry> ids_;
   std::set<std::uint16_t> dropped_;
@@ -311,8 +330,7 @@ class TruthWriter {
 };
 
 /// Some commits on a collection: new records, new versions, new metadata, erasures.
-inline void random_commits(TruthWriter& writer, std::mt19937_64& random, int commits, std::size_t dimension,
-                           std::size_t most = 40) {
+inline void random_commits(TruthWriter& writer, std::mt19937_64& random, int commits, std::size_t most = 40) {
   const auto any_id = [&] {
     return std::next(writer.ids().begin(), static_cast<long>(random() % writer.ids().size()))->first;
   };
@@ -326,7 +344,7 @@ inline void random_commits(TruthWriter& writer, std::mt19937_64& random, int com
         ids.insert(random() % 3 == 0 && !writer.ids().empty() ? any_id() : id);
       }
       std::vector<TestRecord> records;
-      for (const std::string& id : ids) records.push_back(writer.make(random, id, dimension));
+      for (const std::string& id : ids) records.push_back(writer.make(random, id));
       writer.upsert(records);
     } else if (what < 8) {
       writer.update(any_id(), Metadata::object({{"updated", static_cast<int>(random() % 100)}}));
