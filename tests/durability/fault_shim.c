@@ -166,6 +166,12 @@ static void watch(int fd, const char* path, int flags) {
   w->directory = S_ISDIR(info.st_mode);
   w->file = info.st_ino;
   snprintf(w->path, sizeof w->path, "%s", path);
+  if (w->directory) { /* its one true name, which may be written with dots */
+    char link[64];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    const ssize_t n = readlink(link, w->path, sizeof w->path - 1);
+    if (n > 0) w->path[n] = 0;
+  }
 }
 
 static int open_watched(int (*open_file)(const char*, int, ...), const char* path, int flags, mode_t mode) {
