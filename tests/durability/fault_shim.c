@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -372,6 +373,18 @@ int rmdir(const char* path) {
   const struct shim_entry e = {.call = SHIM_UNLINK};
   AROUND(e, path, NULL, real(path));
 }
+
+#define STATVFS(name, info_type)                                             \
+  int name(const char* path, info_type* info) {                              \
+    REAL(int, name, const char*, info_type*);                                \
+    const int result = real(path, info);                                     \
+    if (result == 0 && below(path) && state->free_bytes && info->f_frsize) { \
+      info->f_bavail = info->f_bfree = state->free_bytes / info->f_frsize;   \
+    }                                                                        \
+    return result;                                                           \
+  }
+STATVFS(statvfs, struct statvfs)
+STATVFS(statvfs64, struct statvfs64)
 
 /* Writes through a mapping would be seen by nobody: there must be none. */
 #define MMAP(name, offset_type)                                                                    \

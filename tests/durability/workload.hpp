@@ -32,8 +32,8 @@ std::string database_path(const std::string& root, int database);
 /// Fills `run`.
 void run_script(const Script& script, const Model& model, const std::string& root, Trial& run);
 
-/// Opens the first database as the next process does, creating it when it is not there, and marks as acknowledged what
-/// it finds done.
+/// Opens the first database as the next process does, creating it when it is not there, and marks as
+/// acknowledged what it finds done.
 void observe(const Script& script, const Model& model, const std::string& root, Trial& run);
 
 /// Opens what is below `root` and says what is wrong with it, empty when nothing: content is that after j
