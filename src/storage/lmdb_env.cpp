@@ -28,8 +28,9 @@ std::string_view view(const MDB_val& v) { return {static_cast<const char*>(v.mv_
     case MDB_INVALID:
     case MDB_BAD_TXN:
     case MDB_CURSOR_FULL:
-    case MDB_PANIC:
       fail(ErrorCode::kCorruption, what);
+    case MDB_PANIC:  // an earlier commit could not write its meta page: nothing is damaged
+      fail(ErrorCode::kUnknownOutcome, what, "; reopen to learn whether the last write is durable");
     case MDB_VERSION_MISMATCH:
     case MDB_INCOMPATIBLE:
       fail(ErrorCode::kUnsupportedFormat, what);
@@ -143,6 +144,12 @@ void Env::adopt_size() {
   std::unique_lock lock(gate_);
   ++map_epoch_;
   if (int rc = mdb_env_set_mapsize(env_, 0)) raise(rc, directory_, "growth");
+}
+
+void Env::sync() {
+  const int rc = mdb_env_sync(env_, 1);
+  if (rc == ENOSPC || rc == EDQUOT) raise(rc, directory_, "sync");
+  if (rc) fail(ErrorCode::kUnknownOutcome, "sync of the store in '", directory_, "': ", mdb_strerror(rc));
 }
 
 void Env::check_readers() {

@@ -126,6 +126,8 @@ class Env {
   void grow();
   /// Follows a map that another process has grown.
   void adopt_size();
+  /// Waits until everything that this or an earlier process wrote is durable.
+  void sync();
   /// Frees the slots of readers that died.
   void check_readers();
   /// True after an error that LMDB cannot recover from in this process.

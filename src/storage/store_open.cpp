@@ -111,6 +111,16 @@ void check_foreign(const std::string& directory) {
 
 bool writable_media(const std::string& directory) { return ::access(directory.c_str(), W_OK) == 0; }
 
+// The directory itself may be the work of a process that was killed before it was durable. A parent that may
+// not be read cannot be synced; then the directory is not ours but was given.
+void sync_name(const std::string& directory) {
+  try {
+    io::fsync_dir(directory + "/..");
+  } catch (const Error& e) {
+    if (e.code() != ErrorCode::kPermissionDenied) throw;
+  }
+}
+
 }  // namespace
 
 DirectoryFiles read_directory_files(const std::string& directory) {
@@ -153,6 +163,7 @@ std::shared_ptr<Store> Store::open(const std::string& directory, const StoreOpti
 // over.
 void Store::create_files() {
   if (!options_.create) fail(ErrorCode::kNotFound, "'", directory_, "' holds no store");
+  sync_name(directory_);
   const std::string truth = generation_dir(directory_, 1);
   const std::string data = truth + "/data.mdb";
   StoreState state;
@@ -217,6 +228,10 @@ void Store::open_files() {
   for (const std::string& name : io::list_directory(directory_)) {
     if (name.find(".tmp-") != std::string::npos) io::remove_file(directory_ + "/" + name);
   }
+  // A process that was killed may have left a name or a commit in the cache only. What this one has seen, and
+  // what it will build on, must not vanish with the power.
+  env_->sync();
+  io::fsync_dir(directory_);
 }
 
 std::string Store::data_file() const { return generation_dir(directory_, generation_) + "/data.mdb"; }

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -166,6 +167,12 @@ static void watch(int fd, const char* path, int flags) {
   w->directory = S_ISDIR(info.st_mode);
   w->file = info.st_ino;
   snprintf(w->path, sizeof w->path, "%s", path);
+  if (w->directory) { /* its one true name, which may be written with dots */
+    char link[64];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    const ssize_t n = readlink(link, w->path, sizeof w->path - 1);
+    if (n > 0) w->path[n] = 0;
+  }
 }
 
 static int open_watched(int (*open_file)(const char*, int, ...), const char* path, int flags, mode_t mode) {
@@ -366,6 +373,18 @@ int rmdir(const char* path) {
   const struct shim_entry e = {.call = SHIM_UNLINK};
   AROUND(e, path, NULL, real(path));
 }
+
+#define STATVFS(name, info_type)                                             \
+  int name(const char* path, info_type* info) {                              \
+    REAL(int, name, const char*, info_type*);                                \
+    const int result = real(path, info);                                     \
+    if (result == 0 && below(path) && state->free_bytes && info->f_frsize) { \
+      info->f_bavail = info->f_bfree = state->free_bytes / info->f_frsize;   \
+    }                                                                        \
+    return result;                                                           \
+  }
+STATVFS(statvfs, struct statvfs)
+STATVFS(statvfs64, struct statvfs64)
 
 /* Writes through a mapping would be seen by nobody: there must be none. */
 #define MMAP(name, offset_type)                                                                    \

@@ -62,6 +62,7 @@ struct shim_state {
   uint64_t writes;        /* writing calls of the whole process that were seen */
   uint64_t writable_maps; /* shared writable mappings of files below root, other than lock.mdb */
   uint64_t no_space;
+  uint64_t free_bytes; /* what statvfs reports as free; 0 = the truth */
   uint64_t log_bytes;
   uint64_t log_capacity; /* 0 = no log */
   uint64_t log_overflow;

@@ -164,13 +164,13 @@ Findings in_parallel(const Worker& work) {
   return all;
 }
 
-std::uint64_t stride(std::uint64_t sanitized) {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  return std::max<std::uint64_t>(1, number_from("VECSTORE_DURABILITY_STRIDE", sanitized));
+std::uint64_t stride(std::uint64_t sanitized, std::uint64_t usual) {
+#if defined(__SANITIZE_ADDRESS__)
+  usual = sanitized;
 #else
   (void)sanitized;
-  return std::max<std::uint64_t>(1, number_from("VECSTORE_DURABILITY_STRIDE", 1));
 #endif
+  return std::max<std::uint64_t>(1, number_from("VECSTORE_DURABILITY_STRIDE", usual));
 }
 
 int commits() { return static_cast<int>(number_from("VECSTORE_DURABILITY_COMMITS", 40)); }

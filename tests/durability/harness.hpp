@@ -72,10 +72,9 @@ struct Findings {
 using Worker = std::function<void(std::uint64_t first, std::uint64_t stride, Findings& findings)>;
 Findings in_parallel(const Worker& work);
 
-/// How much is tried: 1 = everything that the sweep knows; n = every nth place. From
-/// VECSTORE_DURABILITY_STRIDE; default 1, and under a sanitizer, which makes each try many times slower,
-/// `sanitized`.
-std::uint64_t stride(std::uint64_t sanitized);
+/// Every how many places something is tried; 1 = everywhere. VECSTORE_DURABILITY_STRIDE decides, else
+/// `usual`, or under a sanitizer, which makes each try many times slower, `sanitized`.
+std::uint64_t stride(std::uint64_t sanitized, std::uint64_t usual = 1);
 /// Commits per scenario, VECSTORE_DURABILITY_COMMITS, default 40. The soak raises it.
 int commits();
 /// Seed of all scripts, VECSTORE_DURABILITY_SEED, default 1.

@@ -32,6 +32,10 @@ std::string database_path(const std::string& root, int database);
 /// Fills `run`.
 void run_script(const Script& script, const Model& model, const std::string& root, Trial& run);
 
+/// Opens the first database as the next process does, creating it when it is not there, and marks as
+/// acknowledged what it finds done.
+void observe(const Script& script, const Model& model, const std::string& root, Trial& run);
+
 /// Opens what is below `root` and says what is wrong with it, empty when nothing: content is that after j
 /// steps for one acknowledged <= j <= begun, verify is clean, new writes are accepted. Databases before
 /// `first_database` are not looked at.
