@@ -179,7 +179,8 @@ shard::PreparedBatch prepare(std::span<const Operation> operations, const catalo
       throw Error(e.code(), e.what(), i);
     }
   }
-  batch.field_names = names.size();
+  // Names that a refused write left in memory are no reason for a commit.
+  batch.field_names = batch.only_erases() ? 0 : names.size();
   if (learned != schema) batch.changed_schema = std::move(learned);
   return batch;
 }
