@@ -43,7 +43,8 @@ TEST_F(DatabaseTest, JourneyTwo) {
   auto docs = db.create_collection("documents", {.metric = Metric::kCosine, .dimension = 3});
   auto users = db.get_or_create_collection("users");
   const std::vector<float> v{1, 2, 3};
-  docs.upsert({.id = "d1", .vector = v, .text = "text", .metadata = {{"year", 2026}, {"tags", {"c++", "search"}}}});
+  docs.upsert(
+      {.id = "d1", .vector = v, .text = "text", .metadata = {{"year", 2026}, {"tags", {"c++", "search"}}}});
   docs.upsert({.id = "d2", .vector = v, .metadata = {{"year", 2020}, {"tags", {"c++", "search"}}}});
   auto hits = docs.query(Query(v).k(10).where("year >= 2024 AND tags CONTAINS 'search'"));
   ASSERT_EQ(hits.size(), 1u);
@@ -69,7 +70,10 @@ TEST_F(DatabaseTest, WritesSurviveReopeningAndVerifyIsClean) {
     auto c = db.create_collection("c");
     std::vector<Record> batch;
     for (int i = 0; i < 500; ++i) {
-      batch.push_back({.id = "r" + std::to_string(i), .vector = {1.0f * i, 1.0f, 2.0f}, .text = "text " + std::to_string(i), .metadata = {{"i", i}}});
+      batch.push_back({.id = "r" + std::to_string(i),
+                       .vector = {1.0f * i, 1.0f, 2.0f},
+                       .text = "text " + std::to_string(i),
+                       .metadata = {{"i", i}}});
     }
     c.batch_upsert(batch);
     for (int i = 0; i < 500; i += 3) c.erase("r" + std::to_string(i));
@@ -86,7 +90,8 @@ TEST_F(DatabaseTest, WritesSurviveReopeningAndVerifyIsClean) {
   EXPECT_TRUE(c.get("ttl")->expires_at);
   EXPECT_EQ(c.count("i < 0"), 167u);
   const VerifyReport report = db.verify();
-  for (const auto& d : report.damages) ADD_FAILURE() << d.kind << " " << d.collection << " " << d.id << " " << d.detail;
+  for (const auto& d : report.damages)
+    ADD_FAILURE() << d.kind << " " << d.collection << " " << d.id << " " << d.detail;
   EXPECT_EQ(report.records, 334u);
   EXPECT_EQ(c.erase_where("i < 0"), 167u);
   EXPECT_EQ(c.count(), 167u);
@@ -121,7 +126,8 @@ TEST_F(DatabaseTest, ChangesAreDelivered) {
   docs.update_metadata("a", {{"x", 1}});
   docs.erase("b");
   std::string seen;
-  for (auto change : docs.changes({.since = since})) seen += change.id + std::to_string(static_cast<int>(change.operation)) + " ";
+  for (auto change : docs.changes({.since = since}))
+    seen += change.id + std::to_string(static_cast<int>(change.operation)) + " ";
   EXPECT_EQ(seen, "a3 b2 ");
 }
 
@@ -139,7 +145,8 @@ TEST_F(DatabaseTest, OneInstancePerProcess) {
 TEST_F(DatabaseTest, NamedAndSparseVectors) {
   auto db = VecDatabase::open(dir());
   auto c = db.create_collection("c", {.vectors = {{"title", {Metric::kDot, 2}}}});
-  c.upsert({.id = "a", .vector = Vector::hybrid({1, 0}, {7, 3}, {0.5f, 0.25f}), .vectors = {{"title", {3, 4}}}});
+  c.upsert(
+      {.id = "a", .vector = Vector::hybrid({1, 0}, {7, 3}, {0.5f, 0.25f}), .vectors = {{"title", {3, 4}}}});
   const auto r = c.get("a");
   EXPECT_EQ(r->vector.sparse()->indices, (std::vector<std::uint32_t>{3, 7}));
   EXPECT_EQ(r->vectors.at("title").dense(), (std::vector<float>{3, 4}));
