@@ -140,9 +140,9 @@ void check_dense(std::string_view what, std::span<const float> vector, std::size
   }
   if (squares == 0 && metric == Metric::kCosine)
     invalid(what, " has zero norm, for which the cosine is undefined");
-  const double norm = std::sqrt(squares);
-  if (norm > static_cast<double>(std::numeric_limits<float>::max()))
-    invalid(what, ": norm not representable (", norm, ")");
+  // Beyond this the product of two such vectors, which is a score, would be infinite.
+  if (squares > static_cast<double>(std::numeric_limits<float>::max()))
+    invalid(what, ": norm not representable (", std::sqrt(squares), "; its square must fit a 32-bit float)");
 }
 
 Sparse check_sparse(std::string_view what, Sparse sparse) {
@@ -197,7 +197,8 @@ shard::PreparedBatch prepare(std::span<const Write> writes, const catalog::Schem
       throw Error(e.code(), e.what(), i);
     }
   }
-  batch.field_names = names.size();
+  // Names that a refused write left in memory are no reason for a commit.
+  batch.field_names = batch.only_erases() ? 0 : names.size();
   if (learned != schema) batch.changed_schema = std::move(learned);
   return batch;
 }

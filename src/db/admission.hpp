@@ -19,8 +19,8 @@ inline constexpr std::size_t kMaxSparseEntries = 65'536;
 
 /// 1 to 512 bytes of UTF-8 without NUL.
 void check_id(std::string_view id);
-/// Finite components, the field's dimension, a norm that float holds; for the cosine not zero. `what` names
-/// the vector.
+/// Finite components, the field's dimension, a norm whose square float holds; for the cosine not zero. `what`
+/// names the vector.
 void check_dense(std::string_view what, std::span<const float> vector, std::size_t dimension, Metric metric);
 /// Sorted by index, without duplicates, at most 65,536 finite entries.
 Sparse check_sparse(std::string_view what, Sparse sparse);

@@ -87,6 +87,9 @@ Env::Env(const std::string& directory, const EnvOptions& options) : directory_(d
     if (options_.relaxed) flags |= MDB_NOMETASYNC;
     if (int rc = mdb_env_open(env_, directory_.c_str(), flags, 0600)) raise(rc, directory_, "opening");
     open_keyspaces(options_.create);
+    MDB_stat stat;
+    mdb_env_stat(env_, &stat);
+    page_bytes_ = stat.ms_psize;
   } catch (...) {
     mdb_env_close(env_);
     throw;
