@@ -1,5 +1,6 @@
 # make build    installs what is missing and builds programs and library (build/release)
-# make test     all tests: minimal build, ThreadSanitizer, the system's LMDB, and the whole suite under ASan + UBSan
+# make test     all tests: minimal build, ThreadSanitizer, the system's LMDB, and the whole suite under ASan + UBSan;
+#               one of these alone: make test-minimal, test-tsan, test-system-lmdb, test-dev
 # make format   formats the sources            make check   format and layers, as the tests check them
 # make tidy     clang-tidy over the sources    make install installs to PREFIX (/usr/local)
 # make clean    removes build outputs; make distclean also what was fetched
@@ -35,12 +36,12 @@ build: setup
 	cmake --preset release
 	cmake --build --preset release -j $(JOBS)
 
-test: test-minimal test-tsan test-system-lmdb test-dev
-
-# Sequenced by hand: each of them uses all cores, and the summary of the whole suite comes last.
-test-tsan: | test-minimal
-test-system-lmdb: | test-tsan
-test-dev: | test-system-lmdb
+# One after the other, even under make -j: each uses all cores, and the summary of the whole suite comes last.
+test: setup
+	$(MAKE) test-minimal
+	$(MAKE) test-tsan
+	$(MAKE) test-system-lmdb
+	$(MAKE) test-dev
 
 test-minimal: setup
 	cmake --preset minimal
@@ -76,7 +77,7 @@ format: setup
 tidy:
 	@tools/setup.sh clang
 	cmake --preset dev
-	find src apps -name '*.cpp' -print0 | xargs -0 -P $(JOBS) -n 4 clang-tidy-19 --quiet -p build/dev
+	find src apps -name '*.cpp' ! -name '*_test.cpp' -print0 | xargs -0 -P $(JOBS) -n 4 clang-tidy-19 --quiet -p build/dev
 
 install: build
 	cmake --install build/release --prefix '$(PREFIX)'

@@ -3,7 +3,7 @@
 # any time; does nothing, quickly, when nothing is missing. What is fetched lies under build/ and is checked by SHA-256.
 #
 #   tools/setup.sh          everything that build and test need
-#   tools/setup.sh clang    clang and clang-tidy as well (make tidy, make fuzz)
+#   tools/setup.sh clang    clang and clang-tidy as well (make tidy, preset fuzz)
 #   tools/setup.sh --no-model   without the test model (about 90 MB)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

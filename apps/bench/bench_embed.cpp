@@ -67,7 +67,8 @@ std::string text_of_line(std::string_view line) {
 
 // Words of one to three syllables with a skewed frequency; lengths as of short passages.
 std::vector<std::string> seeded_texts(std::size_t count) {
-  static constexpr const char* kSyllables[] = {"ta", "mor", "lin", "ser", "ve", "con", "dex", "pla", "ri", "to", "gen", "al"};
+  static constexpr const char* kSyllables[] = {"ta",  "mor", "lin", "ser", "ve",  "con",
+                                               "dex", "pla", "ri",  "to",  "gen", "al"};
   std::mt19937 random(42);
   const auto below = [&](unsigned n) { return static_cast<unsigned>(random() % n); };
   std::vector<std::string> words;
@@ -93,7 +94,8 @@ std::vector<std::string> read_texts(const std::string& file) {
 // A folder with a model of the shape of all-MiniLM-L6-v2 and random weights; removed at the end.
 class RandomModel {
  public:
-  RandomModel() : folder_(fs::temp_directory_path() / ("vecstore-bench-" + std::to_string(std::random_device()()))) {
+  RandomModel()
+      : folder_(fs::temp_directory_path() / ("vecstore-bench-" + std::to_string(std::random_device()()))) {
     fs::create_directories(folder_);
     std::ofstream(folder_ / "config.json")
         << R"({"model_type":"bert","hidden_size":384,"intermediate_size":1536,"num_hidden_layers":6,)"
@@ -116,9 +118,9 @@ class RandomModel {
  private:
   void tensor(const std::string& name, std::size_t rows, std::size_t columns) {
     const std::size_t bytes = rows * (columns == 0 ? 1 : columns) * sizeof(float);
-    header_ += (header_.size() > 1 ? ",\"" : "\"") + name + R"(":{"dtype":"F32","shape":[)" + std::to_string(rows) +
-               (columns == 0 ? "" : "," + std::to_string(columns)) + R"(],"data_offsets":[)" + std::to_string(size_) +
-               "," + std::to_string(size_ + bytes) + "]}";
+    header_ += (header_.size() > 1 ? ",\"" : "\"") + name + R"(":{"dtype":"F32","shape":[)" +
+               std::to_string(rows) + (columns == 0 ? "" : "," + std::to_string(columns)) +
+               R"(],"data_offsets":[)" + std::to_string(size_) + "," + std::to_string(size_ + bytes) + "]}";
     size_ += bytes;
   }
   void pair(const std::string& name, std::size_t rows, std::size_t columns) {
@@ -163,9 +165,12 @@ class RandomModel {
 void measure(const std::string& shown, const std::string& path, Precision precision, const Options& o,
              const std::vector<std::string>& texts) {
   using Clock = std::chrono::steady_clock;
-  const auto since = [](Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); };
+  const auto since = [](Clock::time_point start) {
+    return std::chrono::duration<double>(Clock::now() - start).count();
+  };
   const auto load_start = Clock::now();
-  const SentenceTransformer model = SentenceTransformer::load(path, {.precision = precision, .threads = o.threads});
+  const SentenceTransformer model =
+      SentenceTransformer::load(path, {.precision = precision, .threads = o.threads});
   const double load_seconds = since(load_start);
 
   constexpr std::size_t kBatch = 256;
@@ -181,12 +186,16 @@ void measure(const std::string& shown, const std::string& path, Precision precis
   }
   const double seconds = since(start);
   std::size_t tokens = 0;
-  for (std::size_t i = 0; i < done; ++i) tokens += std::min(model.max_seq_length(), model.count_tokens(texts[i]));
-  std::printf("{\"bench\": \"embed\", \"model\": \"%s\", \"precision\": \"%s\", \"kernels\": \"%s\", \"threads\": %zu, "
-              "\"load_seconds\": %.3f, \"passages\": %zu, \"tokens\": %zu, \"seconds\": %.3f, "
-              "\"passages_per_second\": %.1f, \"tokens_per_second\": %.0f}\n",
-              shown.c_str(), std::string(to_string(precision)).c_str(), model.kernels().c_str(), o.threads, load_seconds,
-              done, tokens, seconds, static_cast<double>(done) / seconds, static_cast<double>(tokens) / seconds);
+  for (std::size_t i = 0; i < done; ++i)
+    tokens += std::min(model.max_seq_length(), model.count_tokens(texts[i]));
+  std::printf(
+      "{\"bench\": \"embed\", \"model\": \"%s\", \"precision\": \"%s\", \"kernels\": \"%s\", \"threads\": "
+      "%zu, "
+      "\"load_seconds\": %.3f, \"passages\": %zu, \"tokens\": %zu, \"seconds\": %.3f, "
+      "\"passages_per_second\": %.1f, \"tokens_per_second\": %.0f}\n",
+      shown.c_str(), std::string(to_string(precision)).c_str(), model.kernels().c_str(), o.threads,
+      load_seconds, done, tokens, seconds, static_cast<double>(done) / seconds,
+      static_cast<double>(tokens) / seconds);
   std::fflush(stdout);
 }
 
@@ -195,7 +204,9 @@ void measure(const std::string& shown, const std::string& path, Precision precis
 int run_embed(std::span<const std::string> args) {
   Options o;
   if (!parse(args, o)) {
-    std::fprintf(stderr, "options: --model NAME --texts FILE.jsonl --threads N --precision f32|fast|both --seconds S\n");
+    std::fprintf(
+        stderr,
+        "options: --model NAME --texts FILE.jsonl --threads N --precision f32|fast|both --seconds S\n");
     return 2;
   }
   const std::vector<std::string> texts = o.texts.empty() ? seeded_texts(20'000) : read_texts(o.texts);
@@ -216,7 +227,8 @@ int run_embed(std::span<const std::string> args) {
     }
     const std::string shown = random ? "random" : fs::path(o.model).filename().string();
     for (const Precision precision : {Precision::kF32, Precision::kFast}) {
-      if (o.precision == "both" || o.precision == to_string(precision)) measure(shown, path, precision, o, texts);
+      if (o.precision == "both" || o.precision == to_string(precision))
+        measure(shown, path, precision, o, texts);
     }
   } catch (const Error& e) {
     std::fprintf(stderr, "%s\n", e.what());

@@ -29,32 +29,41 @@ struct Options {
   Metric metric = Metric::kCosine;
 };
 
-// ---- Yardsticks
-// -------------------------------------------------------------------------------------------------------
+// Yardsticks
 
+#if defined(__clang__)
+#define VECSTORE_PLAIN_LOOP __attribute__((noinline))
+#define VECSTORE_NO_VECTORS _Pragma("clang loop vectorize(disable) interleave(disable)")
+#define VECSTORE_VECTORISED __attribute__((noinline))
+#else
 #define VECSTORE_PLAIN_LOOP __attribute__((noinline, optimize("O2", "no-tree-vectorize")))
+#define VECSTORE_NO_VECTORS
+#define VECSTORE_VECTORISED __attribute__((noinline, optimize("O3")))
+#endif
 
 VECSTORE_PLAIN_LOOP float plain_dot(const float* a, const float* b, std::size_t n) {
   float sum = 0;
+  VECSTORE_NO_VECTORS
   for (std::size_t i = 0; i < n; ++i) sum += a[i] * b[i];
   return sum;
 }
 
 VECSTORE_PLAIN_LOOP float plain_l2(const float* a, const float* b, std::size_t n) {
   float sum = 0;
+  VECSTORE_NO_VECTORS
   for (std::size_t i = 0; i < n; ++i) sum += (a[i] - b[i]) * (a[i] - b[i]);
   return sum;
 }
 
 VECSTORE_PLAIN_LOOP std::int32_t plain_code_dot(const std::uint8_t* a, const std::int8_t* b, std::size_t n) {
   std::int32_t sum = 0;
+  VECSTORE_NO_VECTORS
   for (std::size_t i = 0; i < n; ++i) sum += a[i] * b[i];
   return sum;
 }
 
 // Vectorised for the baseline CPU, with as many sums as it takes to wait for memory only.
-__attribute__((noinline, optimize("O3"))) std::uint64_t plain_sum(const std::uint64_t* words,
-                                                                  std::size_t count) {
+VECSTORE_VECTORISED std::uint64_t plain_sum(const std::uint64_t* words, std::size_t count) {
   std::uint64_t sum[16] = {};
   for (std::size_t i = 0; i + 16 <= count; i += 16) {
     for (std::size_t j = 0; j < 16; ++j) sum[j] += words[i + j];
@@ -94,8 +103,7 @@ std::vector<double> in_turns(std::size_t rounds, std::size_t calls,
   return out;
 }
 
-// ---- Kernels in L1
-// ------------------------------------------------------------------------------------------------------
+// Kernels in L1
 
 void bench_row_kernels(std::size_t dim) {
   const std::size_t rows = std::max<std::size_t>(4, 16 * 1024 / (dim * 4) / 4 * 4);
@@ -197,8 +205,7 @@ void bench_crc() {
   }
 }
 
-// ---- Scans
-// ----------------------------------------------------------------------------------------------------------------
+// Scans
 
 // Rows in blocks of about 192 KiB, as the store keeps them.
 struct Data {

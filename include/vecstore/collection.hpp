@@ -37,11 +37,11 @@ struct CollectionInfo {
 };
 
 struct CollectionStats {
-  std::uint64_t count = 0;          ///< Live records.
-  std::uint64_t stored_rows = 0;    ///< Rows on disk, retired ones included.
-  std::uint64_t live_bytes = 0;     ///< Bytes of the live records: vectors, text, metadata, ids.
-  std::uint64_t digest = 0;         ///< Equal for equal sets of records; verify recomputes it.
-  SequenceNumber sequence = 0;      ///< The last commit that changed the collection.
+  std::uint64_t count = 0;        ///< Live records.
+  std::uint64_t stored_rows = 0;  ///< Rows on disk, retired ones included.
+  std::uint64_t live_bytes = 0;   ///< Bytes of the live records: vectors, text, metadata, ids.
+  std::uint64_t digest = 0;       ///< Equal for equal sets of records; verify recomputes it.
+  SequenceNumber sequence = 0;    ///< The last commit that changed the collection.
 };
 
 /// A write in a batch that mixes kinds; see Collection::batch_execute.
@@ -54,16 +54,16 @@ struct Operation {
 /// The next page of a scroll.
 struct ScrollPage {
   std::vector<Record> records;
-  std::string next;                   ///< Pass it as ScrollOptions::after; empty = this was the last page.
+  std::string next;  ///< Pass it as ScrollOptions::after; empty = this was the last page.
   std::vector<std::string> warnings;
 };
 
-/// Cheap to copy, safe to share between threads. Calls throw kClosed after the database was closed, kNotFound after
-/// the collection was deleted, and kForked in a child process.
+/// Cheap to copy, safe to share between threads. Calls throw kClosed after the database was closed, kNotFound
+/// after the collection was deleted, and kForked in a child process.
 ///
-/// A write is durable and can be found when it returns; it returns the sequence number of its commit. A batch is
-/// one commit: all of it or nothing, and the error names the item (Error::item). A batch holds at most 10,000 records
-/// and 64 MiB (kTooLarge), and each id once.
+/// A write is durable and can be found when it returns; it returns the sequence number of its commit. A batch
+/// is one commit: all of it or nothing, and the error names the item (Error::item). A batch holds at most
+/// 10,000 records and 64 MiB (kTooLarge), and each id once.
 class Collection {
  public:
   const std::string& name() const;
@@ -77,20 +77,24 @@ class Collection {
   SequenceNumber upsert(const Record& record);
   SequenceNumber upsert(std::string_view id, Vector vector, Metadata metadata = {});
   SequenceNumber upsert_vector(std::string_view id, Vector vector, Metadata metadata = {});
-  /// Embeds the text with the collection's model (or the one given, whose fingerprint has to agree) and stores both.
+  /// Embeds the text with the collection's model (or the one given, whose fingerprint has to agree) and
+  /// stores both.
   SequenceNumber upsert_text(std::string_view id, std::string_view text, Metadata metadata = {});
-  SequenceNumber upsert_text(std::string_view id, std::string_view text, const Embedder& model, Metadata metadata = {});
+  SequenceNumber upsert_text(std::string_view id, std::string_view text, const Embedder& model,
+                             Metadata metadata = {});
   SequenceNumber batch_upsert(std::span<const Record> records);
   SequenceNumber batch_insert(std::span<const Record> records);
-  /// Embeds and stores texts; ids are "0", "1", ... unless `metadata` gives "_id". Commits every options.batch_size.
+  /// Embeds and stores texts; ids are "0", "1", ... unless `metadata` gives "_id". Commits every
+  /// options.batch_size.
   using TextMetadata = std::function<Metadata(std::string_view text, std::size_t i)>;
   SequenceNumber batch_upsert_texts(std::span<const std::string> texts, const TextMetadata& metadata = {},
                                     const BatchOptions& options = {});
   /// Replaces everything that `source` had by these chunks, in one commit: ids "source#0", "source#1", ...;
   /// source, part, start and end (bytes) are set. An empty list erases the source.
   using ChunkMetadata = std::function<Metadata(const Chunk& chunk, std::size_t i)>;
-  SequenceNumber upsert_chunks(std::string_view source, std::span<const Chunk> chunks, const Embedder& model = {},
-                               const ChunkMetadata& metadata = {}, const BatchOptions& options = {});
+  SequenceNumber upsert_chunks(std::string_view source, std::span<const Chunk> chunks,
+                               const Embedder& model = {}, const ChunkMetadata& metadata = {},
+                               const BatchOptions& options = {});
   /// Any mix of writes in one commit, applied in order.
   SequenceNumber batch_execute(std::span<const Operation> operations);
   /// Replaces the metadata; vectors and text stay. kNotFound for an unknown id.
@@ -115,8 +119,8 @@ class Collection {
   std::uint64_t count(const Filter& filter) const;
   std::uint64_t count(std::string_view filter) const { return count(Filter::parse(filter)); }
   CollectionStats stats() const;
-  /// What was committed after options.since, oldest first. kNotFound when that part of the log was cut: then read
-  /// the whole collection by scroll and go on from stats().sequence.
+  /// What was committed after options.since, oldest first. kNotFound when that part of the log was cut: then
+  /// read the whole collection by scroll and go on from stats().sequence.
   std::vector<Change> changes(const ChangesOptions& options = {}) const;
 
   // ---- Searching

@@ -115,6 +115,15 @@ class Metadata {
   Metadata& operator[](std::string_view key);
   /// The element; kInvalidArgument when this is no array or the index is past its end.
   const Metadata& at(std::size_t index) const;
+  /// The same with []: `hit.metadata["tags"][0]`.
+  template <detail::IntegerType T>
+  const Metadata& operator[](T index) const {
+    return at(static_cast<std::size_t>(index));
+  }
+  template <detail::IntegerType T>
+  Metadata& operator[](T index) {
+    return const_cast<Metadata&>(at(static_cast<std::size_t>(index)));
+  }
   /// The value at a dotted path ("author.name"); a shared null when a step is missing. Keys that hold a dot
   /// are reached with [] only.
   const Metadata& get(std::string_view path) const noexcept;

@@ -24,16 +24,17 @@ enum class Durability : std::uint8_t {
 
 struct OpenOptions {
   // Behaviour
-  bool read_only = false;          ///< Any number of processes may read beside the one that writes.
-  bool create = true;              ///< Make the directory when it is missing; false: kNotFound.
-  std::chrono::milliseconds lock_timeout{0};  ///< How long to wait for another writer; then kLocked with its pid.
+  bool read_only = false;  ///< Any number of processes may read beside the one that writes.
+  bool create = true;      ///< Make the directory when it is missing; false: kNotFound.
+  std::chrono::milliseconds lock_timeout{
+      0};  ///< How long to wait for another writer; then kLocked with its pid.
   Durability durability = Durability::kFull;
-  bool allow_remote_fs = false;    ///< Network file systems break the locks that keep two writers apart.
+  bool allow_remote_fs = false;  ///< Network file systems break the locks that keep two writers apart.
 
   // Performance and limits; most programs leave them alone
-  std::uint64_t map_size = std::uint64_t{64} << 30;      ///< Bytes of address space at first; grows by itself.
-  std::uint64_t max_map_size = std::uint64_t{1} << 42;   ///< Beyond it writes are kQuotaExceeded (store_size).
-  unsigned threads = 0;            ///< Threads that one query may use; 0 = one per core, 1 = the caller only.
+  std::uint64_t map_size = std::uint64_t{64} << 30;     ///< Bytes of address space at first; grows by itself.
+  std::uint64_t max_map_size = std::uint64_t{1} << 42;  ///< Beyond it writes are kQuotaExceeded (store_size).
+  unsigned threads = 0;  ///< Threads that one query may use; 0 = one per core, 1 = the caller only.
   std::uint64_t change_retention = 1'000'000;  ///< Changes that `changes` can still deliver.
 };
 
@@ -47,7 +48,14 @@ struct TextField {
 };
 
 /// How the components of a vector are stored. The numbers are on disk and frozen.
-enum class ElementType : std::uint8_t { kF32 = 1, kF16 = 2, kInt8 = 3, kBinary = 4, kSparse = 5, kMultiF32 = 6 };
+enum class ElementType : std::uint8_t {
+  kF32 = 1,
+  kF16 = 2,
+  kInt8 = 3,
+  kBinary = 4,
+  kSparse = 5,
+  kMultiF32 = 6
+};
 
 /// A vector field of a collection's schema.
 struct VectorField {
@@ -62,7 +70,7 @@ struct CollectionOptions {
   std::size_t dimension = 0;                   ///< 0 = the embedder's, else learned from the first vector.
   std::map<std::string, VectorField> vectors;  ///< Named vectors beside the one without a name.
   std::vector<TextField> text_fields = {TextField{}};
-  Embedder embedder;                           ///< Its name and fingerprint are stored; it is found again by name.
+  Embedder embedder;  ///< Its name and fingerprint are stored; it is found again by name.
 };
 
 /// Done so far, of how many, doing what. Called on the caller's thread; throwing from it stops the work.
@@ -84,14 +92,14 @@ struct GetOptions {
 };
 
 struct ScrollOptions {
-  std::string after;               ///< Continue after this id; empty = from the first.
-  std::size_t limit = 100;         ///< At most 10,000.
-  std::string where;               ///< A filter; empty = all.
+  std::string after;        ///< Continue after this id; empty = from the first.
+  std::size_t limit = 100;  ///< At most 10,000.
+  std::string where;        ///< A filter; empty = all.
   bool with_vectors = false;
 };
 
 struct ChangesOptions {
-  SequenceNumber since = 0;        ///< Deliver what was committed after this.
+  SequenceNumber since = 0;  ///< Deliver what was committed after this.
   std::size_t limit = 10'000;
 };
 

@@ -25,8 +25,8 @@ class Fusion {
   /// Reciprocal rank fusion: a record scores the sum of 1 / (k + rank) over the lists it is in, rank from 1.
   /// (Cormack, Clarke, Buettcher: Reciprocal Rank Fusion outperforms Condorcet, SIGIR 2009.)
   static Fusion rrf(float k = 60.0f) { return Fusion(Kind::kReciprocalRank, k); }
-  /// alpha * vector score + (1 - alpha) * text score, each scaled to 0..1 by the least and the largest score of
-  /// its list; a record that a list lacks has 0 there. alpha 1 = vectors only, 0 = text only.
+  /// alpha * vector score + (1 - alpha) * text score, each scaled to 0..1 by the least and the largest score
+  /// of its list; a record that a list lacks has 0 there. alpha 1 = vectors only, 0 = text only.
   static Fusion weighted(float alpha) { return Fusion(Kind::kWeighted, alpha); }
 
   Kind kind() const noexcept { return kind_; }
@@ -89,8 +89,8 @@ class Query : public QueryBase<Query> {
   Vector vector_;
 };
 
-/// The best records by vector and text together. At most max(100, offset + k) candidates of each part are fused,
-/// by reciprocal rank unless `alpha` or `fusion` is given.
+/// The best records by vector and text together. At most max(100, offset + k) candidates of each part are
+/// fused, by reciprocal rank unless `alpha` or `fusion` is given.
 class HybridQuery : public QueryBase<HybridQuery> {
  public:
   HybridQuery(Vector vector, std::string text) : vector_(std::move(vector)), text_(std::move(text)) {}
@@ -113,12 +113,12 @@ struct TextQueryOptions {
   std::int64_t offset = 0;
   Mode mode = Mode::kHybrid;
   std::optional<Filter> where;
-  std::optional<float> alpha;              ///< Weighted fusion; reciprocal rank unless given.
+  std::optional<float> alpha;  ///< Weighted fusion; reciprocal rank unless given.
   std::optional<float> score_threshold;
   bool explain = false;
   std::optional<std::chrono::milliseconds> deadline;
   std::stop_token stop;
-  Embedder embedder;                       ///< Instead of the collection's own; the fingerprints have to agree.
+  Embedder embedder;  ///< Instead of the collection's own; the fingerprints have to agree.
 };
 
 /// Rank (from 1) and score of a hit in one part of a hybrid query; rank 0 = the part did not find it.
@@ -130,16 +130,16 @@ struct HitPart {
 
 struct Hit {
   std::string id;
-  float score = 0;                 ///< Larger is better.
-  std::optional<float> distance;   ///< Of a pure vector query, in the metric's own sense (docs of Metric).
+  float score = 0;                ///< Larger is better.
+  std::optional<float> distance;  ///< Of a pure vector query, in the metric's own sense (docs of Metric).
   Metadata metadata;
   std::string text;
   std::string source;
-  std::uint64_t start = 0;         ///< text == bytes [start, end) of source.
+  std::uint64_t start = 0;  ///< text == bytes [start, end) of source.
   std::uint64_t end = 0;
   std::uint32_t part = 0;
-  Vector vector;                   ///< Filled on request.
-  std::vector<HitPart> parts;      ///< Filled by explain.
+  Vector vector;               ///< Filled on request.
+  std::vector<HitPart> parts;  ///< Filled by explain.
 };
 
 /// One step of an executed query, with what was expected and what happened.
@@ -157,10 +157,10 @@ struct PlanNode {
 /// The hits, best first; equal scores are ordered by id.
 struct Hits {
   std::vector<Hit> hits;
-  std::vector<std::string> warnings;   ///< For example a field in the filter that no record has.
-  std::uint64_t degraded = 0;          ///< Damaged records that could not be considered; `verify` lists them.
-  SequenceNumber sequence = 0;         ///< The commit that the answer reflects.
-  std::optional<PlanNode> plan;        ///< With explain.
+  std::vector<std::string> warnings;  ///< For example a field in the filter that no record has.
+  std::uint64_t degraded = 0;         ///< Damaged records that could not be considered; `verify` lists them.
+  SequenceNumber sequence = 0;        ///< The commit that the answer reflects.
+  std::optional<PlanNode> plan;       ///< With explain.
 
   auto begin() const noexcept { return hits.begin(); }
   auto end() const noexcept { return hits.end(); }

@@ -16,8 +16,8 @@ namespace vecstore {
 /// Orders all committed changes of a database; grows with every commit and is never reused.
 using SequenceNumber = std::uint64_t;
 
-/// A sparse vector: values[i] belongs to term indices[i]. Unsorted input is sorted; duplicate indices, different
-/// lengths, values that are not finite and more than 65,536 entries are kInvalidArgument.
+/// A sparse vector: values[i] belongs to term indices[i]. Unsorted input is sorted; duplicate indices,
+/// different lengths, values that are not finite and more than 65,536 entries are kInvalidArgument.
 struct Sparse {
   std::vector<std::uint32_t> indices;
   std::vector<float> values;
@@ -29,16 +29,17 @@ struct Sparse {
 class Vector {
  public:
   Vector() = default;
-  Vector(std::vector<float> dense) : dense_(std::move(dense)) {}                        // NOLINT: implicit by design
-  Vector(std::span<const float> dense) : dense_(dense.begin(), dense.end()) {}          // NOLINT
-  Vector(std::initializer_list<float> dense) : dense_(dense) {}                         // NOLINT
-  Vector(Sparse sparse) : sparse_(std::move(sparse)) {}                                 // NOLINT
+  Vector(std::vector<float> dense) : dense_(std::move(dense)) {}                // NOLINT: implicit by design
+  Vector(std::span<const float> dense) : dense_(dense.begin(), dense.end()) {}  // NOLINT
+  Vector(std::initializer_list<float> dense) : dense_(dense) {}                 // NOLINT
+  Vector(Sparse sparse) : sparse_(std::move(sparse)) {}                         // NOLINT
 
   static Vector dense(std::vector<float> values) { return Vector(std::move(values)); }
   static Vector sparse(std::vector<std::uint32_t> indices, std::vector<float> values) {
     return Vector(Sparse{std::move(indices), std::move(values)});
   }
-  static Vector hybrid(std::vector<float> dense, std::vector<std::uint32_t> indices, std::vector<float> values) {
+  static Vector hybrid(std::vector<float> dense, std::vector<std::uint32_t> indices,
+                       std::vector<float> values) {
     Vector v(std::move(dense));
     v.sparse_ = Sparse{std::move(indices), std::move(values)};
     return v;
@@ -63,13 +64,13 @@ struct Record {
   std::string text;                       ///< At most 16 MiB of UTF-8; searched as the text field "text".
   Metadata metadata;                      ///< A JSON object: at most 64 KiB, 256 keys, depth 32.
   std::optional<std::chrono::milliseconds> ttl;  ///< Time to live from the moment of the write.
-  std::string source;                     ///< Where the text comes from, for example a file name.
-  std::uint64_t start = 0;                ///< The text is bytes [start, end) of its source.
+  std::string source;                            ///< Where the text comes from, for example a file name.
+  std::uint64_t start = 0;                       ///< The text is bytes [start, end) of its source.
   std::uint64_t end = 0;
-  std::uint32_t part = 0;                 ///< Which chunk of its source this is, from 0.
+  std::uint32_t part = 0;  ///< Which chunk of its source this is, from 0.
 
   // Set by the database, ignored when written:
-  SequenceNumber sequence = 0;            ///< The commit that wrote this version.
+  SequenceNumber sequence = 0;                                      ///< The commit that wrote this version.
   std::optional<std::chrono::system_clock::time_point> expires_at;  ///< From ttl.
 };
 

@@ -27,31 +27,33 @@ struct VerifyReport {
 struct DatabaseStats {
   std::uint64_t collections = 0;
   std::uint64_t records = 0;
-  std::uint64_t file_bytes = 0;   ///< Size of the data file.
-  std::uint64_t free_bytes = 0;   ///< Of these, bytes that the next writes reuse.
-  SequenceNumber sequence = 0;    ///< The last commit.
-  std::uint64_t generation = 0;   ///< Number of the live truth.N directory.
+  std::uint64_t file_bytes = 0;  ///< Size of the data file.
+  std::uint64_t free_bytes = 0;  ///< Of these, bytes that the next writes reuse.
+  SequenceNumber sequence = 0;   ///< The last commit.
+  std::uint64_t generation = 0;  ///< Number of the live truth.N directory.
 };
 
-/// Cheap to copy, safe to share. One process at a time has a directory open for writing, any number read it beside.
-/// Opening a directory twice in a process gives the same instance; its options are those of the first open.
+/// Cheap to copy, safe to share. One process at a time has a directory open for writing, any number read it
+/// beside. Opening a directory twice in a process gives the same instance; its options are those of the first
+/// open.
 class VecDatabase {
  public:
-  /// Errors: kNotFound (missing and !create, or read_only), kInvalidArgument (a file, a network file system), kLocked
-  /// (another writer; names its pid), kPermissionDenied, kReadOnly, kUnsupportedFormat, kCorruption.
+  /// Errors: kNotFound (missing and !create, or read_only), kInvalidArgument (a file, a network file system),
+  /// kLocked (another writer; names its pid), kPermissionDenied, kReadOnly, kUnsupportedFormat, kCorruption.
   /// Milliseconds, whatever the size.
   static VecDatabase open(std::string_view directory, const OpenOptions& options = {});
 
-  /// Waits for running calls, then releases the directory. Later calls through any copy throw kClosed. Dropping the last
-  /// handle closes as well.
+  /// Waits for running calls, then releases the directory. Later calls through any copy throw kClosed.
+  /// Dropping the last handle closes as well.
   void close();
 
   /// Names match [A-Za-z0-9][A-Za-z0-9_-]{0,63}. kAlreadyExists when it is there.
   Collection create_collection(std::string_view name, const CollectionOptions& options = {});
   Collection get_collection(std::string_view name) const;  ///< kNotFound
-  /// An existing collection's metric and dimension have to agree with what `options` gives (kInvalidArgument).
+  /// An existing collection's metric and dimension have to agree with what `options` gives
+  /// (kInvalidArgument).
   Collection get_or_create_collection(std::string_view name, const CollectionOptions& options = {});
-  std::vector<std::string> list_collections() const;       ///< In the order of their names.
+  std::vector<std::string> list_collections() const;  ///< In the order of their names.
   /// kNotFound when there is none. One commit; the space is reused.
   void delete_collection(std::string_view name);
 

@@ -6,8 +6,9 @@
 
 namespace vecstore {
 
-/// The collection "default" of the database in a directory. It is made at the first write; metric and options can be
-/// given at open, the dimension is learned from the first vector. Reading before the first write finds nothing.
+/// The collection "default" of the database in a directory. It is made at the first write; metric and options
+/// can be given at open, the dimension is learned from the first vector. Reading before the first write finds
+/// nothing.
 class VecStore {
  public:
   static VecStore open(std::string_view directory, const CollectionOptions& collection = {},
@@ -24,11 +25,12 @@ class VecStore {
   SequenceNumber upsert_text(std::string_view id, std::string_view text, Metadata metadata = {}) {
     return writable().upsert_text(id, text, std::move(metadata));
   }
-  SequenceNumber upsert_text(std::string_view id, std::string_view text, const Embedder& model, Metadata metadata = {}) {
+  SequenceNumber upsert_text(std::string_view id, std::string_view text, const Embedder& model,
+                             Metadata metadata = {}) {
     return writable().upsert_text(id, text, model, std::move(metadata));
   }
-  SequenceNumber upsert_chunks(std::string_view source, std::span<const Chunk> chunks, const Embedder& model = {},
-                               const Collection::ChunkMetadata& metadata = {}) {
+  SequenceNumber upsert_chunks(std::string_view source, std::span<const Chunk> chunks,
+                               const Embedder& model = {}, const Collection::ChunkMetadata& metadata = {}) {
     return writable().upsert_chunks(source, chunks, model, metadata);
   }
   SequenceNumber batch_upsert(std::span<const Record> records) { return writable().batch_upsert(records); }
@@ -38,7 +40,9 @@ class VecStore {
   Hits query(const Query& query) const;
   Hits query(Vector vector, std::int64_t k = 10) const { return query(Query(std::move(vector)).k(k)); }
   Hits hybrid_query(const HybridQuery& query) const;
-  Hits query_text(std::string_view text, std::int64_t k = 10) const { return query_text(text, TextQueryOptions{.k = k}); }
+  Hits query_text(std::string_view text, std::int64_t k = 10) const {
+    return query_text(text, TextQueryOptions{.k = k});
+  }
   Hits query_text(std::string_view text, const TextQueryOptions& options) const;
 
   /// Everything else: the collection itself (made when it is missing), and the database around it.

@@ -14,7 +14,8 @@
 
 namespace vecstore {
 
-static_assert(std::endian::native == std::endian::little, "stored numbers are read in place; a big-endian port needs swaps here");
+static_assert(std::endian::native == std::endian::little,
+              "stored numbers are read in place; a big-endian port needs swaps here");
 
 /// Stored bytes are handled as string_view: cheap to slice, and what the maps and keys want anyway.
 inline std::span<const std::byte> as_byte_span(std::string_view s) {
@@ -43,7 +44,8 @@ void put(std::string& out, T v) {
 
 template <std::unsigned_integral T>
 void put_big_endian(std::string& out, T v) {
-  for (int shift = static_cast<int>(sizeof(T)) * 8 - 8; shift >= 0; shift -= 8) out += static_cast<char>(v >> shift);
+  for (int shift = static_cast<int>(sizeof(T)) * 8 - 8; shift >= 0; shift -= 8)
+    out += static_cast<char>(v >> shift);
 }
 
 template <std::unsigned_integral T>
@@ -87,7 +89,8 @@ class ByteReader {
 
  private:
   void need(std::uint64_t n) const {
-    if (n > rest_.size()) fail(ErrorCode::kCorruption, what_, ": ends after ", rest_.size(), " bytes where ", n, " are needed");
+    if (n > rest_.size())
+      fail(ErrorCode::kCorruption, what_, ": ends after ", rest_.size(), " bytes where ", n, " are needed");
   }
   std::string_view rest_;
   std::string_view what_;

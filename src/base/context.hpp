@@ -12,14 +12,14 @@ namespace vecstore {
 
 /// What a search did. Every layer adds to it; explain prints it.
 struct Counters {
-  std::uint64_t rows_scanned = 0;       ///< Rows whose code or vector was scored in a first pass.
-  std::uint64_t rows_rescored = 0;      ///< Rows scored again with the full vector.
-  std::uint64_t rows_filtered = 0;      ///< Rows that a filter was evaluated on.
-  std::uint64_t rows_matched = 0;       ///< Of these, the rows that passed.
-  std::uint64_t postings_scored = 0;    ///< (term, row) pairs added up.
-  std::uint64_t records_read = 0;       ///< Documents read from the truth.
-  std::uint64_t bytes_read = 0;         ///< Bytes of vectors and codes that were read.
-  std::uint64_t records_degraded = 0;   ///< Damaged records that the search had to leave out.
+  std::uint64_t rows_scanned = 0;      ///< Rows whose code or vector was scored in a first pass.
+  std::uint64_t rows_rescored = 0;     ///< Rows scored again with the full vector.
+  std::uint64_t rows_filtered = 0;     ///< Rows that a filter was evaluated on.
+  std::uint64_t rows_matched = 0;      ///< Of these, the rows that passed.
+  std::uint64_t postings_scored = 0;   ///< (term, row) pairs added up.
+  std::uint64_t records_read = 0;      ///< Documents read from the truth.
+  std::uint64_t bytes_read = 0;        ///< Bytes of vectors and codes that were read.
+  std::uint64_t records_degraded = 0;  ///< Damaged records that the search had to leave out.
 
   Counters& operator+=(const Counters& o) {
     rows_scanned += o.rows_scanned;
@@ -44,7 +44,8 @@ struct Context {
   /// Throws kDeadline or kCancelled when the call has to end.
   void check() const {
     if (stop.stop_requested()) fail(ErrorCode::kCancelled, "the call was cancelled");
-    if (deadline && std::chrono::steady_clock::now() >= *deadline) fail(ErrorCode::kDeadline, "the deadline has passed");
+    if (deadline && std::chrono::steady_clock::now() >= *deadline)
+      fail(ErrorCode::kDeadline, "the deadline has passed");
   }
 
   Context child() const { return Context{deadline, stop, {}}; }

@@ -54,7 +54,9 @@ int http_status(ErrorCode code) { return row(code).http; }
 int grpc_status(ErrorCode code) { return row(code).grpc; }
 
 Error::Error(ErrorCode code, const std::string& message, std::optional<std::size_t> item)
-    : std::runtime_error(item ? "item " + std::to_string(*item) + ": " + message : message), code_(code), item_(item) {}
+    : std::runtime_error(item ? "item " + std::to_string(*item) + ": " + message : message),
+      code_(code),
+      item_(item) {}
 
 bool Error::retryable() const noexcept {
   switch (code_) {

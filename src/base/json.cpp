@@ -8,7 +8,6 @@
 #include <memory>
 
 #include "base/error.hpp"
-#include "base/utf8.hpp"
 
 namespace vecstore {
 namespace {
@@ -39,7 +38,8 @@ void scan_depth(std::string_view text, std::size_t limit) {
   }
 }
 
-/// Builds the tree from simdjson's tape; recursion is bounded by kMaxJsonDepth.
+/// Builds the tree from simdjson's tape, whose strings are valid UTF-8 (lone surrogates are refused there
+/// too); recursion is bounded by kMaxJsonDepth.
 class TreeBuilder {
  public:
   explicit TreeBuilder(const JsonLimits& limits) : limits_(limits) {}
@@ -56,7 +56,7 @@ class TreeBuilder {
       case element_type::DOUBLE:
         return double(element.get_double());
       case element_type::STRING:
-        return checked(std::string_view(element.get_string()));
+        return std::string_view(element.get_string());
       case element_type::UINT64:
         invalid("json: the integer ", std::uint64_t(element.get_uint64()), " is above the largest, ",
                 INT64_MAX);
@@ -78,12 +78,6 @@ class TreeBuilder {
  private:
   Metadata build_object(simdjson::dom::object object, std::size_t depth);
 
-  /// simdjson lets a lone low surrogate through as three bytes that are not UTF-8.
-  static std::string checked(std::string_view text) {
-    if (!valid_utf8(text)) invalid("json: a string holds a lone surrogate");
-    return std::string(text);
-  }
-
   const JsonLimits& limits_;
   std::size_t keys_ = 0;
 };
@@ -102,7 +96,7 @@ Metadata TreeBuilder::build_object(simdjson::dom::object object, std::size_t dep
   Metadata::Object members;
   for (auto field : object) {
     if (++keys_ > limits_.max_keys) fail(ErrorCode::kTooLarge, "json: more than ", limits_.max_keys, " keys");
-    members.push_back({checked(field.key), build(field.value, depth + 1)});
+    members.push_back({std::string(field.key), build(field.value, depth + 1)});
   }
   refuse_duplicates(members);
   return Metadata::from_unique_members(std::move(members));

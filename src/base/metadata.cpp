@@ -17,6 +17,11 @@ constexpr std::string_view kTypeNames[] = {"null",     "a bool",   "an integer",
   invalid("metadata: the value is ", kTypeNames[static_cast<std::size_t>(m.type())], ", not ", wanted);
 }
 
+const char* not_null(const char* text) {
+  if (!text) invalid("metadata: a string is a null pointer; null is Metadata(nullptr)");
+  return text;
+}
+
 const Metadata& shared_null() noexcept {
   static const Metadata null(nullptr);
   return null;
@@ -26,7 +31,7 @@ const Metadata& shared_null() noexcept {
 
 Metadata::Metadata() noexcept : value_(Object()) {}
 Metadata::Metadata(std::nullptr_t) noexcept : value_(nullptr) {}
-Metadata::Metadata(const char* value) : value_(std::string(value)) {}
+Metadata::Metadata(const char* value) : value_(std::string(not_null(value))) {}
 Metadata::Metadata(std::string value) noexcept : value_(std::move(value)) {}
 Metadata::Metadata(std::string_view value) : value_(std::string(value)) {}
 Metadata::Metadata(Array values) noexcept : value_(std::move(values)) {}

@@ -116,6 +116,20 @@ std::uint64_t read_key(const char*& p, const char* end, std::string_view& name) 
   return stored;
 }
 
+/// Moves `p` behind one value that nobody wants.
+void skip_encoded(const char*& p, const char* end) {
+  if (p == end) corrupt("a value is cut off");
+  const auto head = static_cast<unsigned char>(*p++);
+  const unsigned type = head & 7;
+  std::uint64_t n = head >> 3;
+  if (n == kFollows && !get_varint(p, end, n)) corrupt("a number is cut off");
+  if (type <= kInteger) return;
+  if (type > kObject) corrupt("unknown type");
+  if (type == kDouble) n = 8;
+  if (n > static_cast<std::uint64_t>(end - p)) corrupt("a length is past the end");
+  p += n;
+}
+
 Metadata decode(const EncodedValue& value, const FieldNames& names, std::size_t depth) {
   const char* p = value.bytes.data();
   const char* end = p + value.bytes.size();
@@ -231,9 +245,11 @@ bool EncodedKey::find(const EncodedValue& object, EncodedValue& value) const {
   const char* p = object.bytes.data();
   const char* end = p + object.bytes.size();
   while (p != end) {
-    const bool found = matches(p, end);
-    value = read_encoded(p, end);
-    if (found) return true;
+    if (matches(p, end)) {
+      value = read_encoded(p, end);
+      return true;
+    }
+    skip_encoded(p, end);
   }
   return false;
 }

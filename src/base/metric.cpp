@@ -6,9 +6,12 @@ namespace vecstore {
 
 std::string_view to_string(Metric metric) {
   switch (metric) {
-    case Metric::kCosine: return "cosine";
-    case Metric::kDot: return "dot";
-    case Metric::kEuclidean: return "euclidean";
+    case Metric::kCosine:
+      return "cosine";
+    case Metric::kDot:
+      return "dot";
+    case Metric::kEuclidean:
+      return "euclidean";
   }
   return "unknown";
 }

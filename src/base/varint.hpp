@@ -18,6 +18,10 @@ inline void put_varint(std::string& out, std::uint64_t value) {
 /// Reads one number and moves `p` behind it. False when it does not end before `end` or does not fit 64 bits;
 /// `p` is then unspecified.
 inline bool get_varint(const char*& p, const char* end, std::uint64_t& value) noexcept {
+  if (p != end && static_cast<unsigned char>(*p) < 0x80) {  // Nearly always: one byte.
+    value = static_cast<unsigned char>(*p++);
+    return true;
+  }
   value = 0;
   for (int shift = 0; shift < 64 && p != end; shift += 7) {
     const auto byte = static_cast<unsigned char>(*p++);

@@ -13,7 +13,8 @@ using storage::MainKind;
 using storage::Txn;
 using storage::ValueKind;
 
-std::optional<std::uint32_t> find_collection(const Txn& txn, std::uint32_t name_space, std::string_view name) {
+std::optional<std::uint32_t> find_collection(const Txn& txn, std::uint32_t name_space,
+                                             std::string_view name) {
   const std::string key = storage::name_key(name_space, name);
   const auto value = txn.get(Keyspace::kMain, key);
   if (!value) return std::nullopt;
@@ -21,20 +22,24 @@ std::optional<std::uint32_t> find_collection(const Txn& txn, std::uint32_t name_
   return in.get<std::uint32_t>();
 }
 
-std::vector<std::pair<std::string, std::uint32_t>> list_collections(const Txn& txn, std::uint32_t name_space) {
+std::vector<std::pair<std::string, std::uint32_t>> list_collections(const Txn& txn,
+                                                                    std::uint32_t name_space) {
   std::vector<std::pair<std::string, std::uint32_t>> out;
   const std::string prefix = storage::name_key(name_space, {});
   storage::Cursor cursor = txn.cursor(Keyspace::kMain);
   for (bool more = cursor.seek(prefix); more && cursor.key().starts_with(prefix); more = cursor.next()) {
-    ByteReader in(storage::unseal(ValueKind::kName, 0, cursor.key(), cursor.value()).payload, "name of a collection");
+    ByteReader in(storage::unseal(ValueKind::kName, 0, cursor.key(), cursor.value()).payload,
+                  "name of a collection");
     out.emplace_back(cursor.key().substr(prefix.size()), in.get<std::uint32_t>());
   }
   return out;
 }
 
-std::uint32_t create_collection(Commit& commit, std::uint32_t name_space, std::string_view name, const Schema& schema) {
+std::uint32_t create_collection(Commit& commit, std::uint32_t name_space, std::string_view name,
+                                const Schema& schema) {
   check_name("collection name", name);
-  if (find_collection(commit.txn, name_space, name)) fail(ErrorCode::kAlreadyExists, "collection '", name, "' exists");
+  if (find_collection(commit.txn, name_space, name))
+    fail(ErrorCode::kAlreadyExists, "collection '", name, "' exists");
   const std::uint32_t number = commit.state.next_collection++;
   const std::string key = storage::name_key(name_space, name);
   std::string payload;
@@ -50,14 +55,18 @@ std::uint32_t create_collection(Commit& commit, std::uint32_t name_space, std::s
 Schema read_schema(const Txn& txn, std::uint32_t collection, const storage::CollectionState& state) {
   const std::string key = storage::aux_key(collection, AuxKind::kSchema, state.schema);
   const auto value = txn.get(Keyspace::kAux, key);
-  if (!value) fail(ErrorCode::kCorruption, "collection ", collection, ": schema ", state.schema, " is missing");
+  if (!value)
+    fail(ErrorCode::kCorruption, "collection ", collection, ": schema ", state.schema, " is missing");
   return schema_from_json(storage::unseal(ValueKind::kSchema, collection, key, *value).payload);
 }
 
-void write_schema(Commit& commit, std::uint32_t collection, storage::CollectionState& state, const Schema& schema) {
-  if (state.schema > 0) commit.txn.erase(Keyspace::kAux, storage::aux_key(collection, AuxKind::kSchema, state.schema));
+void write_schema(Commit& commit, std::uint32_t collection, storage::CollectionState& state,
+                  const Schema& schema) {
+  if (state.schema > 0)
+    commit.txn.erase(Keyspace::kAux, storage::aux_key(collection, AuxKind::kSchema, state.schema));
   const std::string key = storage::aux_key(collection, AuxKind::kSchema, ++state.schema);
-  commit.txn.put(Keyspace::kAux, key, storage::seal(ValueKind::kSchema, collection, commit.sequence, key, to_json(schema)));
+  commit.txn.put(Keyspace::kAux, key,
+                 storage::seal(ValueKind::kSchema, collection, commit.sequence, key, to_json(schema)));
 }
 
 namespace {
@@ -72,7 +81,8 @@ std::size_t erase_prefix(Commit& commit, Keyspace keyspace, std::string_view pre
   std::vector<std::string> keys;
   {
     storage::Cursor cursor = commit.txn.cursor(keyspace);
-    for (bool more = cursor.seek(prefix); more && keys.size() < limit && cursor.key().starts_with(prefix); more = cursor.next()) {
+    for (bool more = cursor.seek(prefix); more && keys.size() < limit && cursor.key().starts_with(prefix);
+         more = cursor.next()) {
       keys.emplace_back(cursor.key());
     }
   }

@@ -11,7 +11,9 @@ namespace {
 constexpr std::size_t kMaxName = 64;
 constexpr std::size_t kMaxPath = 256;
 
-bool alphanumeric(char c) { return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
+bool alphanumeric(char c) {
+  return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+}
 
 std::string printable(std::string_view name) {
   std::string out;
@@ -20,11 +22,14 @@ std::string printable(std::string_view name) {
 }
 
 void check_text_fields(const std::vector<TextField>& fields) {
-  if (fields.size() > kMaxTextFields) invalid("text_fields: ", fields.size(), " fields; the limit is ", kMaxTextFields);
+  if (fields.size() > kMaxTextFields)
+    invalid("text_fields: ", fields.size(), " fields; the limit is ", kMaxTextFields);
   for (std::size_t i = 0; i < fields.size(); ++i) {
     const TextField& f = fields[i];
-    if (f.path.empty() || f.path.size() > kMaxPath) invalid("text_fields[", i, "].path has ", f.path.size(), " bytes; 1 to ", kMaxPath, " are allowed");
-    if (!std::isfinite(f.weight) || f.weight <= 0) invalid("text_fields[", i, "].weight is ", f.weight, "; it must be finite and above 0");
+    if (f.path.empty() || f.path.size() > kMaxPath)
+      invalid("text_fields[", i, "].path has ", f.path.size(), " bytes; 1 to ", kMaxPath, " are allowed");
+    if (!std::isfinite(f.weight) || f.weight <= 0)
+      invalid("text_fields[", i, "].weight is ", f.weight, "; it must be finite and above 0");
     for (std::size_t j = 0; j < i; ++j) {
       if (fields[j].path == f.path) invalid("text_fields: '", f.path, "' stands there twice");
     }
@@ -37,12 +42,14 @@ void check_name(std::string_view what, std::string_view name) {
   bool ok = !name.empty() && name.size() <= kMaxName && alphanumeric(name[0]);
   for (char c : name) ok = ok && (alphanumeric(c) || c == '_' || c == '-');
   if (!ok) {
-    invalid(what, " '", printable(name), "' is not allowed: 1 to ", kMaxName, " characters of A-Z a-z 0-9 _ -, the first a letter or digit");
+    invalid(what, " '", printable(name), "' is not allowed: 1 to ", kMaxName,
+            " characters of A-Z a-z 0-9 _ -, the first a letter or digit");
   }
 }
 
 void check_dimension(std::string_view what, std::size_t dimension) {
-  if (dimension < 1 || dimension > kMaxDimension) invalid(what, " is ", dimension, "; 1 to ", kMaxDimension, " are allowed");
+  if (dimension < 1 || dimension > kMaxDimension)
+    invalid(what, " is ", dimension, "; 1 to ", kMaxDimension, " are allowed");
 }
 
 const VectorFieldSchema* Schema::find(std::string_view name, ElementType element) const {
@@ -73,14 +80,16 @@ Schema make_schema(const CollectionOptions& options) {
   std::size_t dimension = options.dimension;
   if (options.embedder) {
     if (dimension != 0 && dimension != options.embedder.dimension()) {
-      invalid("dimension is ", dimension, " but the embedder '", options.embedder.name(), "' makes vectors of ", options.embedder.dimension());
+      invalid("dimension is ", dimension, " but the embedder '", options.embedder.name(),
+              "' makes vectors of ", options.embedder.dimension());
     }
     dimension = options.embedder.dimension();
     schema.embedder_name = options.embedder.name();
     schema.embedder_fingerprint = options.embedder.fingerprint();
   }
   if (dimension != 0) check_dimension("dimension", dimension);
-  if (options.vectors.size() > kMaxVectorFields) invalid("vectors: ", options.vectors.size(), " fields; the limit is ", kMaxVectorFields);
+  if (options.vectors.size() > kMaxVectorFields)
+    invalid("vectors: ", options.vectors.size(), " fields; the limit is ", kMaxVectorFields);
   schema.add("", ElementType::kF32, options.metric, dimension);
   for (const auto& [name, field] : options.vectors) {
     check_name("vector name", name);
@@ -95,15 +104,22 @@ Schema make_schema(const CollectionOptions& options) {
 std::string to_json(const Schema& schema) {
   Metadata vectors = Metadata::array();
   for (const auto& f : schema.vectors) {
-    vectors.push_back(Metadata::object({{"name", f.name}, {"element", static_cast<int>(f.element)}, {"number", f.number},
-                                        {"metric", std::string(to_string(f.metric))}, {"dimension", f.dimension}}));
+    vectors.push_back(Metadata::object({{"name", f.name},
+                                        {"element", static_cast<int>(f.element)},
+                                        {"number", f.number},
+                                        {"metric", std::string(to_string(f.metric))},
+                                        {"dimension", f.dimension}}));
   }
   Metadata texts = Metadata::array();
   for (const auto& f : schema.text_fields) {
-    texts.push_back(Metadata::object({{"path", f.path}, {"analyzer", f.analyzer}, {"weight", static_cast<double>(f.weight)}}));
+    texts.push_back(Metadata::object(
+        {{"path", f.path}, {"analyzer", f.analyzer}, {"weight", static_cast<double>(f.weight)}}));
   }
-  return Metadata::object({{"vectors", vectors}, {"next_number", schema.next_number}, {"text_fields", texts},
-                           {"embedder", Metadata::object({{"name", schema.embedder_name}, {"fingerprint", schema.embedder_fingerprint}})}})
+  return Metadata::object({{"vectors", vectors},
+                           {"next_number", schema.next_number},
+                           {"text_fields", texts},
+                           {"embedder", Metadata::object({{"name", schema.embedder_name},
+                                                          {"fingerprint", schema.embedder_fingerprint}})}})
       .to_json();
 }
 
@@ -113,12 +129,14 @@ Schema schema_from_json(std::string_view json) {
     Schema schema;
     for (const Metadata& v : m["vectors"].as_array()) {
       schema.vectors.push_back({v["name"].as_string(), static_cast<ElementType>(v["element"].as_int()),
-                                static_cast<std::uint16_t>(v["number"].as_int()), parse_metric(v["metric"].as_string()),
+                                static_cast<std::uint16_t>(v["number"].as_int()),
+                                parse_metric(v["metric"].as_string()),
                                 static_cast<std::size_t>(v["dimension"].as_int())});
     }
     schema.next_number = static_cast<std::uint16_t>(m["next_number"].as_int());
     for (const Metadata& t : m["text_fields"].as_array()) {
-      schema.text_fields.push_back({t["path"].as_string(), t["analyzer"].as_string(), static_cast<float>(t["weight"].as_double())});
+      schema.text_fields.push_back(
+          {t["path"].as_string(), t["analyzer"].as_string(), static_cast<float>(t["weight"].as_double())});
     }
     schema.embedder_name = m["embedder"]["name"].as_string();
     schema.embedder_fingerprint = m["embedder"]["fingerprint"].as_string();

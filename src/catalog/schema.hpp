@@ -15,9 +15,9 @@ namespace vecstore::catalog {
 struct VectorFieldSchema {
   std::string name;
   ElementType element = ElementType::kF32;
-  std::uint16_t number = 0;      ///< Key of its rows; never reused within a collection.
+  std::uint16_t number = 0;  ///< Key of its rows; never reused within a collection.
   Metric metric = Metric::kCosine;
-  std::size_t dimension = 0;     ///< 0 until the first vector; always 0 for sparse fields.
+  std::size_t dimension = 0;  ///< 0 until the first vector; always 0 for sparse fields.
 
   bool operator==(const VectorFieldSchema&) const = default;
 };

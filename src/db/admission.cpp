@@ -12,7 +12,6 @@
 #include "base/json.hpp"
 #include "base/metadata_codec.hpp"
 #include "base/utf8.hpp"
-#include "quant/norms.hpp"
 #include "shard/read_view.hpp"
 #include "storage/document.hpp"
 #include "storage/format.hpp"
@@ -23,30 +22,25 @@ namespace {
 using shard::PreparedVector;
 using shard::PreparedWrite;
 
-PreparedVector prepare_dense(std::string_view what, const std::vector<float>& values, catalog::VectorFieldSchema& field) {
+PreparedVector admit_dense(std::string_view what, const std::vector<float>& values,
+                           catalog::VectorFieldSchema& field) {
   if (field.dimension == 0) {
     catalog::check_dimension(concat("dimension of ", what), values.size());
     field.dimension = values.size();
   }
-  PreparedVector out;
-  out.field = field.number;
-  out.element = ElementType::kF32;
-  out.inverse_norm = check_dense(what, values, field.dimension, field.metric);
-  out.bytes.resize(values.size() * sizeof(float));
-  // Minus zero becomes zero, so that equal vectors have equal bytes.
-  float* target = reinterpret_cast<float*>(out.bytes.data());
-  for (std::size_t i = 0; i < values.size(); ++i) target[i] = values[i] + 0.0f;
-  return out;
+  check_dense(what, values, field.dimension, field.metric);
+  return shard::prepare_dense(field.number, values);
 }
 
-void prepare_vector(std::string_view name, const Vector& vector, catalog::Schema& schema, std::vector<PreparedVector>& out) {
+void prepare_vector(std::string_view name, const Vector& vector, catalog::Schema& schema,
+                    std::vector<PreparedVector>& out) {
   const std::string what = name.empty() ? "vector" : concat("vectors['", name, "']");
   if (!vector.dense().empty()) {
     auto* field = schema.find(name);
     if (!field) {
       invalid(what, " is not declared: add_vector declares it, or the option `vectors` of create_collection");
     }
-    out.push_back(prepare_dense(what, vector.dense(), *field));
+    out.push_back(admit_dense(what, vector.dense(), *field));
   }
   if (vector.sparse()) {
     const Sparse sparse = check_sparse(concat(what, ".sparse"), *vector.sparse());
@@ -60,11 +54,13 @@ void prepare_vector(std::string_view name, const Vector& vector, catalog::Schema
 }
 
 void check_text(std::string_view what, std::string_view text, std::size_t limit) {
-  if (text.size() > limit) fail(ErrorCode::kTooLarge, what, " has ", text.size(), " bytes; the limit is ", limit);
+  if (text.size() > limit)
+    fail(ErrorCode::kTooLarge, what, " has ", text.size(), " bytes; the limit is ", limit);
   if (!valid_utf8(text)) invalid(what, " is not valid UTF-8");
 }
 
-PreparedWrite prepare_record(const Record& record, catalog::Schema& schema, FieldNames& names, std::int64_t now_ms) {
+PreparedWrite prepare_record(const Record& record, catalog::Schema& schema, FieldNames& names,
+                             std::int64_t now_ms) {
   PreparedWrite out;
   out.id = record.id;
   prepare_vector("", record.vector, schema, out.vectors);
@@ -72,107 +68,129 @@ PreparedWrite prepare_record(const Record& record, catalog::Schema& schema, Fiel
     if (name.empty()) invalid("vectors['']: the vector without a name is `vector`");
     prepare_vector(name, vector, schema, out.vectors);
   }
-  std::sort(out.vectors.begin(), out.vectors.end(), [](const auto& a, const auto& b) { return a.field < b.field; });
+  std::sort(out.vectors.begin(), out.vectors.end(),
+            [](const auto& a, const auto& b) { return a.field < b.field; });
   check_text("text", record.text, kMaxTextBytes);
   check_text("source", record.source, kMaxSourceBytes);
   if (record.end < record.start) invalid("end is ", record.end, ", before start ", record.start);
   validate_metadata(record.metadata);
   std::string metadata;
   encode_metadata(record.metadata, names, metadata);
-  storage::Document document{.id = record.id, .metadata = metadata, .text = record.text, .source = record.source,
-                             .start = record.start, .end = record.end, .part = record.part};
+  storage::Document document{.id = record.id,
+                             .metadata = metadata,
+                             .text = record.text,
+                             .source = record.source,
+                             .start = record.start,
+                             .end = record.end,
+                             .part = record.part};
   if (record.ttl) {
     if (record.ttl->count() <= 0) invalid("ttl is ", record.ttl->count(), " ms; it must be above 0");
-    document.expires_ms = now_ms > std::numeric_limits<std::int64_t>::max() - record.ttl->count() ? std::numeric_limits<std::int64_t>::max()
-                                                                                               : now_ms + record.ttl->count();
+    document.expires_ms = now_ms > std::numeric_limits<std::int64_t>::max() - record.ttl->count()
+                              ? std::numeric_limits<std::int64_t>::max()
+                              : now_ms + record.ttl->count();
   }
   storage::encode_document(document, out.document);
   return out;
 }
 
-PreparedWrite prepare_one(const Operation& operation, catalog::Schema& schema, FieldNames& names, std::int64_t now_ms) {
-  check_id(operation.record.id);
+PreparedWrite prepare_one(const Write& write, catalog::Schema& schema, FieldNames& names,
+                          std::int64_t now_ms) {
+  const Record& record = *write.record;
+  check_id(record.id);
   PreparedWrite out;
-  switch (operation.kind) {
+  switch (write.kind) {
     case Operation::Kind::kInsert:
     case Operation::Kind::kUpsert:
-      out = prepare_record(operation.record, schema, names, now_ms);
-      out.kind = operation.kind == Operation::Kind::kInsert ? PreparedWrite::Kind::kInsert : PreparedWrite::Kind::kUpsert;
+      out = prepare_record(record, schema, names, now_ms);
+      out.kind = write.kind == Operation::Kind::kInsert ? PreparedWrite::Kind::kInsert
+                                                        : PreparedWrite::Kind::kUpsert;
       return out;
-    case Operation::Kind::kErase: out.kind = PreparedWrite::Kind::kErase; break;
+    case Operation::Kind::kErase:
+      out.kind = PreparedWrite::Kind::kErase;
+      break;
     case Operation::Kind::kUpdateMetadata:
       out.kind = PreparedWrite::Kind::kUpdateMetadata;
-      validate_metadata(operation.record.metadata);
-      encode_metadata(operation.record.metadata, names, out.metadata);
+      validate_metadata(record.metadata);
+      encode_metadata(record.metadata, names, out.metadata);
       break;
   }
-  out.id = operation.record.id;
+  out.id = record.id;
   return out;
 }
 
 }  // namespace
 
 void check_id(std::string_view id) {
-  if (id.empty() || id.size() > storage::kMaxIdBytes) invalid("id has ", id.size(), " bytes; 1 to ", storage::kMaxIdBytes, " are allowed");
+  if (id.empty() || id.size() > storage::kMaxIdBytes)
+    invalid("id has ", id.size(), " bytes; 1 to ", storage::kMaxIdBytes, " are allowed");
   if (id.find('\0') != std::string_view::npos) invalid("id contains a NUL byte");
   if (!valid_utf8(id)) invalid("id is not valid UTF-8");
 }
 
-float check_dense(std::string_view what, std::span<const float> vector, std::size_t dimension, Metric metric) {
-  if (vector.size() != dimension) invalid(what, " has dimension ", vector.size(), "; the collection's is ", dimension);
-  for (std::size_t i = 0; i < vector.size(); ++i) {
-    if (!std::isfinite(vector[i])) invalid(what, "[", i, "] is not finite");
+void check_dense(std::string_view what, std::span<const float> vector, std::size_t dimension, Metric metric) {
+  if (vector.size() != dimension) {
+    invalid(what, " has dimension ", vector.size(), "; the collection's is ", dimension);
   }
-  const float inverse = inverse_norm(vector.data(), vector.size());
-  if (inverse > 0) return inverse;
-  const double norm = norm_in_double(vector.data(), vector.size());
-  if (norm == 0 && metric == Metric::kCosine) invalid(what, " has zero norm, for which the cosine is undefined");
-  if (norm > static_cast<double>(std::numeric_limits<float>::max())) invalid(what, ": norm not representable (", norm, ")");
-  return inverse;
+  double squares = 0;  // what is not finite shows in the sum; which component it was is looked for only then
+  for (float x : vector) squares += static_cast<double>(x) * static_cast<double>(x);
+  if (!std::isfinite(squares)) {
+    for (std::size_t i = 0; i < vector.size(); ++i) {
+      if (!std::isfinite(vector[i])) invalid(what, "[", i, "] is not finite");
+    }
+  }
+  if (squares == 0 && metric == Metric::kCosine)
+    invalid(what, " has zero norm, for which the cosine is undefined");
+  const double norm = std::sqrt(squares);
+  if (norm > static_cast<double>(std::numeric_limits<float>::max()))
+    invalid(what, ": norm not representable (", norm, ")");
 }
 
 Sparse check_sparse(std::string_view what, Sparse sparse) {
   const std::size_t count = sparse.indices.size();
-  if (count != sparse.values.size()) invalid(what, " has ", count, " indices but ", sparse.values.size(), " values");
+  if (count != sparse.values.size())
+    invalid(what, " has ", count, " indices but ", sparse.values.size(), " values");
   if (count > kMaxSparseEntries) invalid(what, " has ", count, " entries; the limit is ", kMaxSparseEntries);
   for (std::size_t i = 0; i < count; ++i) {
     if (!std::isfinite(sparse.values[i])) invalid(what, ".values[", i, "] is not finite");
   }
   std::vector<std::size_t> order(count);
   std::iota(order.begin(), order.end(), 0);
-  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return sparse.indices[a] < sparse.indices[b]; });
+  std::sort(order.begin(), order.end(),
+            [&](std::size_t a, std::size_t b) { return sparse.indices[a] < sparse.indices[b]; });
   Sparse sorted;
   sorted.indices.reserve(count);
   sorted.values.reserve(count);
   for (std::size_t i : order) {
-    if (!sorted.indices.empty() && sorted.indices.back() == sparse.indices[i]) invalid(what, ".indices holds ", sparse.indices[i], " twice");
+    if (!sorted.indices.empty() && sorted.indices.back() == sparse.indices[i])
+      invalid(what, ".indices holds ", sparse.indices[i], " twice");
     sorted.indices.push_back(sparse.indices[i]);
     sorted.values.push_back(sparse.values[i] + 0.0f);
   }
   return sorted;
 }
 
-shard::PreparedBatch prepare(std::span<const Operation> operations, const catalog::Schema& schema, std::uint64_t schema_number,
-                             FieldNames& names, bool is_batch) {
-  if (operations.size() > kMaxBatchRecords) {
-    fail(ErrorCode::kTooLarge, "a batch of ", operations.size(), " records; the limit is ", kMaxBatchRecords);
+shard::PreparedBatch prepare(std::span<const Write> writes, const catalog::Schema& schema,
+                             std::uint64_t schema_number, FieldNames& names, bool is_batch) {
+  if (writes.size() > kMaxBatchRecords) {
+    fail(ErrorCode::kTooLarge, "a batch of ", writes.size(), " records; the limit is ", kMaxBatchRecords);
   }
   shard::PreparedBatch batch;
   batch.schema = schema_number;
-  batch.writes.reserve(operations.size());
+  batch.writes.reserve(writes.size());
   catalog::Schema learned = schema;
   std::unordered_map<std::string_view, std::size_t> seen;
   const std::int64_t now = Clock::system().wall_ms();
   std::size_t bytes = 0;
-  for (std::size_t i = 0; i < operations.size(); ++i) {
+  for (std::size_t i = 0; i < writes.size(); ++i) {
     try {
-      batch.writes.push_back(prepare_one(operations[i], learned, names, now));
-      const auto [it, added] = seen.emplace(operations[i].record.id, i);
-      if (!added) invalid("duplicate id '", operations[i].record.id, "' at ", it->second, " and ", i);
+      batch.writes.push_back(prepare_one(writes[i], learned, names, now));
+      const auto [it, added] = seen.emplace(writes[i].record->id, i);
+      if (!added) invalid("duplicate id '", writes[i].record->id, "' at ", it->second, " and ", i);
       bytes += batch.writes.back().document.size();
       for (const auto& v : batch.writes.back().vectors) bytes += v.bytes.size();
       if (bytes > storage::kMaxCommitBytes) {
-        fail(ErrorCode::kTooLarge, "a batch of more than ", storage::kMaxCommitBytes, " bytes, the limit of one commit");
+        fail(ErrorCode::kTooLarge, "a batch of more than ", storage::kMaxCommitBytes,
+             " bytes, the limit of one commit");
       }
     } catch (const Error& e) {
       if (!is_batch || e.item()) throw;

@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 
+#include "db/admission.hpp"
 #include "shard/read_view.hpp"
 #include "shard/shard.hpp"
 #include "vecstore/collection.hpp"
@@ -14,17 +15,18 @@ namespace vecstore {
 
 class Collection::Impl {
  public:
-  Impl(std::shared_ptr<storage::Store> store, std::uint32_t number, std::string name, const OpenOptions& options);
+  Impl(std::shared_ptr<storage::Store> store, std::uint32_t number, std::string name,
+       const OpenOptions& options);
 
   shard::Shard& shard() { return shard_; }
   const std::string& name() const { return shard_.name(); }
   unsigned threads() const { return threads_; }
 
   /// Checks, encodes and commits; prepares again when another writer taught the schema something meanwhile.
-  shard::ApplyResult execute(std::span<const Operation> operations, bool is_batch, const std::string* replaced_source = nullptr,
-                             const Embedder& bind = {});
-  /// The model to use: the one given, or the collection's own, found by its name. kInvalidArgument when there is none or the
-  /// fingerprints differ.
+  shard::ApplyResult execute(std::span<const db::Write> writes, bool is_batch,
+                             const std::string* replaced_source = nullptr, const Embedder& bind = {});
+  /// The model to use: the one given, or the collection's own, found by its name. kInvalidArgument when there
+  /// is none or the fingerprints differ.
   Embedder embedder(const Embedder& given);
   /// Remembers the model of create_collection, so that it need not be found again.
   void set_embedder(const Embedder& model);

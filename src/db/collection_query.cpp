@@ -3,6 +3,7 @@
 #include <thread>
 
 #include "base/error.hpp"
+#include "base/executor.hpp"
 #include "db/admission.hpp"
 #include "db/collection_impl.hpp"
 #include "query/executor.hpp"
@@ -39,7 +40,8 @@ Context context_from(const Q& q) {
 void check_vector(const query::Request& r, const shard::ReadView& view) {
   if (!r.vector) return;
   const auto* field = view.schema().find(r.vector_name);
-  if (!field) invalid("vector '", r.vector_name, "' does not exist in collection '", view.shard().name(), "'");
+  if (!field)
+    invalid("vector '", r.vector_name, "' does not exist in collection '", view.shard().name(), "'");
   if (r.vector->dense().empty()) invalid("query vector is empty");
   if (field->dimension == 0) {
     catalog::check_dimension("dimension of query vector", r.vector->dense().size());
@@ -57,7 +59,8 @@ Hits run(Collection::Impl& impl, const query::Request& request, Context& ctx) {
 }
 
 void check_sparse_part(const Vector& vector) {
-  if (vector.sparse()) invalid("query vector has a sparse part; sparse vectors are stored but cannot be searched yet");
+  if (vector.sparse())
+    invalid("query vector has a sparse part; sparse vectors are stored but cannot be searched yet");
 }
 
 }  // namespace
@@ -71,14 +74,27 @@ Hits Collection::query(const Query& q) const {
 }
 
 std::vector<Hits> Collection::query_batch(std::span<const Query> queries) const {
-  std::vector<Hits> out;
-  out.reserve(queries.size());
-  for (std::size_t i = 0; i < queries.size(); ++i) {
+  std::vector<Hits> out(queries.size());
+  std::vector<std::exception_ptr> errors(queries.size());
+  const auto one = [&](std::size_t i, unsigned threads) {
     try {
-      out.push_back(query(queries[i]));
+      Query q = queries[i];
+      if (threads != 0) q.threads(threads);
+      out[i] = query(q);
     } catch (const Error& e) {
-      throw Error(e.code(), e.what(), i);
+      errors[i] = std::make_exception_ptr(Error(e.code(), e.what(), i));
+    } catch (...) {
+      errors[i] = std::current_exception();
     }
+  };
+  if (queries.size() == 1) {
+    one(0, 0);
+  } else {
+    // One thread per query keeps all cores busy and each query's data in one cache.
+    Executor::shared().parallel_for(queries.size(), impl_->threads(), [&](std::size_t i) { one(i, 1); });
+  }
+  for (const auto& error : errors) {
+    if (error) std::rethrow_exception(error);
   }
   return out;
 }
@@ -94,7 +110,9 @@ Hits Collection::hybrid_query(const HybridQuery& q) const {
   return run(*impl_, r, ctx);
 }
 
-Hits Collection::query_text(std::string_view text, std::int64_t k) const { return query_text(text, TextQueryOptions{.k = k}); }
+Hits Collection::query_text(std::string_view text, std::int64_t k) const {
+  return query_text(text, TextQueryOptions{.k = k});
+}
 
 Hits Collection::query_text(std::string_view text, const TextQueryOptions& o) const {
   query::check_limits(o.k, o.offset, o.score_threshold);

@@ -10,13 +10,15 @@ namespace {
 
 constexpr std::size_t kMaxPage = 10'000;
 
-std::optional<Record> read(const shard::ReadView& view, shard::DocumentReader& documents, std::string_view id, bool with_vectors) {
+std::optional<Record> read(const shard::ReadView& view, shard::DocumentReader& documents, std::string_view id,
+                           bool with_vectors) {
   const auto entry = shard::find_id(view, id);
   if (!entry) return std::nullopt;
   const storage::Document document = documents.read(entry->row);
   // Ids beyond the key limit are found by a hash; and an entry must never lead to another record.
   if (document.id != id) {
-    fail(ErrorCode::kCorruption, "collection '", view.shard().name(), "': the entry of id '", id, "' leads to another record");
+    fail(ErrorCode::kCorruption, "collection '", view.shard().name(), "': the entry of id '", id,
+         "' leads to another record");
   }
   return shard::read_record(view, document, *entry, with_vectors);
 }
@@ -42,7 +44,8 @@ std::vector<Record> Collection::get(std::span<const std::string> ids, const GetO
 }
 
 ScrollPage Collection::scroll(const ScrollOptions& options) const {
-  if (options.limit == 0 || options.limit > kMaxPage) invalid("limit is ", options.limit, "; 1 to ", kMaxPage, " are allowed");
+  if (options.limit == 0 || options.limit > kMaxPage)
+    invalid("limit is ", options.limit, "; 1 to ", kMaxPage, " are allowed");
   if (!options.after.empty()) db::check_id(options.after);
   const shard::ReadView view(impl_->shard());
   ScrollPage page;
@@ -66,7 +69,8 @@ ScrollPage Collection::scroll(const ScrollOptions& options) const {
     const storage::IdEntry entry = storage::decode_id(cursor.key(), cursor.value());
     const storage::Document document = documents.read(entry.row);
     if (storage::id_key(number, document.id) != cursor.key()) {
-      fail(ErrorCode::kCorruption, "collection '", name(), "': the entry of an id leads to record '", document.id, "'");
+      fail(ErrorCode::kCorruption, "collection '", name(), "': the entry of an id leads to record '",
+           document.id, "'");
     }
     if (filter && !filter->matches(document)) continue;
     page.records.push_back(shard::read_record(view, document, entry, options.with_vectors));
@@ -82,7 +86,8 @@ std::uint64_t Collection::count(const Filter& filter) const {
   const query::RecordFilter record_filter(view, filter);
   shard::DocumentReader documents(view);
   std::uint64_t n = 0;
-  for (auto row = documents.next_row(0); row; row = documents.next_row(*row + 1)) n += record_filter.matches(documents.read(*row));
+  for (auto row = documents.next_row(0); row; row = documents.next_row(*row + 1))
+    n += record_filter.matches(documents.read(*row));
   return n;
 }
 
@@ -96,16 +101,19 @@ std::vector<Change> Collection::changes(const ChangesOptions& options) const {
   const shard::ReadView view(impl_->shard());
   std::vector<Change> out;
   if (options.limit == 0) return out;
-  // A commit is delivered whole, so that the last sequence number is where to go on; the limit may be passed by that.
-  const bool complete = storage::read_changes(view.txn(), options.since, [&](std::uint64_t sequence, const storage::ChangeEntry& c) {
-    if (out.size() >= options.limit && out.back().sequence != sequence) return false;
-    if (c.collection == impl_->shard().collection() && c.kind != storage::ChangeKind::kDropCollection) {
-      out.push_back({sequence, static_cast<Change::Operation>(c.kind), std::string(c.id), c.row});
-    }
-    return true;
-  });
+  // A commit is delivered whole, so that the last sequence number is where to go on; the limit may be passed
+  // by that.
+  const bool complete = storage::read_changes(
+      view.txn(), options.since, [&](std::uint64_t sequence, const storage::ChangeEntry& c) {
+        if (out.size() >= options.limit && out.back().sequence != sequence) return false;
+        if (c.collection == impl_->shard().collection() && c.kind != storage::ChangeKind::kDropCollection) {
+          out.push_back({sequence, static_cast<Change::Operation>(c.kind), std::string(c.id), c.row});
+        }
+        return true;
+      });
   if (!complete) {
-    fail(ErrorCode::kNotFound, "since is ", options.since, "; the change log begins after ", storage::read_store_state(view.txn()).log_from,
+    fail(ErrorCode::kNotFound, "since is ", options.since, "; the change log begins after ",
+         storage::read_store_state(view.txn()).log_from,
          ": read the collection by scroll, then go on from stats().sequence");
   }
   return out;

@@ -10,7 +10,15 @@ namespace {
 
 void report(const BatchOptions& options, std::size_t done, std::size_t total) {
   if (options.progress) options.progress({done, total, "embedding and storing"});
-  if (options.stop.stop_requested()) fail(ErrorCode::kCancelled, "the call was cancelled after ", done, " of ", total);
+  if (options.stop.stop_requested())
+    fail(ErrorCode::kCancelled, "the call was cancelled after ", done, " of ", total);
+}
+
+std::vector<db::Write> upserts(const std::vector<Record>& records) {
+  std::vector<db::Write> out;
+  out.reserve(records.size());
+  for (const Record& r : records) out.push_back({Operation::Kind::kUpsert, &r});
+  return out;
 }
 
 }  // namespace
@@ -30,15 +38,16 @@ Embedder Collection::Impl::embedder(const Embedder& given) {
   }
   const auto check = [&](const Embedder& model) {
     if (!fingerprint.empty() && model.fingerprint() != fingerprint) {
-      invalid("embedder '", model.name(), "' has fingerprint ", model.fingerprint(), "; collection '", name(), "' was made with '", wanted, "', ",
-              fingerprint);
+      invalid("embedder '", model.name(), "' has fingerprint ", model.fingerprint(), "; collection '", name(),
+              "' was made with '", wanted, "', ", fingerprint);
     }
   };
   if (given) {
     check(given);
     return given;
   }
-  if (fingerprint.empty()) invalid("collection '", name(), "' has no embedder: pass one, or give it to create_collection");
+  if (fingerprint.empty())
+    invalid("collection '", name(), "' has no embedder: pass one, or give it to create_collection");
   std::lock_guard lock(mutex_);
   if (!embedder_) {
     const std::array<std::string, 1> dirs = {directory_ + "/models"};
@@ -53,18 +62,21 @@ SequenceNumber Collection::upsert_text(std::string_view id, std::string_view tex
   return upsert_text(id, text, Embedder{}, std::move(metadata));
 }
 
-SequenceNumber Collection::upsert_text(std::string_view id, std::string_view text, const Embedder& model, Metadata metadata) {
+SequenceNumber Collection::upsert_text(std::string_view id, std::string_view text, const Embedder& model,
+                                       Metadata metadata) {
   db::check_id(id);
   const Embedder embedder = impl_->embedder(model);
-  Operation op;
-  op.record.id = id;
-  op.record.text = text;
-  op.record.metadata = std::move(metadata);
-  op.record.vector = Vector(embedder.embed(text));
-  return impl_->execute(std::array{op}, false, nullptr, embedder).sequence;
+  Record record;
+  record.id = id;
+  record.text = text;
+  record.metadata = std::move(metadata);
+  record.vector = Vector(embedder.embed(text));
+  return impl_->execute(std::array{db::Write{Operation::Kind::kUpsert, &record}}, false, nullptr, embedder)
+      .sequence;
 }
 
-SequenceNumber Collection::batch_upsert_texts(std::span<const std::string> texts, const TextMetadata& metadata, const BatchOptions& options) {
+SequenceNumber Collection::batch_upsert_texts(std::span<const std::string> texts,
+                                              const TextMetadata& metadata, const BatchOptions& options) {
   if (options.batch_size == 0 || options.batch_size > db::kMaxBatchRecords) {
     invalid("batch_size is ", options.batch_size, "; 1 to ", db::kMaxBatchRecords, " are allowed");
   }
@@ -73,11 +85,12 @@ SequenceNumber Collection::batch_upsert_texts(std::span<const std::string> texts
   for (std::size_t from = 0; from < texts.size();) {
     report(options, from, texts.size());
     const std::size_t count = std::min(options.batch_size, texts.size() - from);
-    std::vector<std::string_view> views(texts.begin() + static_cast<std::ptrdiff_t>(from), texts.begin() + static_cast<std::ptrdiff_t>(from + count));
+    std::vector<std::string_view> views(texts.begin() + static_cast<std::ptrdiff_t>(from),
+                                        texts.begin() + static_cast<std::ptrdiff_t>(from + count));
     std::vector<std::vector<float>> vectors = embedder.embed_batch(views);
-    std::vector<Operation> ops(count);
+    std::vector<Record> records(count);
     for (std::size_t i = 0; i < count; ++i) {
-      Record& r = ops[i].record;
+      Record& r = records[i];
       r.text = texts[from + i];
       if (metadata) r.metadata = metadata(texts[from + i], from + i);
       const Metadata& id = std::as_const(r.metadata)["_id"];
@@ -86,7 +99,7 @@ SequenceNumber Collection::batch_upsert_texts(std::span<const std::string> texts
       r.vector = Vector(std::move(vectors[i]));
     }
     try {
-      sequence = impl_->execute(ops, true, nullptr, embedder).sequence;
+      sequence = impl_->execute(upserts(records), true, nullptr, embedder).sequence;
     } catch (const Error& e) {
       if (!e.item()) throw;
       const std::string message = e.what();
@@ -98,12 +111,13 @@ SequenceNumber Collection::batch_upsert_texts(std::span<const std::string> texts
   return sequence;
 }
 
-SequenceNumber Collection::upsert_chunks(std::string_view source, std::span<const Chunk> chunks, const Embedder& model,
-                                         const ChunkMetadata& metadata, const BatchOptions& options) {
+SequenceNumber Collection::upsert_chunks(std::string_view source, std::span<const Chunk> chunks,
+                                         const Embedder& model, const ChunkMetadata& metadata,
+                                         const BatchOptions& options) {
   if (source.empty()) invalid("source is empty");
   const bool embed = model || !info().embedder_fingerprint.empty();
   const Embedder embedder = embed ? impl_->embedder(model) : Embedder{};
-  std::vector<Operation> ops(chunks.size());
+  std::vector<Record> records(chunks.size());
   const std::size_t step = std::max<std::size_t>(options.batch_size, 1);
   for (std::size_t from = 0; from < chunks.size(); from += step) {
     report(options, from, chunks.size());
@@ -116,7 +130,7 @@ SequenceNumber Collection::upsert_chunks(std::string_view source, std::span<cons
     }
     for (std::size_t i = from; i < from + count; ++i) {
       const Chunk& c = chunks[i];
-      Record& r = ops[i].record;
+      Record& r = records[i];
       r.id = concat(source, "#", i);
       r.text = c.text;
       r.metadata = metadata ? metadata(c, i) : c.metadata;
@@ -128,7 +142,7 @@ SequenceNumber Collection::upsert_chunks(std::string_view source, std::span<cons
     }
   }
   const std::string name(source);
-  const SequenceNumber sequence = impl_->execute(ops, true, &name, embedder).sequence;
+  const SequenceNumber sequence = impl_->execute(upserts(records), true, &name, embedder).sequence;
   report(options, chunks.size(), chunks.size());
   return sequence;
 }

@@ -16,7 +16,8 @@ class VecDatabase::Impl : public std::enable_shared_from_this<VecDatabase::Impl>
  public:
   /// The instance of this process for the directory, opened when there is none.
   static std::shared_ptr<Impl> open(const std::string& directory, const OpenOptions& options);
-  Impl(std::shared_ptr<storage::Store> store, const OpenOptions& options) : store_(std::move(store)), options_(options) {}
+  Impl(std::shared_ptr<storage::Store> store, const OpenOptions& options)
+      : store_(std::move(store)), options_(options) {}
   ~Impl();
 
   storage::Store& store() { return *store_; }

@@ -36,7 +36,8 @@ constexpr std::size_t kSweepAtOnce = 20'000;
 
 }  // namespace
 
-std::shared_ptr<VecDatabase::Impl> VecDatabase::Impl::open(const std::string& directory, const OpenOptions& options) {
+std::shared_ptr<VecDatabase::Impl> VecDatabase::Impl::open(const std::string& directory,
+                                                           const OpenOptions& options) {
   Registry& registry = Registry::instance();
   std::lock_guard lock(registry.mutex);
   if (!directory.empty() && io::exists(directory)) {
@@ -45,7 +46,8 @@ std::shared_ptr<VecDatabase::Impl> VecDatabase::Impl::open(const std::string& di
       auto impl = found->second.lock();
       if (impl && !impl->store().closed() && impl->store().usable()) {
         if (impl->store().read_only() && !options.read_only) {
-          fail(ErrorCode::kReadOnly, "'", directory, "' is open read-only in this process; close that handle first");
+          fail(ErrorCode::kReadOnly, "'", directory,
+               "' is open read-only in this process; close that handle first");
         }
         return impl;
       }
@@ -89,7 +91,11 @@ Collection VecDatabase::Impl::create(std::string_view name, const CollectionOpti
   const catalog::Schema schema = catalog::make_schema(options);
   for (const TextField& f : schema.text_fields) text::find_analyzer(f.analyzer);
   std::uint32_t number = 0;
-  store_->write([&](storage::Commit& commit) { number = catalog::create_collection(commit, catalog::kDefaultNamespace, name, schema); }, 4096);
+  store_->write(
+      [&](storage::Commit& commit) {
+        number = catalog::create_collection(commit, catalog::kDefaultNamespace, name, schema);
+      },
+      4096);
   Collection collection = handle(std::string(name), number);
   std::lock_guard lock(mutex_);
   if (options.embedder) collections_[number]->set_embedder(options.embedder);
@@ -109,7 +115,11 @@ void VecDatabase::Impl::drop(std::string_view name) {
   storage::Store::Session session(*store_);
   catalog::check_name("collection name", name);
   std::uint32_t number = 0;
-  store_->write([&](storage::Commit& commit) { number = catalog::drop_collection(commit, catalog::kDefaultNamespace, name); }, 0, true);
+  store_->write(
+      [&](storage::Commit& commit) {
+        number = catalog::drop_collection(commit, catalog::kDefaultNamespace, name);
+      },
+      0, true);
   {
     std::lock_guard lock(mutex_);
     // Handles may still point to it; they find the collection deleted.
@@ -124,7 +134,9 @@ VecDatabase VecDatabase::open(std::string_view directory, const OpenOptions& opt
 
 void VecDatabase::close() { impl_->close(); }
 
-Collection VecDatabase::create_collection(std::string_view name, const CollectionOptions& options) { return impl_->create(name, options); }
+Collection VecDatabase::create_collection(std::string_view name, const CollectionOptions& options) {
+  return impl_->create(name, options);
+}
 
 Collection VecDatabase::get_collection(std::string_view name) const {
   auto found = impl_->find(name);
@@ -141,7 +153,8 @@ Collection VecDatabase::get_or_create_collection(std::string_view name, const Co
         invalid("dimension is ", wanted, "; collection '", name, "' has ", info.dimension);
       }
       if (options.metric != Metric::kCosine && options.metric != info.metric) {
-        invalid("metric is ", to_string(options.metric), "; collection '", name, "' has ", to_string(info.metric));
+        invalid("metric is ", to_string(options.metric), "; collection '", name, "' has ",
+                to_string(info.metric));
       }
       return *found;
     }
@@ -157,7 +170,8 @@ std::vector<std::string> VecDatabase::list_collections() const {
   storage::Store::Session session(impl_->store());
   storage::ReadTxn txn(impl_->store().env());
   std::vector<std::string> names;
-  for (auto& [name, number] : catalog::list_collections(txn, catalog::kDefaultNamespace)) names.push_back(std::move(name));
+  for (auto& [name, number] : catalog::list_collections(txn, catalog::kDefaultNamespace))
+    names.push_back(std::move(name));
   return names;
 }
 
@@ -189,7 +203,8 @@ VerifyReport VecDatabase::verify() const {
   std::map<std::uint32_t, std::string> names;
   try {
     storage::ReadTxn txn(store.env());
-    for (auto& [name, number] : catalog::list_collections(txn, catalog::kDefaultNamespace)) names[number] = name;
+    for (auto& [name, number] : catalog::list_collections(txn, catalog::kDefaultNamespace))
+      names[number] = name;
   } catch (const Error&) {
     // The names themselves are damaged; the report says so and collections go without.
   }
@@ -198,7 +213,9 @@ VerifyReport VecDatabase::verify() const {
   out.pages = result.pages;
   for (const storage::StoredDamage& d : result.damages) {
     const auto name = names.find(d.collection);
-    out.damages.push_back({d.kind, name == names.end() ? (d.collection ? concat("#", d.collection) : "") : name->second, d.id, d.detail});
+    out.damages.push_back(
+        {d.kind, name == names.end() ? (d.collection ? concat("#", d.collection) : "") : name->second, d.id,
+         d.detail});
   }
   return out;
 }

@@ -7,7 +7,8 @@ namespace {
 constexpr std::string_view kName = "default";
 }
 
-VecStore VecStore::open(std::string_view directory, const CollectionOptions& collection, const OpenOptions& options) {
+VecStore VecStore::open(std::string_view directory, const CollectionOptions& collection,
+                        const OpenOptions& options) {
   return VecStore(VecDatabase::open(directory, options), collection);
 }
 

@@ -29,22 +29,25 @@ std::string parent_of(const std::string& path) {
 
 }  // namespace
 
-void fsync_dir(const std::string& dir) {
-  const int fd = ::open(dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) fail_os(errno, "open the directory", dir);
+Directory::Directory(const std::string& path)
+    : fd_(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)), path_(path) {
+  if (fd_ < 0) fail_os(errno, "open the directory", path);
+}
+
+Directory::~Directory() { ::close(fd_); }
+
+void Directory::sync() {
   int error = 0;
-  while (::fsync(fd) != 0) {
-    error = errno;
-    if (error != EINTR) break;
-    error = 0;
-  }
-  ::close(fd);
+  do error = ::fsync(fd_) == 0 ? 0 : errno;
+  while (error == EINTR);
   // EINVAL: a file system that has no notion of syncing a directory.
   if (error != 0 && error != EINVAL) {
-    fail(ErrorCode::kUnknownOutcome, dir,
+    fail(ErrorCode::kUnknownOutcome, path_,
          ": cannot sync the directory: ", std::generic_category().message(error));
   }
 }
+
+void fsync_dir(const std::string& dir) { Directory(dir).sync(); }
 
 bool make_directories(const std::string& path) {
   if (path.empty()) invalid("the path of a directory is empty");
@@ -83,7 +86,7 @@ bool remove_file(const std::string& path) {
 }
 
 void rename_file(const std::string& from, const std::string& to) {
-  if (::rename(from.c_str(), to.c_str()) != 0) fail_os(errno, "rename " + from + " to", to);
+  if (::rename(from.c_str(), to.c_str()) != 0) fail_os(errno, "rename " + from + " to this name", to);
 }
 
 std::vector<std::string> list_directory(const std::string& dir) {

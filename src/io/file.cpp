@@ -132,6 +132,10 @@ void File::sync() {
   fail(ErrorCode::kUnknownOutcome, path_, ": cannot sync: ", std::generic_category().message(errno));
 }
 
+void File::sync_unpublished() {
+  if (no_eintr([&] { return ::fdatasync(fd_); }) != 0) fail_os(errno, "sync", path_);
+}
+
 std::uint64_t File::size() const {
   struct stat info{};
   if (::fstat(fd_, &info) != 0) fail_os(errno, "stat", path_);
@@ -215,6 +219,7 @@ std::string temporary_path(const std::string& dir, const std::string& name) {
 }
 
 void atomic_replace(const std::string& dir, const std::string& name, std::span<const std::byte> bytes) {
+  Directory directory(dir);
   const std::string temp = temporary_path(dir, name);
   struct Cleanup {
     const std::string* path;
@@ -226,12 +231,11 @@ void atomic_replace(const std::string& dir, const std::string& name, std::span<c
     File file = File::open(temp, OpenMode::kCreateNew);
     cleanup.path = &temp;
     file.pwrite(bytes, 0);
-    // The old file is untouched so far: a failed sync of the new one is an ordinary error.
-    if (no_eintr([&] { return ::fdatasync(file.fd()); }) != 0) fail_os(errno, "sync", temp);
+    file.sync_unpublished();
   }
   rename_file(temp, dir + "/" + name);
   cleanup.path = nullptr;
-  fsync_dir(dir);
+  directory.sync();
 }
 
 void atomic_replace(const std::string& dir, const std::string& name, std::string_view text) {

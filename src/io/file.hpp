@@ -54,6 +54,9 @@ class File {
   /// dropped the dirty pages, so trying again could report a success that is none. Throw the file away, or
   /// reopen and check.
   void sync();
+  /// sync() for a file that nothing refers to yet (it will be renamed into place): an error is an ordinary
+  /// one, since the old state still holds.
+  void sync_unpublished();
   std::uint64_t size() const;
   void truncate(std::uint64_t size);
   /// Closes early; a later destructor does nothing. Errors of close() are of no use after sync() and are not
@@ -98,6 +101,22 @@ class MappedFile {
   std::string path_;
 };
 
+/// An open directory, to make durable what happens in it. Opened before a rename, so that running out of
+/// descriptors cannot come between the rename and its sync. Not copyable.
+class Directory {
+ public:
+  explicit Directory(const std::string& path);
+  Directory(const Directory&) = delete;
+  Directory& operator=(const Directory&) = delete;
+  ~Directory();
+  /// Makes renames, creations and removals durable. An error is kUnknownOutcome.
+  void sync();
+
+ private:
+  int fd_;
+  std::string path_;
+};
+
 /// Makes `bytes` the content of dir/name, durably and at once: readers and a crash see the old file or the
 /// new one. Writes a temporary file beside it (name + ".tmp-<pid>-<n>", removed on error), syncs, renames,
 /// syncs the directory. An error before the rename leaves the old file; kUnknownOutcome means that the new
@@ -107,7 +126,7 @@ void atomic_replace(const std::string& dir, const std::string& name, std::string
 
 /// The name for a temporary file that will replace dir/name; no two calls on a machine get the same.
 std::string temporary_path(const std::string& dir, const std::string& name);
-/// Makes renames, creations and removals in `dir` durable. An error is kUnknownOutcome.
+/// Directory(dir).sync().
 void fsync_dir(const std::string& dir);
 /// Creates `path` and its missing parents, durably. True when something was made; an existing directory is
 /// fine.

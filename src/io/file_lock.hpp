@@ -16,9 +16,8 @@ namespace vecstore::io {
 ///
 /// fork(): the lock stays with the parent. The child's copy of the descriptor is closed while fork() runs in
 /// the child, so that a parent that ends releases the lock although children live on; a FileLock object in
-/// the child is dead
-/// (`held()` is false, its destructor does nothing). A program that calls clone() by hand has to close its
-/// copy itself.
+/// the child is dead (`held()` is false, its destructor does nothing). A program that calls clone() by hand
+/// has to close its copy itself.
 class FileLock {
  public:
   /// Takes the lock, waiting up to `timeout` (0: one attempt), and writes the caller's identity into the

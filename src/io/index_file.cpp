@@ -108,6 +108,7 @@ const IndexFile::Section& IndexFile::at(std::uint32_t id) const {
 
 std::vector<std::uint32_t> IndexFile::section_ids() const {
   std::vector<std::uint32_t> ids;
+  ids.reserve(sections_.size());
   for (const Section& s : sections_) ids.push_back(s.id);
   return ids;
 }

@@ -111,11 +111,12 @@ std::uint64_t IndexFileWriter::finish() {
   if (file_.size() < file_length)
     file_.truncate(file_length);  // An empty body: the header does not reach its end.
   file_.pwrite(header(position_ - body_offset_, file_length, crc32c(checksums)), 0);
-  file_.sync();
+  file_.sync_unpublished();
   file_.close();
+  Directory directory(dir_);
   rename_file(temp_, dir_ + "/" + name_);
   finished_ = true;
-  fsync_dir(dir_);
+  directory.sync();
   return file_length;
 }
 

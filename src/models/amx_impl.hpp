@@ -1,8 +1,8 @@
-// The AMX kernels as a template over the tile instructions, so that a test can run everything but the instructions
-// themselves on any processor.
+// The AMX kernels as a template over the tile instructions, so that a test can run everything but the
+// instructions themselves on any processor.
 //
-// `Tiles` holds four accumulators of 16 x 16 floats (2 x 2), two tiles of 16 x 32 bfloat16 from the left matrix and two of
-// 32 x 16 from the right one, the latter in pairs of rows as packed panels have them.
+// `Tiles` holds four accumulators of 16 x 16 floats (2 x 2), two tiles of 16 x 32 bfloat16 from the left
+// matrix and two of 32 x 16 from the right one, the latter in pairs of rows as packed panels have them.
 #pragma once
 #include "models/kernels_impl.hpp"
 

@@ -9,13 +9,14 @@
 namespace vecstore::models {
 namespace {
 
-// Enough rows to use a panel of weights several times while it is in the cache; few enough for the activations of a
-// group to stay in the second-level cache.
+// Enough rows to use a panel of weights several times while it is in the cache; few enough for the
+// activations of a group to stay in the second-level cache.
 constexpr std::size_t kGroupTokens = 192;
 // Below this a group's share of the weights' way from memory costs more than a second thread brings.
 constexpr std::size_t kSmallestGroup = 32;
 
-const std::array<std::string, 3> kQkv = {"attention.self.query", "attention.self.key", "attention.self.value"};
+const std::array<std::string, 3> kQkv = {"attention.self.query", "attention.self.key",
+                                         "attention.self.value"};
 
 std::string layer_prefix(std::size_t layer) { return concat("encoder.layer.", layer, "."); }
 
@@ -27,8 +28,8 @@ std::uint16_t to_bf16(float x) {
 }
 
 // weights[out][in] into the panels that DenseView describes, columns from `first` on.
-void pack(std::span<const float> weights, std::size_t in, std::size_t in_padded, std::size_t out, std::size_t first,
-          const Kernels& kernels, std::byte* to) {
+void pack(std::span<const float> weights, std::size_t in, std::size_t in_padded, std::size_t out,
+          std::size_t first, const Kernels& kernels, std::byte* to) {
   const std::size_t panel = kernels.panel;
   const std::size_t step = kernels.step;
   for (std::size_t n = 0; n < out; ++n) {
@@ -62,8 +63,8 @@ DenseView BertEncoder::dense(const TensorSource& tensors, std::span<const std::s
   std::byte* weights = memory_.back().data();
   std::vector<float> bias;
   for (std::size_t i = 0; i < names.size(); ++i) {
-    pack(tensors(names[i] + ".weight", std::array{out_each, in}), in, padded(in), out_each, i * out_each, kernels_,
-         weights);
+    pack(tensors(names[i] + ".weight", std::array{out_each, in}), in, padded(in), out_each, i * out_each,
+         kernels_, weights);
     const std::vector<float> part = tensors(names[i] + ".bias", std::array{out_each});
     bias.insert(bias.end(), part.begin(), part.end());
   }
@@ -87,8 +88,10 @@ BertEncoder::BertEncoder(const BertConfig& config, const Kernels& kernels, const
   view_.activation = c.activation;
   view_.words = keep(tensors("embeddings.word_embeddings.weight", std::array{c.vocabulary, c.hidden}),
                      c.vocabulary * c.hidden);
-  std::vector<float> positions = tensors("embeddings.position_embeddings.weight", std::array{c.positions, c.hidden});
-  const std::vector<float> types = tensors("embeddings.token_type_embeddings.weight", std::array{c.types, c.hidden});
+  std::vector<float> positions =
+      tensors("embeddings.position_embeddings.weight", std::array{c.positions, c.hidden});
+  const std::vector<float> types =
+      tensors("embeddings.token_type_embeddings.weight", std::array{c.types, c.hidden});
   for (std::size_t i = 0; i < positions.size(); ++i) positions[i] += types[i % c.hidden];
   view_.positions = keep(positions, positions.size());
   view_.norm_embedding = norm(tensors, "embeddings.LayerNorm");
@@ -122,11 +125,16 @@ void BertEncoder::run_group(std::span<const std::int32_t> ids, std::span<const s
   const std::size_t head = padded(config_.hidden / config_.heads);
   const std::size_t square = (longest + kSlackRows) * padded(longest);
 
-  std::array<std::size_t, 10> sizes = {
-      rows * width * sizeof(float), rows * width * element, rows * width * element,
-      rows * padded(3 * config_.hidden) * element, rows * padded(config_.inner) * element, square * sizeof(float),
-      square * element, padded(longest) * head * element, padded(longest) * head * element,
-      padded(longest) * sizeof(float)};
+  std::array<std::size_t, 10> sizes = {rows * width * sizeof(float),
+                                       rows * width * element,
+                                       rows * width * element,
+                                       rows * padded(3 * config_.hidden) * element,
+                                       rows * padded(config_.inner) * element,
+                                       square * sizeof(float),
+                                       square * element,
+                                       padded(longest) * head * element,
+                                       padded(longest) * head * element,
+                                       padded(longest) * sizeof(float)};
   std::size_t total = 0;
   std::array<std::size_t, 10> at{};
   for (std::size_t i = 0; i < sizes.size(); ++i) {
@@ -135,8 +143,15 @@ void BertEncoder::run_group(std::span<const std::int32_t> ids, std::span<const s
   }
   const AlignedBytes memory(total);
   std::byte* base = memory.data();
-  const Scratch scratch{reinterpret_cast<float*>(base + at[0]), base + at[1], base + at[2], base + at[3], base + at[4],
-                        reinterpret_cast<float*>(base + at[5]), base + at[6], base + at[7], base + at[8],
+  const Scratch scratch{reinterpret_cast<float*>(base + at[0]),
+                        base + at[1],
+                        base + at[2],
+                        base + at[3],
+                        base + at[4],
+                        reinterpret_cast<float*>(base + at[5]),
+                        base + at[6],
+                        base + at[7],
+                        base + at[8],
                         reinterpret_cast<float*>(base + at[9])};
   kernels_.forward(view_, Batch{ids.data() + offsets[first], local}, scratch);
   for (std::size_t i = 0; i + 1 < local.size(); ++i) {
@@ -144,8 +159,8 @@ void BertEncoder::run_group(std::span<const std::int32_t> ids, std::span<const s
   }
 }
 
-void BertEncoder::run(std::span<const std::int32_t> ids, std::span<const std::uint32_t> offsets, std::size_t threads,
-                      const Take& take) const {
+void BertEncoder::run(std::span<const std::int32_t> ids, std::span<const std::uint32_t> offsets,
+                      std::size_t threads, const Take& take) const {
   Executor& executor = Executor::shared();
   const std::size_t most = executor.workers() + 1;
   const std::size_t workers = threads == 0 ? most : std::min(threads, most);

@@ -1,4 +1,5 @@
-// What the bfloat16 instruction sets share; included behind kernels_impl.hpp by files compiled with AVX512-BF16.
+// What the bfloat16 instruction sets share; included behind kernels_impl.hpp by files compiled with
+// AVX512-BF16.
 #pragma once
 #include <immintrin.h>
 

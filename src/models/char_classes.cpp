@@ -14,8 +14,8 @@ utf8proc_int32_t as_int(char32_t c) { return static_cast<utf8proc_int32_t>(c); }
 
 template <std::size_t kCount>
 bool within(const CharRange (&ranges)[kCount], char32_t c) {
-  const CharRange* behind =
-      std::upper_bound(ranges, ranges + kCount, c, [](char32_t value, const CharRange& r) { return value < r.first; });
+  const CharRange* behind = std::upper_bound(
+      ranges, ranges + kCount, c, [](char32_t value, const CharRange& r) { return value < r.first; });
   return behind != ranges && c <= behind[-1].last;
 }
 
@@ -28,12 +28,14 @@ bool is_bert_control(char32_t c) {
 
 bool is_bert_space(char32_t c) {
   if (c < 0x80) return c == ' ' || (c >= '\t' && c <= '\r');
-  return c == 0x85 || c == 0xa0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x2029 || c == 0x202f ||
-         c == 0x205f || c == 0x3000;
+  return c == 0x85 || c == 0xa0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200a) || c == 0x2028 ||
+         c == 0x2029 || c == 0x202f || c == 0x205f || c == 0x3000;
 }
 
 bool is_bert_punctuation(char32_t c) {
-  if (c < 0x80) return (c >= '!' && c <= '/') || (c >= ':' && c <= '@') || (c >= '[' && c <= '`') || (c >= '{' && c <= '~');
+  if (c < 0x80)
+    return (c >= '!' && c <= '/') || (c >= ':' && c <= '@') || (c >= '[' && c <= '`') ||
+           (c >= '{' && c <= '~');
   return within(kPunctuationRanges, c);
 }
 

@@ -1,5 +1,5 @@
-// A fast 128-bit hash of content, for telling models apart. Not for adversaries. The values are stored in collections'
-// schemas: frozen.
+// A fast 128-bit hash of content, for telling models apart. Not for adversaries. The values are stored in
+// collections' schemas: frozen.
 #pragma once
 #include <array>
 #include <bit>

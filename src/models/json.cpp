@@ -92,9 +92,11 @@ JsonDocument JsonDocument::read(const std::filesystem::path& file) {
   const std::uint64_t size = std::filesystem::file_size(file, error);
   std::ifstream stream(file, std::ios::binary);
   if (error || !stream) fail(ErrorCode::kNotFound, file.string(), ": cannot be read");
-  if (size > kLimit) fail(ErrorCode::kTooLarge, file.string(), ": ", size, " bytes exceed the limit of ", kLimit);
+  if (size > kLimit)
+    fail(ErrorCode::kTooLarge, file.string(), ": ", size, " bytes exceed the limit of ", kLimit);
   std::string text(static_cast<std::size_t>(size), '\0');
-  if (!stream.read(text.data(), static_cast<std::streamsize>(size))) fail(ErrorCode::kIo, file.string(), ": cannot be read");
+  if (!stream.read(text.data(), static_cast<std::streamsize>(size)))
+    fail(ErrorCode::kIo, file.string(), ": cannot be read");
   return JsonDocument(std::move(text), file.string());
 }
 

@@ -1,4 +1,5 @@
-// The BERT encoder's arithmetic, once per instruction set; the best table for this processor is chosen at run time.
+// The BERT encoder's arithmetic, once per instruction set; the best table for this processor is chosen at run
+// time.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -16,9 +17,9 @@ constexpr std::size_t padded(std::size_t n) { return (n + kPad - 1) / kPad * kPa
 
 enum class Activation : std::uint8_t { kGelu, kGeluTanh, kRelu };
 
-/// y = x W + bias. The matrix is stored in panels of `Kernels::panel` columns; within a panel, for each step of
-/// `Kernels::step` rows, the columns one after the other: panel p, step s, column n, sub-row r. So one step of one column
-/// is always 32 bits: one float, or two bfloat16.
+/// y = x W + bias. The matrix is stored in panels of `Kernels::panel` columns; within a panel, for each step
+/// of `Kernels::step` rows, the columns one after the other: panel p, step s, column n, sub-row r. So one
+/// step of one column is always 32 bits: one float, or two bfloat16.
 struct DenseView {
   const void* weights;
   const float* bias;  ///< `out` floats.
@@ -51,21 +52,23 @@ struct EncoderView {
   std::span<const LayerView> layers;
 };
 
-/// Whole sequences, one behind the other, without padding. `offsets` has one entry more than there are sequences.
+/// Whole sequences, one behind the other, without padding. `offsets` has one entry more than there are
+/// sequences.
 struct Batch {
   const std::int32_t* ids;
   std::span<const std::uint32_t> offsets;
 };
 
-/// Work space of one thread; every buffer begins at a multiple of 64 bytes and has kSlackRows rows more than named here.
-/// An element is a float or a bfloat16, as `Kernels::step` says.
+/// Work space of one thread; every buffer begins at a multiple of 64 bytes and has kSlackRows rows more than
+/// named here. An element is a float or a bfloat16, as `Kernels::step` says.
 struct Scratch {
-  float* x;           ///< [tokens][padded(hidden)]: the hidden states, and the result.
-  void* activations;  ///< Elements [tokens][padded(hidden)]: x as the kernels multiply it; zeroed by the caller.
-  void* context;      ///< As activations.
-  void* qkv;          ///< Elements [tokens][qkv.out]
-  void* inner;        ///< Elements [tokens][inner.out]
-  float* scores;      ///< [longest][padded(longest)]
+  float* x;             ///< [tokens][padded(hidden)]: the hidden states, and the result.
+  void* activations;    ///< Elements [tokens][padded(hidden)]: x as the kernels multiply it; zeroed by the
+                        ///< caller.
+  void* context;        ///< As activations.
+  void* qkv;            ///< Elements [tokens][qkv.out]
+  void* inner;          ///< Elements [tokens][inner.out]
+  float* scores;        ///< [longest][padded(longest)]
   void* probabilities;  ///< Elements, as scores.
   void* keys;           ///< Elements [padded(longest)][padded(head)]: one head's keys, packed.
   void* values;         ///< As keys.
@@ -91,8 +94,9 @@ extern const Kernels* const kKernelsAmx;
 /// Every table that this processor can run, best first.
 std::span<const Kernels* const> supported_kernels();
 
-/// The best table for a precision. The environment variable VECSTORE_SIMD (scalar, avx2, avx512, amx) sets the highest
-/// instruction set; AVX512-BF16 belongs to avx512. Throws kInvalidArgument if it names one that is unknown or not supported.
+/// The best table for a precision. The environment variable VECSTORE_SIMD (scalar, avx2, avx512, amx) sets
+/// the highest instruction set; AVX512-BF16 belongs to avx512. Throws kInvalidArgument if it names one that
+/// is unknown or not supported.
 const Kernels& choose_kernels(bool allow_bfloat16);
 
 }  // namespace vecstore::models

@@ -37,7 +37,8 @@ struct Avx512 : FloatElements {
 
 bool supported() {
   return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni");
+         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+         __builtin_cpu_supports("avx512vnni");
 }
 
 constexpr Kernels kTable{"avx512", Avx512::kColumns, Avx512::kStep, supported, encoder_forward<Avx512>};

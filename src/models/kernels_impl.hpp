@@ -1,17 +1,15 @@
-// The encoder as a template over an instruction set; included once by each kernels_*.cpp. Everything is in an unnamed
-// namespace and uses no inline function of the standard library: a function compiled with one instruction set must never
-// be the one that the linker keeps for all.
+// The encoder as a template over an instruction set; included once by each kernels_*.cpp. Everything is in an
+// unnamed namespace and uses no inline function of the standard library: a function compiled with one
+// instruction set must never be the one that the linker keeps for all.
 //
 // An instruction set `T` offers:
 //   V, kLanes              a vector of floats (compiler vector type)
 //   Element, kStep         what is multiplied: float and 1, or bfloat16 bits and 2
-//   kBlockRows             rows of one block of the matrix product; a block has 2 * kLanes columns, or kColumns
-//   kInnerPad              the inner dimension of a product is a multiple of it
-//   fma(a, b, c)           a * b + c
-//   max(a, b), min(a, b), sum(v), highest(v)
-//   store(Element*, V), element(float)
-//   interleave(from, out)  out[n * kStep + sub] = from[sub][n] for kColumns n
-//   block(rows, a, lda, b, steps, out)   out[rows][kColumns] = a[rows][steps * kStep] * packed panel b
+//   kBlockRows             rows of one block of the matrix product; a block has 2 * kLanes columns, or
+//   kColumns kInnerPad              the inner dimension of a product is a multiple of it fma(a, b, c) a * b +
+//   c max(a, b), min(a, b), sum(v), highest(v) store(Element*, V), element(float) interleave(from, out) out[n
+//   * kStep + sub] = from[sub][n] for kColumns n block(rows, a, lda, b, steps, out)   out[rows][kColumns] =
+//   a[rows][steps * kStep] * packed panel b
 #pragma once
 #include <cstring>
 
@@ -39,11 +37,12 @@ template <class V>
 inline V splat(float x) {
   return V{} + x;
 }
-// e^x for x in [-80, 88] (less counts as -80), relative error below 2e-7: 2^n times a polynomial of the rest (Cody-Waite reduction).
+// e^x for x in [-80, 88] (less counts as -80), relative error below 2e-7: 2^n times a polynomial of the rest
+// (Cody-Waite reduction).
 template <class T>
 inline typename T::V exp_lanes(typename T::V x) {
   using V = typename T::V;
-  typedef int I __attribute__((vector_size(sizeof(V))));
+  using I = decltype(V{} < V{});
   x = T::max(x, splat<V>(-80.0f));
   // Adding 1.5 * 2^23 rounds to an integer and leaves it in the low bits.
   const V magic = splat<V>(12582912.0f);
@@ -61,8 +60,8 @@ inline typename T::V exp_lanes(typename T::V x) {
   return (V)((I)p + ((I)shifted << 23));
 }
 
-// x * Phi(x). With q(|x|) = erfc(|x| / sqrt 2): max(x, 0) - |x| q / 2, which loses nothing for negative x. The rational
-// form of erfc is Abramowitz and Stegun 7.1.26, absolute error 1.5e-7.
+// x * Phi(x). With q(|x|) = erfc(|x| / sqrt 2): max(x, 0) - |x| q / 2, which loses nothing for negative x.
+// The rational form of erfc is Abramowitz and Stegun 7.1.26, absolute error 1.5e-7.
 template <class T>
 inline typename T::V gelu(typename T::V x) {
   using V = typename T::V;
@@ -78,8 +77,8 @@ inline typename T::V gelu(typename T::V x) {
   return T::max(x, zero) - magnitude * splat<V>(0.5f) * q;
 }
 
-// The same for results that are rounded to bfloat16: Phi(x) - 1/2 as x times a polynomial of x^2 (weighted least squares,
-// reweighted towards the largest error), absolute error of the product below 1e-4 for |x| < 8.
+// The same for results that are rounded to bfloat16: Phi(x) - 1/2 as x times a polynomial of x^2 (weighted
+// least squares, reweighted towards the largest error), absolute error of the product below 1e-4 for |x| < 8.
 template <class T>
 inline typename T::V gelu_bf16(typename T::V x) {
   using V = typename T::V;
@@ -108,14 +107,15 @@ inline typename T::V gelu_tanh(typename T::V x) {
   return x / (splat<V>(1.0f) + exp_lanes<T>(bounded));
 }
 
-// One block of a product on vector registers: kRows x 2 accumulators. Never inlined: constants of a caller's loop, kept in
-// registers, would push accumulators to the stack.
+// One block of a product on vector registers: kRows x 2 accumulators. Never inlined: constants of a caller's
+// loop, kept in registers, would push accumulators to the stack.
 template <class T, int kRows>
-__attribute__((noinline)) void register_block(const typename T::Element* a, size_t lda, const typename T::Element* b, size_t steps,
-                           float* out) {
+__attribute__((noinline)) void register_block(const typename T::Element* a, size_t lda,
+                                              const typename T::Element* b, size_t steps, float* out) {
   using V = typename T::V;
   V acc[kRows][2] = {};
-  // Four row pointers three rows apart: the rows between are reached by scaled addressing, without more registers.
+  // Four row pointers three rows apart: the rows between are reached by scaled addressing, without more
+  // registers.
   const typename T::Element* rows[(kRows + 2) / 3];
 #pragma GCC unroll 4
   for (int r = 0; r < (kRows + 2) / 3; ++r) rows[r] = a + 3 * r * lda;
@@ -141,18 +141,19 @@ __attribute__((noinline)) void register_block(const typename T::Element* a, size
 
 // Chooses the template for the number of rows, 1 to kRows.
 template <class T, int kRows>
-inline void any_register_block(size_t rows, const typename T::Element* a, size_t lda, const typename T::Element* b,
-                               size_t steps, float* out) {
+inline void any_register_block(size_t rows, const typename T::Element* a, size_t lda,
+                               const typename T::Element* b, size_t steps, float* out) {
   if constexpr (kRows > 1) {
     if (rows < kRows) return any_register_block<T, kRows - 1>(rows, a, lda, b, steps, out);
   }
   register_block<T, kRows>(a, lda, b, steps, out);
 }
 
-// a[m][k] times a packed matrix of n columns; `finish(row, rows, column, block)` takes each block of kColumns columns.
+// a[m][k] times a packed matrix of n columns; `finish(row, rows, column, block)` takes each block of kColumns
+// columns.
 template <class T, class Finish>
-inline void product(const typename T::Element* a, size_t lda, const typename T::Element* packed, size_t m, size_t n,
-                    size_t k, Finish&& finish) {
+inline void product(const typename T::Element* a, size_t lda, const typename T::Element* packed, size_t m,
+                    size_t n, size_t k, Finish&& finish) {
   alignas(64) float block[T::kBlockRows * T::kColumns];
   const size_t steps = k / T::kStep;
   for (size_t column = 0; column < n; column += T::kColumns) {
@@ -174,14 +175,16 @@ inline void each_vector(const float* block_row, F&& f) {
 }
 
 template <class T, class F>
-inline void dense_map(const typename T::Element* a, const DenseView& dense, size_t m, typename T::Element* out, F&& map) {
+inline void dense_map(const typename T::Element* a, const DenseView& dense, size_t m,
+                      typename T::Element* out, F&& map) {
   using V = typename T::V;
   product<T>(a, dense.in, static_cast<const typename T::Element*>(dense.weights), m, dense.out, dense.in,
              [&](size_t row, size_t rows, size_t column, const float* block) {
                for (size_t r = 0; r < rows; ++r) {
                  typename T::Element* to = out + (row + r) * dense.out + column;
-                 each_vector<T>(block + r * T::kColumns,
-                                [&](size_t i, V v) { T::store(to + i, map(v + load<V>(dense.bias + column + i))); });
+                 each_vector<T>(block + r * T::kColumns, [&](size_t i, V v) {
+                   T::store(to + i, map(v + load<V>(dense.bias + column + i)));
+                 });
                }
              });
 }
@@ -203,7 +206,8 @@ inline void dense_residual(const typename T::Element* a, const DenseView& dense,
 
 // Normalises the row in place and writes it as elements.
 template <class T>
-inline void layer_norm(float* x, size_t hidden, float epsilon, const NormView& norm, typename T::Element* out) {
+inline void layer_norm(float* x, size_t hidden, float epsilon, const NormView& norm,
+                       typename T::Element* out) {
   using V = typename T::V;
   const size_t whole = hidden / T::kLanes * T::kLanes;
   V sums{};
@@ -238,7 +242,11 @@ inline void embed_tokens(const EncoderView& e, const Batch& batch, const Scratch
       const float* word = e.words + static_cast<size_t>(batch.ids[t]) * e.hidden;
       const float* position = e.positions + (t - batch.offsets[i]) * e.hidden;
       float* x = s.x + t * width;
-      for (size_t j = 0; j < e.hidden; ++j) x[j] = word[j] + position[j];
+      const size_t whole = e.hidden / T::kLanes * T::kLanes;
+      for (size_t j = 0; j < whole; j += T::kLanes) {
+        store_float(x + j, load<typename T::V>(word + j) + load<typename T::V>(position + j));
+      }
+      for (size_t j = whole; j < e.hidden; ++j) x[j] = word[j] + position[j];
       for (size_t j = e.hidden; j < width; ++j) x[j] = 0;
       layer_norm<T>(x, e.hidden, e.epsilon, e.norm_embedding, activations + t * width);
     }
@@ -247,7 +255,8 @@ inline void embed_tokens(const EncoderView& e, const Batch& batch, const Scratch
 
 // Keys as a packed matrix [head][length]: 32-bit words, one step of one key each.
 template <class T>
-inline void pack_keys(const typename T::Element* keys, size_t ld, size_t length, size_t head, typename T::Element* out) {
+inline void pack_keys(const typename T::Element* keys, size_t ld, size_t length, size_t head,
+                      typename T::Element* out) {
   const size_t steps = round_up(head, T::kInnerPad) / T::kStep;
   const size_t used = (head + T::kStep - 1) / T::kStep;
   auto* words = reinterpret_cast<unsigned char*>(out);
@@ -275,12 +284,14 @@ inline void pack_values(const typename T::Element* values, size_t ld, size_t len
     const size_t columns = smaller(T::kColumns, head - first);
     for (size_t k = 0; k < rows; k += T::kStep, to += T::kColumns * T::kStep) {
       const Element* from[T::kStep];
-      for (size_t sub = 0; sub < T::kStep; ++sub) from[sub] = k + sub < length ? values + (k + sub) * ld + first : zeros;
+      for (size_t sub = 0; sub < T::kStep; ++sub)
+        from[sub] = k + sub < length ? values + (k + sub) * ld + first : zeros;
       if (columns == T::kColumns) {
         T::interleave(from, to);
       } else {
         for (size_t n = 0; n < T::kColumns; ++n) {
-          for (size_t sub = 0; sub < T::kStep; ++sub) to[n * T::kStep + sub] = n < columns ? from[sub][n] : Element{};
+          for (size_t sub = 0; sub < T::kStep; ++sub)
+            to[n * T::kStep + sub] = n < columns ? from[sub][n] : Element{};
         }
       }
     }
@@ -289,26 +300,38 @@ inline void pack_values(const typename T::Element* values, size_t ld, size_t len
 
 // Turns one row of scores into e^(scale (s - max)) elements; returns the reciprocal of their sum.
 template <class T>
-inline float softmax_row(float* scores, size_t length, float scale, typename T::Element* out) {
+inline float softmax_row(const float* scores, size_t length, float scale, typename T::Element* out) {
   using V = typename T::V;
-  const size_t used = round_up(length, T::kLanes);
-  for (size_t i = length; i < used; ++i) scores[i] = -1e30f;
-  V best = load<V>(scores);
-  for (size_t i = T::kLanes; i < used; i += T::kLanes) best = T::max(best, load<V>(scores + i));
-  const float shift = -scale * T::highest(best);
+  using I = decltype(V{} < V{});
+  alignas(64) static constexpr int kNumbers[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+  I lane;
+  std::memcpy(&lane, kNumbers, sizeof lane);
+  const V low = splat<V>(-1e30f);
+  const size_t whole = length / T::kLanes * T::kLanes;
+  // What is behind the row's end is blended away in registers: written to memory, it would be waited for.
+  const auto last = [&] {
+    return lane < I{} + static_cast<int>(length - whole) ? load<V>(scores + whole) : low;
+  };
+
+  V best = whole < length ? last() : low;
+  for (size_t i = 0; i < whole; i += T::kLanes) best = T::max(best, load<V>(scores + i));
+  const V shift = splat<V>(-scale * T::highest(best));
   V sums{};
-  for (size_t i = 0; i < used; i += T::kLanes) {
-    const V e = exp_lanes<T>(T::fma(load<V>(scores + i), splat<V>(scale), splat<V>(shift)));
+  const auto put = [&](size_t i, V v) {
+    const V e = exp_lanes<T>(T::fma(v, splat<V>(scale), shift));
     sums += e;
     T::store(out + i, e);
-  }
+  };
+  for (size_t i = 0; i < whole; i += T::kLanes) put(i, load<V>(scores + i));
+  if (whole < length) put(whole, last());
+  const size_t used = round_up(length, T::kLanes);
   for (size_t i = used; i < round_up(length, T::kInnerPad); i += T::kLanes) T::store(out + i, V{});
   return 1.0f / T::sum(sums);
 }
 
 template <class T>
-inline void attend_head(const EncoderView& e, const Scratch& s, size_t first, size_t length, size_t h, size_t ld,
-                        size_t width) {
+inline void attend_head(const EncoderView& e, const Scratch& s, size_t first, size_t length, size_t h,
+                        size_t ld, size_t width) {
   using Element = typename T::Element;
   using V = typename T::V;
   const size_t head = e.hidden / e.heads;
@@ -332,8 +355,8 @@ inline void attend_head(const EncoderView& e, const Scratch& s, size_t first, si
     s.row_scale[r] = softmax_row<T>(s.scores + r * columns, length, scale, probabilities + r * columns);
   }
   pack_values<T>(query + 2 * e.hidden, ld, length, head, values);
-  product<T>(probabilities, columns, values, length, round_up(head, T::kColumns), round_up(length, T::kInnerPad),
-             [&](size_t row, size_t rows, size_t column, const float* block) {
+  product<T>(probabilities, columns, values, length, round_up(head, T::kColumns),
+             round_up(length, T::kInnerPad), [&](size_t row, size_t rows, size_t column, const float* block) {
                for (size_t r = 0; r < rows; ++r) {
                  Element* to = context + (row + r) * width + column;
                  const float* from = block + r * T::kColumns;
@@ -341,7 +364,8 @@ inline void attend_head(const EncoderView& e, const Scratch& s, size_t first, si
                  if (column + T::kColumns <= head) {
                    each_vector<T>(from, [&](size_t i, V v) { T::store(to + i, v * weight); });
                  } else {
-                   for (size_t i = 0; column + i < head; ++i) to[i] = T::element(from[i] * s.row_scale[row + r]);
+                   for (size_t i = 0; column + i < head; ++i)
+                     to[i] = T::element(from[i] * s.row_scale[row + r]);
                  }
                }
              });
@@ -372,7 +396,8 @@ void encoder_forward(const EncoderView& e, const Batch& batch, const Scratch& s)
     }
     switch (e.activation) {
       case Activation::kGelu:
-        dense_map<T>(activations, layer.inner, tokens, inner, [](V v) { return T::kStep == 1 ? gelu<T>(v) : gelu_bf16<T>(v); });
+        dense_map<T>(activations, layer.inner, tokens, inner,
+                     [](V v) { return T::kStep == 1 ? gelu<T>(v) : gelu_bf16<T>(v); });
         break;
       case Activation::kGeluTanh:
         dense_map<T>(activations, layer.inner, tokens, inner, [](V v) { return gelu_tanh<T>(v); });

@@ -1,4 +1,5 @@
-// Plain C++: what every x86-64 (and any other) processor runs. Four lanes, which the compiler maps to its baseline.
+// Plain C++: what every x86-64 (and any other) processor runs. Four lanes, which the compiler maps to its
+// baseline.
 #include "models/kernels_impl.hpp"
 
 namespace vecstore::models {
@@ -28,7 +29,8 @@ struct Scalar : FloatElements {
   }
 };
 
-constexpr Kernels kTable{"scalar", Scalar::kColumns, Scalar::kStep, [] { return true; }, encoder_forward<Scalar>};
+constexpr Kernels kTable{"scalar", Scalar::kColumns, Scalar::kStep, [] { return true; },
+                         encoder_forward<Scalar>};
 
 }  // namespace
 

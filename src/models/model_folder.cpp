@@ -16,7 +16,8 @@ class Settings {
  public:
   Settings(const fs::path& file, const Json& root) : file_(file.string()), root_(root) {}
 
-  std::size_t size(const char* key, std::size_t low, std::size_t high, std::optional<std::size_t> fallback = {}) const {
+  std::size_t size(const char* key, std::size_t low, std::size_t high,
+                   std::optional<std::size_t> fallback = {}) const {
     const Json value = root_.get(key);
     if (!value.exists() || value.is_null()) {
       if (fallback) return *fallback;
@@ -43,7 +44,8 @@ class Settings {
     return *s;
   }
   [[noreturn]] void unsupported(std::string_view key, std::string_view value, std::string_view known) const {
-    fail(ErrorCode::kUnsupportedFormat, file_, ": ", key, " is \"", value, "\"; this library computes ", known);
+    fail(ErrorCode::kUnsupportedFormat, file_, ": ", key, " is \"", value, "\"; this library computes ",
+         known);
   }
   const Json& root() const { return root_; }
 
@@ -55,7 +57,8 @@ class Settings {
 BertConfig read_bert(const fs::path& file) {
   const JsonDocument document = JsonDocument::read(file);
   const Settings s(file, document.root());
-  if (const std::string type = s.text("model_type", "bert"); type != "bert") s.unsupported("model_type", type, "bert");
+  if (const std::string type = s.text("model_type", "bert"); type != "bert")
+    s.unsupported("model_type", type, "bert");
   if (const std::string kind = s.text("position_embedding_type", "absolute"); kind != "absolute") {
     s.unsupported("position_embedding_type", kind, "absolute");
   }
@@ -68,12 +71,13 @@ BertConfig read_bert(const fs::path& file) {
   c.positions = s.size("max_position_embeddings", 3, 65'536);
   c.types = s.size("type_vocab_size", 1, 1'024, 2);
   if (c.hidden % c.heads != 0) {
-    fail(ErrorCode::kCorruption, file.string(), ": hidden_size ", c.hidden, " is not a multiple of num_attention_heads ",
-         c.heads);
+    fail(ErrorCode::kCorruption, file.string(), ": hidden_size ", c.hidden,
+         " is not a multiple of num_attention_heads ", c.heads);
   }
   const auto epsilon = document.root().get("layer_norm_eps").as_number();
   c.epsilon = static_cast<float>(epsilon.value_or(1e-12));
-  if (!(c.epsilon >= 0 && c.epsilon < 1)) fail(ErrorCode::kCorruption, file.string(), ": layer_norm_eps must be within 0 to 1");
+  if (!(c.epsilon >= 0 && c.epsilon < 1))
+    fail(ErrorCode::kCorruption, file.string(), ": layer_norm_eps must be within 0 to 1");
   const std::string act = s.text("hidden_act", "gelu");
   if (act == "gelu") {
     c.activation = Activation::kGelu;
@@ -94,22 +98,26 @@ Pooling read_pooling(const fs::path& file) {
   document.root().each_member([&](std::string_view key, const Json& value) {
     if (key.starts_with("pooling_mode") && value.as_bool().value_or(false)) modes.emplace_back(key);
   });
-  if (const auto mode = document.root().get("pooling_mode").as_string()) modes.push_back("pooling_mode_" + *mode);
+  if (const auto mode = document.root().get("pooling_mode").as_string())
+    modes.push_back("pooling_mode_" + *mode);
   if (modes.size() == 1) {
     if (modes[0] == "pooling_mode_mean_tokens" || modes[0] == "pooling_mode_mean") return Pooling::kMean;
     if (modes[0] == "pooling_mode_cls_token" || modes[0] == "pooling_mode_cls") return Pooling::kFirst;
   }
   std::string all;
   for (const std::string& mode : modes) all += (all.empty() ? "" : " + ") + mode;
-  s.unsupported("pooling", all.empty() ? "none" : all, "pooling_mode_mean_tokens or pooling_mode_cls_token, one of them");
+  s.unsupported("pooling", all.empty() ? "none" : all,
+                "pooling_mode_mean_tokens or pooling_mode_cls_token, one of them");
 }
 
 // The path of a module inside the folder: no way out of it.
 fs::path module_path(const fs::path& folder, const std::string& path) {
   const fs::path relative(path);
-  const bool leaves = std::any_of(relative.begin(), relative.end(), [](const fs::path& part) { return part == ".."; });
+  const bool leaves =
+      std::any_of(relative.begin(), relative.end(), [](const fs::path& part) { return part == ".."; });
   if (relative.is_absolute() || leaves) {
-    fail(ErrorCode::kCorruption, (folder / "modules.json").string(), ": the path \"", path, "\" leads out of the folder");
+    fail(ErrorCode::kCorruption, (folder / "modules.json").string(), ": the path \"", path,
+         "\" leads out of the folder");
   }
   return folder / relative;
 }
@@ -137,12 +145,14 @@ Modules read_modules(const fs::path& folder) {
     } else if (kind == "Normalize" && index == 2) {
       m.normalize = true;
     } else {
-      fail(ErrorCode::kUnsupportedFormat, (folder / "modules.json").string(), ": module ", index, " is \"", type,
-           "\"; this library computes Transformer, Pooling, Normalize, in this order");
+      fail(ErrorCode::kUnsupportedFormat, (folder / "modules.json").string(), ": module ", index, " is \"",
+           type, "\"; this library computes Transformer, Pooling, Normalize, in this order");
     }
     ++index;
   });
-  if (index < 2) fail(ErrorCode::kCorruption, (folder / "modules.json").string(), ": a Transformer and a Pooling module are needed");
+  if (index < 2)
+    fail(ErrorCode::kCorruption, (folder / "modules.json").string(),
+         ": a Transformer and a Pooling module are needed");
   return m;
 }
 
@@ -154,7 +164,8 @@ std::size_t read_max_seq_length(const fs::path& folder, const BertConfig& bert) 
     const Json value = document->root().get(key);
     if (!value.exists() || value.is_null()) continue;
     const auto n = value.as_number();  // Some folders write "no limit" as 1e30.
-    if (!n || !(*n >= 3)) fail(ErrorCode::kCorruption, (folder / name).string(), ": ", key, " must be a number of at least 3");
+    if (!n || !(*n >= 3))
+      fail(ErrorCode::kCorruption, (folder / name).string(), ": ", key, " must be a number of at least 3");
     return *n < static_cast<double>(bert.positions) ? static_cast<std::size_t>(*n) : bert.positions;
   }
   return bert.positions;
@@ -177,12 +188,13 @@ ModelFolder read_model_folder(const fs::path& folder) {
   m.weights = modules.transformer / "model.safetensors";
   std::error_code error;
   if (!fs::exists(m.weights, error)) {
-    fail(ErrorCode::kNotFound, m.weights.string(), ": missing; only weights in the safetensors format are read");
+    fail(ErrorCode::kNotFound, m.weights.string(),
+         ": missing; only weights in the safetensors format are read");
   }
   const auto check_id = [&](std::size_t id) {
     if (id >= m.bert.vocabulary) {
-      fail(ErrorCode::kCorruption, folder.string(), ": the tokenizer has the id ", id, ", the model's vocabulary ",
-           m.bert.vocabulary, " entries");
+      fail(ErrorCode::kCorruption, folder.string(), ": the tokenizer has the id ", id,
+           ", the model's vocabulary ", m.bert.vocabulary, " entries");
     }
   };
   for (std::size_t id = m.bert.vocabulary; id < m.tokenizer.vocabulary.size(); ++id) {

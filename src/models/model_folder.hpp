@@ -19,8 +19,8 @@ struct ModelFolder {
   std::filesystem::path weights;
 };
 
-/// Reads and checks every configuration file. Throws kNotFound or kCorruption that name the file, kUnsupportedFormat that
-/// names the setting which this library does not compute.
+/// Reads and checks every configuration file. Throws kNotFound or kCorruption that name the file,
+/// kUnsupportedFormat that names the setting which this library does not compute.
 ModelFolder read_model_folder(const std::filesystem::path& folder);
 
 /// The tokenizer's part: tokenizer.json, or vocab.txt with tokenizer_config.json.

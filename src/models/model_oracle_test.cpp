@@ -1,5 +1,6 @@
-// The real model against the reference: golden texts, tokens and vectors (ONNX Runtime, float32), and the dump that
-// tools/oracle/embed_oracle.py compares in full. Both need the model: they say so and skip without it.
+// The real model against the reference: golden texts, tokens and vectors (ONNX Runtime, float32), and the
+// dump that tools/oracle/embed_oracle.py compares in full. Both need the model: they say so and skip without
+// it.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -34,7 +35,8 @@ std::vector<Row> read_rows(const fs::path& file) {
   for (std::string line; std::getline(stream, line);) {
     const JsonDocument document(line, file.string());
     Row row{document.root().get("text").as_string().value(), {}};
-    document.root().get("ids").each([&](const Json& id) { row.ids.push_back(static_cast<std::int32_t>(*id.as_unsigned())); });
+    document.root().get("ids").each(
+        [&](const Json& id) { row.ids.push_back(static_cast<std::int32_t>(*id.as_unsigned())); });
     rows.push_back(std::move(row));
   }
   return rows;
@@ -104,7 +106,8 @@ TEST(ModelOracle, GoldenTextsHaveTheReferencesTokensAndVectors) {
       std::vector<std::int32_t> ids;
       encoder.tokenizer().encode(rows[i].text, 256, ids);
       EXPECT_EQ(ids, rows[i].ids) << rows[i].text;
-      EXPECT_GE(cosine(&vectors[i * 384], &expected[i * 384], 384), least) << kernels->name << ": " << rows[i].text;
+      EXPECT_GE(cosine(&vectors[i * 384], &expected[i * 384], 384), least)
+          << kernels->name << ": " << rows[i].text;
     }
   }
 }
@@ -138,7 +141,8 @@ TEST(ModelOracle, Dump) {
     tokenizer.encode(row.text, 1u << 30, ids);
     const auto length = static_cast<std::int32_t>(ids.size());
     lengths.write(reinterpret_cast<const char*>(&length), sizeof length);
-    flat.write(reinterpret_cast<const char*>(ids.data()), static_cast<std::streamsize>(ids.size() * sizeof ids[0]));
+    flat.write(reinterpret_cast<const char*>(ids.data()),
+               static_cast<std::streamsize>(ids.size() * sizeof ids[0]));
     texts.push_back(row.text);
   }
   if (precision.empty()) return;
@@ -146,7 +150,8 @@ TEST(ModelOracle, Dump) {
   std::vector<float> vectors(texts.size() * encoder.dimension());
   encoder.embed(texts, vectors);
   std::ofstream(out / "vectors.f32", std::ios::binary)
-      .write(reinterpret_cast<const char*>(vectors.data()), static_cast<std::streamsize>(vectors.size() * sizeof(float)));
+      .write(reinterpret_cast<const char*>(vectors.data()),
+             static_cast<std::streamsize>(vectors.size() * sizeof(float)));
 }
 
 }  // namespace

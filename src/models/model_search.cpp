@@ -20,7 +20,8 @@ std::string_view environment(const char* name) {
 // A folder counts as a model if it has one of the files that every model has.
 bool holds_model(const fs::path& folder) {
   std::error_code error;
-  return fs::is_regular_file(folder / "config.json", error) || fs::is_regular_file(folder / "modules.json", error);
+  return fs::is_regular_file(folder / "config.json", error) ||
+         fs::is_regular_file(folder / "modules.json", error);
 }
 
 std::vector<fs::path> model_dirs(std::span<const std::string> search_dirs) {

@@ -12,8 +12,8 @@ struct FoundModel {
   std::string name;  ///< As SentenceTransformer::name says.
 };
 
-/// The order that SentenceTransformer::load promises. Throws kInvalidArgument for an empty name or one with a zero byte,
-/// kNotFound that lists the places tried.
+/// The order that SentenceTransformer::load promises. Throws kInvalidArgument for an empty name or one with a
+/// zero byte, kNotFound that lists the places tried.
 FoundModel find_model(std::string_view name_or_path, std::span<const std::string> search_dirs);
 
 }  // namespace vecstore::models

@@ -1,4 +1,5 @@
-// In place of this folder in a build without models: loading names the option; the program's own embedders work.
+// In place of this folder in a build without models: loading names the option; the program's own embedders
+// work.
 #include "base/error.hpp"
 #include "vecstore/models.hpp"
 
@@ -6,7 +7,8 @@ namespace vecstore {
 namespace {
 
 [[noreturn]] void fail_without_models(std::string_view name) {
-  invalid("model \"", name, "\": this library was built with VECSTORE_WITH_MODELS=OFF; pass an embedder of your own");
+  invalid("model \"", name,
+          "\": this library was built with VECSTORE_WITH_MODELS=OFF; pass an embedder of your own");
 }
 
 }  // namespace
@@ -31,6 +33,8 @@ std::vector<float> SentenceTransformer::embed(std::string_view) const { fail_wit
 std::vector<std::vector<float>> SentenceTransformer::embed_batch(std::span<const std::string_view>) const {
   fail_without_models("");
 }
-void SentenceTransformer::embed_batch(std::span<const std::string_view>, std::span<float>) const { fail_without_models(""); }
+void SentenceTransformer::embed_batch(std::span<const std::string_view>, std::span<float>) const {
+  fail_without_models("");
+}
 
 }  // namespace vecstore

@@ -17,11 +17,12 @@ struct TypeRow {
   TensorType type;
   std::uint64_t size;
 };
-constexpr TypeRow kTypes[] = {{"F32", TensorType::kF32, 4}, {"F16", TensorType::kF16, 2}, {"BF16", TensorType::kBf16, 2},
-                              {"F64", TensorType::kOther, 8}, {"I64", TensorType::kOther, 8}, {"I32", TensorType::kOther, 4},
-                              {"I16", TensorType::kOther, 2}, {"I8", TensorType::kOther, 1}, {"U64", TensorType::kOther, 8},
-                              {"U32", TensorType::kOther, 4}, {"U16", TensorType::kOther, 2}, {"U8", TensorType::kOther, 1},
-                              {"BOOL", TensorType::kOther, 1}};
+constexpr TypeRow kTypes[] = {
+    {"F32", TensorType::kF32, 4},   {"F16", TensorType::kF16, 2},   {"BF16", TensorType::kBf16, 2},
+    {"F64", TensorType::kOther, 8}, {"I64", TensorType::kOther, 8}, {"I32", TensorType::kOther, 4},
+    {"I16", TensorType::kOther, 2}, {"I8", TensorType::kOther, 1},  {"U64", TensorType::kOther, 8},
+    {"U32", TensorType::kOther, 4}, {"U16", TensorType::kOther, 2}, {"U8", TensorType::kOther, 1},
+    {"BOOL", TensorType::kOther, 1}};
 
 float from_half(std::uint16_t h) {
   const std::uint32_t sign = static_cast<std::uint32_t>(h & 0x8000u) << 16;
@@ -41,7 +42,8 @@ std::uint64_t number(const Json& value, std::string_view what) {
   return *n;
 }
 
-TensorInfo read_info(const Json& entry, const std::string& where, std::uint64_t data_begin, std::uint64_t data_size) {
+TensorInfo read_info(const Json& entry, const std::string& where, std::uint64_t data_begin,
+                     std::uint64_t data_size) {
   TensorInfo info;
   const auto dtype = entry.get("dtype").as_string();
   if (!dtype) fail(ErrorCode::kCorruption, where, ": dtype is missing or not a string");
@@ -53,7 +55,8 @@ TensorInfo read_info(const Json& entry, const std::string& where, std::uint64_t 
       element = row.size;
     }
   }
-  if (!entry.get("shape").is_array()) fail(ErrorCode::kCorruption, where, ": shape is missing or not an array");
+  if (!entry.get("shape").is_array())
+    fail(ErrorCode::kCorruption, where, ": shape is missing or not an array");
   std::uint64_t expected = element;
   entry.get("shape").each([&](const Json& side) {
     const std::uint64_t n = number(side, where + ": a side of the shape");
@@ -63,11 +66,13 @@ TensorInfo read_info(const Json& entry, const std::string& where, std::uint64_t 
     info.shape.push_back(static_cast<std::size_t>(n));
   });
   std::vector<std::uint64_t> offsets;
-  entry.get("data_offsets").each([&](const Json& o) { offsets.push_back(number(o, where + ": data_offsets")); });
+  entry.get("data_offsets").each([&](const Json& o) {
+    offsets.push_back(number(o, where + ": data_offsets"));
+  });
   if (offsets.size() != 2) fail(ErrorCode::kCorruption, where, ": data_offsets must be two numbers");
   if (offsets[0] > offsets[1] || offsets[1] > data_size) {
-    fail(ErrorCode::kCorruption, where, ": data_offsets ", offsets[0], " to ", offsets[1], " do not lie within the ", data_size,
-         " bytes of data");
+    fail(ErrorCode::kCorruption, where, ": data_offsets ", offsets[0], " to ", offsets[1],
+         " do not lie within the ", data_size, " bytes of data");
   }
   info.begin = data_begin + offsets[0];
   info.size = offsets[1] - offsets[0];
@@ -90,15 +95,16 @@ Safetensors::Safetensors(const std::filesystem::path& file) : file_(file), strea
   std::uint64_t header_size = 0;
   for (int i = 7; i >= 0; --i) header_size = header_size << 8 | raw[i];
   if (header_size > kMaxHeader || header_size > size - 8) {
-    fail(ErrorCode::kCorruption, file.string(), ": the header's length ", header_size, " exceeds the file (", size,
-         " bytes) or the limit of ", kMaxHeader);
+    fail(ErrorCode::kCorruption, file.string(), ": the header's length ", header_size, " exceeds the file (",
+         size, " bytes) or the limit of ", kMaxHeader);
   }
   std::string header(static_cast<std::size_t>(header_size), '\0');
   if (!stream_.read(header.data(), static_cast<std::streamsize>(header_size))) {
     fail(ErrorCode::kIo, file.string(), ": the header cannot be read");
   }
   const JsonDocument document(std::move(header), file.string() + ": header");
-  if (!document.root().is_object()) fail(ErrorCode::kCorruption, file.string(), ": the header is not a JSON object");
+  if (!document.root().is_object())
+    fail(ErrorCode::kCorruption, file.string(), ": the header is not a JSON object");
   document.root().each_member([&](std::string_view name, const Json& entry) {
     if (name == "__metadata__") return;
     const std::string where = concat(file.string(), ": tensor \"", name, "\"");
@@ -110,7 +116,8 @@ Safetensors::Safetensors(const std::filesystem::path& file) : file_(file), strea
 
 const TensorInfo& Safetensors::find(std::string_view name) const {
   const auto it = tensors_.find(name);
-  if (it == tensors_.end()) fail(ErrorCode::kCorruption, file_.string(), ": tensor \"", name, "\" is missing");
+  if (it == tensors_.end())
+    fail(ErrorCode::kCorruption, file_.string(), ": tensor \"", name, "\" is missing");
   return it->second;
 }
 
@@ -120,7 +127,8 @@ std::vector<std::byte> Safetensors::bytes(std::string_view name) {
   stream_.clear();
   stream_.seekg(static_cast<std::streamoff>(info.begin));
   if (!stream_.read(reinterpret_cast<char*>(out.data()), static_cast<std::streamsize>(out.size()))) {
-    fail(ErrorCode::kCorruption, file_.string(), ": tensor \"", name, "\" cannot be read; the file has changed");
+    fail(ErrorCode::kCorruption, file_.string(), ": tensor \"", name,
+         "\" cannot be read; the file has changed");
   }
   return out;
 }
@@ -137,8 +145,8 @@ std::vector<float> Safetensors::floats(std::string_view name, std::span<const st
          ", the configuration needs ", text(shape));
   }
   if (info.type == TensorType::kOther) {
-    fail(ErrorCode::kUnsupportedFormat, file_.string(), ": tensor \"", name, "\" has the type ", info.type_name,
-         "; F32, F16 and BF16 can be read");
+    fail(ErrorCode::kUnsupportedFormat, file_.string(), ": tensor \"", name, "\" has the type ",
+         info.type_name, "; F32, F16 and BF16 can be read");
   }
   const std::vector<std::byte> raw = bytes(name);
   std::vector<float> out(raw.size() / (info.type == TensorType::kF32 ? 4 : 2));
@@ -150,7 +158,7 @@ std::vector<float> Safetensors::floats(std::string_view name, std::span<const st
     std::uint16_t half;
     std::memcpy(&half, raw.data() + 2 * i, 2);
     out[i] = info.type == TensorType::kF16 ? from_half(half)
-                                            : std::bit_cast<float>(static_cast<std::uint32_t>(half) << 16);
+                                           : std::bit_cast<float>(static_cast<std::uint32_t>(half) << 16);
   }
   return out;
 }

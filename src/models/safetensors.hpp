@@ -18,12 +18,12 @@ struct TensorInfo {
   std::string type_name;
   std::vector<std::size_t> shape;
   std::uint64_t begin = 0;  ///< Byte offset in the file.
-  std::uint64_t size = 0;   ///< Bytes; equals the product of the shape times the element size for known types.
+  std::uint64_t size = 0;  ///< Bytes; equals the product of the shape times the element size for known types.
 };
 
-/// The header is checked whole at open: every tensor lies within the file and has the size that its shape and type say.
-/// Tensors are read one at a time, so that a file that changes or shrinks later is an error and not a crash. One thread
-/// at a time.
+/// The header is checked whole at open: every tensor lies within the file and has the size that its shape and
+/// type say. Tensors are read one at a time, so that a file that changes or shrinks later is an error and not
+/// a crash. One thread at a time.
 class Safetensors {
  public:
   /// Throws kNotFound, kIo, kCorruption.
@@ -33,8 +33,8 @@ class Safetensors {
 
   /// The stored bytes. Throws kCorruption if the tensor is missing or the file is shorter by now.
   std::vector<std::byte> bytes(std::string_view name);
-  /// The values as floats; throws kCorruption if the tensor is missing or its shape is another, kUnsupportedFormat if its
-  /// type is not F32, F16 or BF16.
+  /// The values as floats; throws kCorruption if the tensor is missing or its shape is another,
+  /// kUnsupportedFormat if its type is not F32, F16 or BF16.
   std::vector<float> floats(std::string_view name, std::span<const std::size_t> shape);
 
  private:

@@ -12,7 +12,8 @@ class SentenceTransformer::Impl {
   Impl(models::FoundModel found, const LoadOptions& options)
       : name(std::move(found.name)),
         precision(options.precision),
-        encoder(found.folder, models::choose_kernels(options.precision == Precision::kFast), options.threads) {}
+        encoder(found.folder, models::choose_kernels(options.precision == Precision::kFast),
+                options.threads) {}
 
   std::string name;
   Precision precision;
@@ -45,7 +46,8 @@ std::vector<float> SentenceTransformer::embed(std::string_view text) const {
   return out;
 }
 
-std::vector<std::vector<float>> SentenceTransformer::embed_batch(std::span<const std::string_view> texts) const {
+std::vector<std::vector<float>> SentenceTransformer::embed_batch(
+    std::span<const std::string_view> texts) const {
   std::vector<float> flat(texts.size() * dimension());
   embed_batch(texts, flat);
   std::vector<std::vector<float>> rows;
@@ -59,7 +61,8 @@ std::vector<std::vector<float>> SentenceTransformer::embed_batch(std::span<const
 
 void SentenceTransformer::embed_batch(std::span<const std::string_view> texts, std::span<float> out) const {
   if (out.size() % dimension() != 0 || out.size() / dimension() != texts.size()) {
-    invalid("embed_batch: room for ", out.size(), " floats does not fit ", texts.size(), " texts of dimension ", dimension());
+    invalid("embed_batch: room for ", out.size(), " floats does not fit ", texts.size(),
+            " texts of dimension ", dimension());
   }
   impl_->encoder.embed(texts, out);
 }

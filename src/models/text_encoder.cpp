@@ -27,7 +27,9 @@ class HashedTensors {
   std::vector<float> read(std::string_view name, std::span<const std::size_t> shape) {
     std::vector<float> values = tensors_.floats(prefix_ + std::string(name), shape);
     for (const float v : values) {
-      if (!std::isfinite(v)) fail(ErrorCode::kCorruption, file_.string(), ": tensor \"", name, "\" has a value that is not finite");
+      if (!std::isfinite(v))
+        fail(ErrorCode::kCorruption, file_.string(), ": tensor \"", name,
+             "\" has a value that is not finite");
     }
     ContentHash hash;
     for (const std::size_t side : shape) hash.add(std::uint64_t{side});
@@ -80,7 +82,9 @@ void hash_configuration(const ModelFolder& m, ContentHash& hash) {
 TextEncoder::TextEncoder(const std::filesystem::path& folder, const Kernels& kernels, std::size_t threads)
     : folder_(read_model_folder(folder)), tokenizer_(folder_.tokenizer), threads_(threads) {
   HashedTensors tensors(folder_.weights);
-  const auto read = [&](std::string_view name, std::span<const std::size_t> shape) { return tensors.read(name, shape); };
+  const auto read = [&](std::string_view name, std::span<const std::size_t> shape) {
+    return tensors.read(name, shape);
+  };
   encoder_ = std::make_unique<BertEncoder>(folder_.bert, kernels, read);
   ContentHash hash;
   hash_configuration(folder_, hash);
@@ -90,7 +94,8 @@ TextEncoder::TextEncoder(const std::filesystem::path& folder, const Kernels& ker
 
 void TextEncoder::embed(std::span<const std::string_view> texts, std::span<float> out) const {
   for (std::size_t first = 0; first < texts.size(); first += kWindow) {
-    embed_window(texts.subspan(first, std::min(kWindow, texts.size() - first)), out.data() + first * dimension());
+    embed_window(texts.subspan(first, std::min(kWindow, texts.size() - first)),
+                 out.data() + first * dimension());
   }
 }
 

@@ -13,7 +13,8 @@ namespace vecstore::models {
 
 class TextEncoder {
  public:
-  /// Reads the folder and packs the weights for the kernels. `threads` is the most that one call may use, 0 = no limit.
+  /// Reads the folder and packs the weights for the kernels. `threads` is the most that one call may use, 0 =
+  /// no limit.
   TextEncoder(const std::filesystem::path& folder, const Kernels& kernels, std::size_t threads);
 
   const std::string& fingerprint() const { return fingerprint_; }

@@ -12,7 +12,8 @@ namespace fs = std::filesystem;
 
 constexpr std::uint64_t kMaxId = 10'000'000;
 
-[[noreturn]] void unsupported(const fs::path& file, std::string_view what, const Json& found, std::string_view known) {
+[[noreturn]] void unsupported(const fs::path& file, std::string_view what, const Json& found,
+                              std::string_view known) {
   fail(ErrorCode::kUnsupportedFormat, file.string(), ": ", what, " is ",
        found.is_null() || !found.exists() ? "missing" : "\"" + found.as_string().value_or("?") + "\"",
        "; this library computes ", known);
@@ -58,7 +59,8 @@ void read_added(const fs::path& file, const Json& tokens, WordPieceConfig& c) {
     if (!content || content->empty() || !id || *id >= kMaxId) {
       fail(ErrorCode::kCorruption, file.string(), ": added_tokens: content or id is missing or out of range");
     }
-    if (token.get("single_word").as_bool().value_or(false) || token.get("normalized").as_bool().value_or(false)) {
+    if (token.get("single_word").as_bool().value_or(false) ||
+        token.get("normalized").as_bool().value_or(false)) {
       fail(ErrorCode::kUnsupportedFormat, file.string(), ": added token \"", *content,
            "\": single_word and normalized are not computed by this library");
     }
@@ -84,10 +86,12 @@ WordPieceConfig read_tokenizer_json(const fs::path& file, const JsonDocument& do
   model.get("vocab").each_member([&](std::string_view piece, const Json& value) {
     const auto id = value.as_unsigned();
     if (!id || *id >= kMaxId) {
-      fail(ErrorCode::kCorruption, file.string(), ": model.vocab: the id of \"", piece, "\" must be within 0 to ", kMaxId - 1);
+      fail(ErrorCode::kCorruption, file.string(), ": model.vocab: the id of \"", piece,
+           "\" must be within 0 to ", kMaxId - 1);
     }
     if (*id >= c.vocabulary.size()) c.vocabulary.resize(static_cast<std::size_t>(*id) + 1);
-    if (!c.vocabulary[*id].empty()) fail(ErrorCode::kCorruption, file.string(), ": model.vocab: id ", *id, " is given twice");
+    if (!c.vocabulary[*id].empty())
+      fail(ErrorCode::kCorruption, file.string(), ": model.vocab: id ", *id, " is given twice");
     c.vocabulary[*id] = std::string(piece);
   });
   if (c.vocabulary.empty()) fail(ErrorCode::kCorruption, file.string(), ": model.vocab is missing or empty");
@@ -104,12 +108,14 @@ std::string special(const Json& root, std::string_view key, const std::string& f
 WordPieceConfig read_vocabulary_file(const fs::path& folder) {
   const fs::path file = folder / "vocab.txt";
   std::ifstream stream(file, std::ios::binary);
-  if (!stream) fail(ErrorCode::kNotFound, folder.string(), ": neither tokenizer.json nor vocab.txt can be read");
+  if (!stream)
+    fail(ErrorCode::kNotFound, folder.string(), ": neither tokenizer.json nor vocab.txt can be read");
   WordPieceConfig c;
   for (std::string line; std::getline(stream, line);) {
     if (!line.empty() && line.back() == '\r') line.pop_back();
     c.vocabulary.push_back(line);
-    if (c.vocabulary.size() > kMaxId) fail(ErrorCode::kTooLarge, file.string(), ": more than ", kMaxId, " pieces");
+    if (c.vocabulary.size() > kMaxId)
+      fail(ErrorCode::kTooLarge, file.string(), ": more than ", kMaxId, " pieces");
   }
   std::string pad = "[PAD]";
   std::string mask = "[MASK]";
@@ -126,7 +132,8 @@ WordPieceConfig read_vocabulary_file(const fs::path& folder) {
   }
   for (const std::string& token : {pad, c.unknown, c.first, c.last, mask}) {
     for (std::size_t id = 0; id < c.vocabulary.size(); ++id) {
-      if (!token.empty() && c.vocabulary[id] == token) c.added.push_back({token, static_cast<std::int32_t>(id)});
+      if (!token.empty() && c.vocabulary[id] == token)
+        c.added.push_back({token, static_cast<std::int32_t>(id)});
     }
   }
   return c;

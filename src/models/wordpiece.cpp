@@ -10,18 +10,22 @@ namespace {
 
 constexpr char32_t kReplacement = 0xfffd;
 
-// Decodes one code point from a text that is not empty and removes its bytes; U+FFFD for what is not UTF-8 (overlong forms,
-// surrogates, broken sequences).
+// Decodes one code point from a text that is not empty and removes its bytes; U+FFFD for what is not UTF-8
+// (overlong forms, surrogates, broken sequences).
 char32_t take_code_point(std::string_view& text) {
   const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
   const unsigned char lead = byte(0);
   std::size_t length = 1;
   char32_t c = lead;
   if (lead >= 0x80) {
-    length = lead >= 0xf0 && lead <= 0xf4 ? 4 : lead >= 0xe0 && lead < 0xf0 ? 3 : lead >= 0xc2 && lead < 0xe0 ? 2 : 0;
+    length = lead >= 0xf0 && lead <= 0xf4  ? 4
+             : lead >= 0xe0 && lead < 0xf0 ? 3
+             : lead >= 0xc2 && lead < 0xe0 ? 2
+                                           : 0;
     c = length == 4 ? lead & 7u : length == 3 ? lead & 15u : lead & 31u;
     std::size_t good = 1;
-    while (good < length && good < text.size() && (byte(good) & 0xc0u) == 0x80) c = c << 6 | (byte(good++) & 63u);
+    while (good < length && good < text.size() && (byte(good) & 0xc0u) == 0x80)
+      c = c << 6 | (byte(good++) & 63u);
     const bool shortest = length == 2 || (length == 3 && c >= 0x800) || (length == 4 && c >= 0x10000);
     if (good < length || !shortest || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff)) {
       length = 1;
@@ -151,7 +155,8 @@ class WordPiece::Run {
       std::size_t size = std::min(word.size() - begin, t_.longest_);
       auto found = pieces.end();
       for (; size > 0; --size) {
-        if (begin + size < word.size() && (static_cast<unsigned char>(word[begin + size]) & 0xc0u) == 0x80) continue;
+        if (begin + size < word.size() && (static_cast<unsigned char>(word[begin + size]) & 0xc0u) == 0x80)
+          continue;
         found = pieces.find(word.substr(begin, size));
         if (found != pieces.end()) break;
       }
@@ -196,7 +201,8 @@ WordPiece::WordPiece(WordPieceConfig config) : config_(std::move(config)) {
       continuing_.emplace(piece.substr(config_.continuation.size()), static_cast<std::int32_t>(id));
     }
   }
-  for (const AddedToken& token : config_.added) added_begin_[static_cast<unsigned char>(token.content.at(0))] = true;
+  for (const AddedToken& token : config_.added)
+    added_begin_[static_cast<unsigned char>(token.content.at(0))] = true;
   unknown_ = id_of(config_.unknown, "unknown token");
   first_ = id_of(config_.first, "first token");
   last_ = id_of(config_.last, "last token");
@@ -215,7 +221,8 @@ std::int32_t WordPiece::id_of(const std::string& token, std::string_view what) c
 const AddedToken* WordPiece::added_at(std::string_view text) const {
   const AddedToken* best = nullptr;
   for (const AddedToken& token : config_.added) {
-    if (text.starts_with(token.content) && (best == nullptr || token.content.size() > best->content.size())) best = &token;
+    if (text.starts_with(token.content) && (best == nullptr || token.content.size() > best->content.size()))
+      best = &token;
   }
   return best;
 }

@@ -1,5 +1,5 @@
-// The tokenizer of BERT models: clean and fold the text, split at spaces and punctuation, cut words into the longest pieces
-// that the vocabulary has. Gives the tokens of Hugging Face's BertTokenizer.
+// The tokenizer of BERT models: clean and fold the text, split at spaces and punctuation, cut words into the
+// longest pieces that the vocabulary has. Gives the tokens of Hugging Face's BertTokenizer.
 #pragma once
 #include <cstdint>
 #include <span>
@@ -38,8 +38,9 @@ class WordPiece {
 
   const WordPieceConfig& config() const { return config_; }
 
-  /// Appends first token, tokens of the text, last token: at most `limit` in all (limit >= 2). Reads no more of the text
-  /// than that needs; memory does not depend on the text. Bytes that are not UTF-8 count as U+FFFD.
+  /// Appends first token, tokens of the text, last token: at most `limit` in all (limit >= 2). Reads no more
+  /// of the text than that needs; memory does not depend on the text. Bytes that are not UTF-8 count as
+  /// U+FFFD.
   void encode(std::string_view text, std::size_t limit, std::vector<std::int32_t>& out) const;
 
  private:
@@ -49,8 +50,8 @@ class WordPiece {
 
   using Pieces = std::unordered_map<std::string_view, std::int32_t>;
   WordPieceConfig config_;
-  Pieces initial_;       // Pieces that begin a word.
-  Pieces continuing_;    // Pieces after the first one, without the prefix.
+  Pieces initial_;     // Pieces that begin a word.
+  Pieces continuing_;  // Pieces after the first one, without the prefix.
   std::size_t longest_ = 0;
   bool added_begin_[256] = {};
   std::int32_t unknown_ = 0;

@@ -19,9 +19,13 @@ constexpr double kSquareSlack = 0x1p-18;  // Relative rounding of a squared dist
 double kernel_slack(std::size_t dimension) { return (static_cast<double>(dimension) + 64) * 0x1p-23; }
 
 float largest_magnitude(const float* x, std::size_t n) {
-  float largest = 0;
-  for (std::size_t i = 0; i < n; ++i) largest = std::max(largest, std::fabs(x[i]));
-  return largest;
+  float largest[4] = {};  // so that one comparison does not wait for the last
+  std::size_t i = 0;
+  for (; i + 4 <= n; i += 4) {
+    for (std::size_t j = 0; j < 4; ++j) largest[j] = std::max(largest[j], std::fabs(x[i + j]));
+  }
+  for (; i < n; ++i) largest[0] = std::max(largest[0], std::fabs(x[i]));
+  return std::max(std::max(largest[0], largest[1]), std::max(largest[2], largest[3]));
 }
 
 }  // namespace
@@ -54,18 +58,17 @@ void RowEncoder::encode(const float* row, float inverse_norm, std::uint8_t* grou
     const float largest = largest_magnitude(row, dimension_);
     scale = static_cast<float>(largest * unit / 127);
     const float to_code = 127 / largest;
-    double residual = 0;
+    double residual[4] = {}, square[4] = {};
     for (std::size_t i = 0; i < dimension_; ++i) {
       // Adding 1.5 * 2^23 leaves the nearest integer in the low bits.
-      const float shifted = row[i] * to_code + 0x1.8p23f;
-      const float code = shifted - 0x1.8p23f;
+      const float code = row[i] * to_code + 0x1.8p23f - 0x1.8p23f;
       codes_[i] = static_cast<std::uint8_t>(static_cast<int>(code) + 128);
       const double rest = row[i] * unit - static_cast<double>(scale) * code;
-      residual += rest * rest;
-      code_norm += static_cast<double>(code) * code;
+      residual[i % 4] += rest * rest;
+      square[i % 4] += static_cast<double>(code * code);
     }
-    error = std::sqrt(residual);
-    code_norm = std::sqrt(code_norm) * scale;
+    error = std::sqrt((residual[0] + residual[1]) + (residual[2] + residual[3]));
+    code_norm = std::sqrt((square[0] + square[1]) + (square[2] + square[3])) * scale;
     if (metric_ != Metric::kEuclidean) error += length * unit * kernel_slack(dimension_);
   } else {
     std::fill(codes_.begin(), codes_.end(), std::uint8_t{128});

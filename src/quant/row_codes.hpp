@@ -25,7 +25,7 @@ inline std::size_t code_group_bytes(Metric metric, std::size_t dimension) {
 }
 
 /// Writes one row into lane 0 .. 15 of a group (simd/kernels.hpp has the layout). `inverse_norm` as
-/// quant/norms.hpp computes it; only the cosine uses it. About 1 ns per component.
+/// quant/norms.hpp computes it; only the cosine uses it. About 2 ns per component.
 class RowEncoder {
  public:
   RowEncoder(Metric metric, std::size_t dimension);

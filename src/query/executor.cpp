@@ -6,7 +6,6 @@
 #include "base/error.hpp"
 #include "base/executor.hpp"
 #include "base/metadata_codec.hpp"
-#include "index/vector/flat_index.hpp"
 #include "query/record_filter.hpp"
 
 namespace vecstore::query {
@@ -43,7 +42,8 @@ class Timer {
 /// One execution.
 class Execution {
  public:
-  Execution(const Request& request, shard::ReadView& view, Context& ctx) : request_(request), view_(view), ctx_(ctx) {}
+  Execution(const Request& request, shard::ReadView& view, Context& ctx)
+      : request_(request), view_(view), ctx_(ctx) {}
   Hits run();
 
  private:
@@ -77,10 +77,9 @@ std::vector<RowScore> Execution::run_vector(const Leaf& leaf, PlanNode& node, Co
   if (field->dimension == 0) return {};  // no record has a vector yet
   const shard::VectorView vectors = view_.shard().vectors(*field).view(view_);
   ctx.counters.records_degraded += vectors.directory->degraded;
-  node.properties.emplace_back("scan", vectors.codes.empty() ? "f32" : "8-bit codes, then f32");
+  node.properties.emplace_back("scan", vectors.has_codes ? "8-bit codes, then f32" : "f32");
   const IdOrder order(view_);
   const ViewRows rows(view_, filter(), &vectors.directory->bad_rows);
-  const FlatIndex index(field->metric, vectors.directory->list, vectors.codes);
   const ParallelFor parallel = [&](std::size_t count, const std::function<void(std::size_t)>& fn) {
     Executor::shared().parallel_for(count, request_.threads, fn);
   };
@@ -94,23 +93,24 @@ std::vector<RowScore> Execution::run_vector(const Leaf& leaf, PlanNode& node, Co
   query.threads = request_.threads;
   query.parallel = request_.threads > 1 ? &parallel : nullptr;
   TopK out = make_collector(query, &order);
-  index.search(query, ctx, out);
+  vectors.index->search(query, ctx, out);
   note_filter(rows, ctx);
   return out.take();
 }
 
 std::vector<RowScore> Execution::run_terms(const Leaf& leaf, PlanNode& node, Context& ctx) {
-  const std::vector<QueryTerm> terms = shard::TermFollower::query_terms(view_, *request_.text);
+  const std::vector<QueryTerm> terms =
+      segment::TextSegment::query_terms(view_.schema().text_fields, *request_.text);
   node.properties.emplace_back("terms", std::to_string(terms.size()));
   std::vector<RowScore> found;
-  view_.shard().terms().search(view_, ctx, [&](const TermIndex& index) {
+  view_.shard().terms().search(view_, ctx, [&](const segment::TextSegment& texts) {
     const IdOrder order(view_);
     const ViewRows rows(view_, filter(), nullptr);
     TermQuery query;
     query.terms = terms;
     query.filter = filter() ? &rows : nullptr;
     TopK out(leaf.k, leaf.score_threshold, &order);
-    index.search(query, ctx, out);
+    texts.search(query, ctx, out);
     note_filter(rows, ctx);
     found = out.take();
   });
@@ -123,12 +123,16 @@ std::vector<RowScore> Execution::run_leaf(const Leaf& leaf, PlanNode& node) {
   node.name = leaf.kind == Leaf::Kind::kVector ? "vector scan" : "terms";
   node.properties.emplace_back("k", std::to_string(leaf.k));
   if (filter()) node.properties.emplace_back("filter", filter()->to_string());
-  std::vector<RowScore> found = leaf.kind == Leaf::Kind::kVector ? run_vector(leaf, node, ctx) : run_terms(leaf, node, ctx);
+  std::vector<RowScore> found =
+      leaf.kind == Leaf::Kind::kVector ? run_vector(leaf, node, ctx) : run_terms(leaf, node, ctx);
   const Counters& c = ctx.counters;
   node.counters.emplace_back("expected rows", leaf.expected_rows);
-  for (const auto& [name, value] : {std::pair<const char*, std::uint64_t>{"rows scanned", c.rows_scanned}, {"rows rescored", c.rows_rescored},
-                                    {"rows filtered", c.rows_filtered}, {"rows matched", c.rows_matched},
-                                    {"postings scored", c.postings_scored}, {"bytes read", c.bytes_read}}) {
+  for (const auto& [name, value] : {std::pair<const char*, std::uint64_t>{"rows scanned", c.rows_scanned},
+                                    {"rows rescored", c.rows_rescored},
+                                    {"rows filtered", c.rows_filtered},
+                                    {"rows matched", c.rows_matched},
+                                    {"postings scored", c.postings_scored},
+                                    {"bytes read", c.bytes_read}}) {
     if (value > 0) node.counters.emplace_back(name, value);
   }
   node.counters.emplace_back("found", found.size());
@@ -137,22 +141,28 @@ std::vector<RowScore> Execution::run_leaf(const Leaf& leaf, PlanNode& node) {
   return found;
 }
 
-std::vector<FusedRow> Execution::join(const Plan& plan, std::vector<std::vector<RowScore>> lists, PlanNode& node) {
+std::vector<FusedRow> Execution::join(const Plan& plan, std::vector<std::vector<RowScore>> lists,
+                                      PlanNode& node) {
   std::vector<FusedRow> rows;
   const std::size_t wanted = plan.offset + plan.k;
   if (!plan.fusion) {
     node.name = "limit";
-    for (std::size_t i = 0; i < lists[0].size(); ++i) rows.push_back({lists[0][i].row, lists[0][i].score, {i + 1}, {lists[0][i].score}});
+    for (std::size_t i = 0; i < lists[0].size(); ++i)
+      rows.push_back({lists[0][i].row, lists[0][i].score, {i + 1}, {lists[0][i].score}});
   } else {
     node.name = "fuse";
     const bool rrf = plan.fusion->kind() == Fusion::Kind::kReciprocalRank;
     node.properties.emplace_back("fusion", rrf ? "reciprocal rank" : "weighted");
     node.properties.emplace_back(rrf ? "k" : "alpha", concat(plan.fusion->parameter()));
     rows = fuse(*plan.fusion, lists);
-    if (request_.score_threshold) std::erase_if(rows, [&](const FusedRow& r) { return r.score < *request_.score_threshold; });
+    if (request_.score_threshold)
+      std::erase_if(rows, [&](const FusedRow& r) { return r.score < *request_.score_threshold; });
     const IdOrder order(view_);
-    const auto better = [&](const FusedRow& a, const FusedRow& b) { return a.score != b.score ? a.score > b.score : order.before(a.row, b.row); };
-    std::partial_sort(rows.begin(), rows.begin() + static_cast<std::ptrdiff_t>(std::min(wanted, rows.size())), rows.end(), better);
+    const auto better = [&](const FusedRow& a, const FusedRow& b) {
+      return a.score != b.score ? a.score > b.score : order.before(a.row, b.row);
+    };
+    std::partial_sort(rows.begin(), rows.begin() + static_cast<std::ptrdiff_t>(std::min(wanted, rows.size())),
+                      rows.end(), better);
   }
   node.counters.emplace_back("candidates", rows.size());
   if (rows.size() > wanted) rows.resize(wanted);
@@ -195,7 +205,8 @@ void Execution::read_hits(const Plan& plan, std::span<const FusedRow> rows, Hits
     if (field && !plan.fusion) hit.distance = distance_from_score(field->metric, row.score);
     if (request_.explain) {
       for (std::size_t l = 0; l < plan.leaves.size(); ++l) {
-        hit.parts.push_back({plan.leaves[l].kind == Leaf::Kind::kVector ? "vector" : "text", row.ranks[l], row.scores[l]});
+        hit.parts.push_back(
+            {plan.leaves[l].kind == Leaf::Kind::kVector ? "vector" : "text", row.ranks[l], row.scores[l]});
       }
     }
     out.hits.push_back(std::move(hit));
@@ -213,10 +224,12 @@ Hits Execution::run() {
   PlanNode joined;
   Hits out;
   out.warnings = request_.warnings;
-  // The terms' index may be ahead of this view and move it on. It goes first, so that all leaves see one commit.
+  // The terms' index may be ahead of this view and move it on. It goes first, so that all leaves see one
+  // commit.
   std::vector<std::vector<RowScore>> lists(plan.leaves.size());
   std::vector<PlanNode> nodes(plan.leaves.size());
-  for (std::size_t l = plan.leaves.size(); l-- > 0 && request_.k > 0;) lists[l] = run_leaf(plan.leaves[l], nodes[l]);
+  for (std::size_t l = plan.leaves.size(); l-- > 0 && request_.k > 0;)
+    lists[l] = run_leaf(plan.leaves[l], nodes[l]);
   const Timer join_timer;
   const std::vector<FusedRow> rows = join(plan, std::move(lists), joined);
   joined.milliseconds = join_timer.milliseconds();
@@ -237,6 +250,8 @@ Hits Execution::run() {
 
 }  // namespace
 
-Hits execute(const Request& request, shard::ReadView& view, Context& ctx) { return Execution(request, view, ctx).run(); }
+Hits execute(const Request& request, shard::ReadView& view, Context& ctx) {
+  return Execution(request, view, ctx).run();
+}
 
 }  // namespace vecstore::query

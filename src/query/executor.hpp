@@ -5,8 +5,8 @@
 
 namespace vecstore::query {
 
-/// The answer; `view` may be renewed on the way (Hits::sequence tells which commit was seen). Throws kDeadline and
-/// kCancelled through `ctx`. Damaged records are left out and counted.
+/// The answer; `view` may be renewed on the way (Hits::sequence tells which commit was seen). Throws
+/// kDeadline and kCancelled through `ctx`. Damaged records are left out and counted.
 Hits execute(const Request& request, shard::ReadView& view, Context& ctx);
 
 }  // namespace vecstore::query

@@ -6,10 +6,11 @@
 namespace vecstore::query {
 namespace {
 
-// The share of a list in a weighted sum: scores scaled to 0..1 by the list's own range. A list whose scores are all equal
-// gives each of its rows 1.
+// The share of a list in a weighted sum: scores scaled to 0..1 by the list's own range. A list whose scores
+// are all equal gives each of its rows 1.
 float scaled(const std::vector<RowScore>& list, float score) {
-  const auto [least, largest] = std::minmax_element(list.begin(), list.end(), [](const auto& a, const auto& b) { return a.score < b.score; });
+  const auto [least, largest] = std::minmax_element(
+      list.begin(), list.end(), [](const auto& a, const auto& b) { return a.score < b.score; });
   const float range = largest->score - least->score;
   return range > 0 ? (score - least->score) / range : 1.0f;
 }
@@ -23,7 +24,8 @@ std::vector<FusedRow> fuse(const Fusion& fusion, const std::vector<std::vector<R
     for (std::size_t i = 0; i < lists[l].size(); ++i) {
       const auto [it, added] = places.emplace(lists[l][i].row, out.size());
       if (added) {
-        out.push_back({lists[l][i].row, 0, std::vector<std::size_t>(lists.size()), std::vector<float>(lists.size())});
+        out.push_back(
+            {lists[l][i].row, 0, std::vector<std::size_t>(lists.size()), std::vector<float>(lists.size())});
       }
       out[it->second].ranks[l] = i + 1;
       out[it->second].scores[l] = lists[l][i].score;

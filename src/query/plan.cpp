@@ -9,7 +9,8 @@ namespace vecstore::query {
 void check_limits(std::int64_t k, std::int64_t offset, const std::optional<float>& score_threshold) {
   if (k < 0 || k > kMaxHits) invalid("k is ", k, "; 0 to ", kMaxHits, " are allowed");
   if (offset < 0 || offset > kMaxHits - k) {
-    invalid("offset is ", offset, " with k ", k, "; together they may reach ", kMaxHits, ", use cursor paging (scroll) beyond");
+    invalid("offset is ", offset, " with k ", k, "; together they may reach ", kMaxHits,
+            ", use cursor paging (scroll) beyond");
   }
   if (score_threshold && std::isnan(*score_threshold)) invalid("score_threshold is NaN");
 }
@@ -18,7 +19,8 @@ void check_fusion(const Fusion& fusion) {
   const float p = fusion.parameter();
   switch (fusion.kind()) {
     case Fusion::Kind::kReciprocalRank:
-      if (!std::isfinite(p) || p < 0) invalid("fusion: k of reciprocal rank is ", p, "; it must be finite and not negative");
+      if (!std::isfinite(p) || p < 0)
+        invalid("fusion: k of reciprocal rank is ", p, "; it must be finite and not negative");
       break;
     case Fusion::Kind::kWeighted:
       if (!(p >= 0 && p <= 1)) invalid("alpha is ", p, "; 0 to 1 are allowed");

@@ -63,7 +63,10 @@ AnalyzeFn analyze_as(const catalog::Schema& schema) {
 
 RecordFilter::RecordFilter(const shard::ReadView& view, const Filter& filter)
     : program_(filter, view.field_names(), analyze_as(view.schema())),
-      warnings_(unknown_field_warnings(filter, view.field_names())) {}
+      warnings_(unknown_field_warnings(filter, view.field_names())) {
+  check_filter_types(filter,
+                     [](std::string_view) { return std::nullopt; });  // a record's own fields have types
+}
 
 bool RecordFilter::matches(const storage::Document& document) const {
   const DocumentFields fields(document);
@@ -71,13 +74,17 @@ bool RecordFilter::matches(const storage::Document& document) const {
 }
 
 struct ViewRows::Evaluator {
-  Evaluator(const shard::ReadView& view, const Filter& condition) : documents(view), filter(view, condition) {}
+  Evaluator(const shard::ReadView& view, const Filter& condition)
+      : documents(view), filter(view, condition) {}
   shard::DocumentReader documents;
   RecordFilter filter;
 };
 
-ViewRows::ViewRows(const shard::ReadView& view, const Filter* filter, const std::vector<std::uint64_t>* bad_rows)
-    : view_(view), filter_(filter && !filter->empty() ? filter : nullptr), bad_rows_(bad_rows && !bad_rows->empty() ? bad_rows : nullptr) {
+ViewRows::ViewRows(const shard::ReadView& view, const Filter* filter,
+                   const std::vector<std::uint64_t>* bad_rows)
+    : view_(view),
+      filter_(filter && !filter->empty() ? filter : nullptr),
+      bad_rows_(bad_rows && !bad_rows->empty() ? bad_rows : nullptr) {
   if (filter_) idle_.push_back(std::make_unique<Evaluator>(view, *filter_));
 }
 

@@ -24,7 +24,8 @@ class RecordFilter {
   std::vector<std::string> warnings_;
 };
 
-/// Live rows of a view, and of these the ones whose records match a filter. Asked by several threads of one search.
+/// Live rows of a view, and of these the ones whose records match a filter. Asked by several threads of one
+/// search.
 class ViewRows final : public RowFilter {
  public:
   /// `bad_rows`: ascending, never admitted. `filter` may be empty.

@@ -16,7 +16,7 @@ inline constexpr std::size_t kFusionCandidates = 100;  ///< Of each part, or off
 
 /// Checked and complete: nothing here is invalid for the collection.
 struct Request {
-  std::optional<Vector> vector;     ///< Search by vector ...
+  std::optional<Vector> vector;  ///< Search by vector ...
   std::string vector_name;
   std::optional<std::string> text;  ///< ... by text, or by both.
   std::optional<Fusion> fusion;     ///< With both.

@@ -1,4 +1,5 @@
-// The write path inside the transaction: from prepared writes to rows, ids, log and counters, all in one commit.
+// The write path inside the transaction: from prepared writes to rows, ids, log and counters, all in one
+// commit.
 #include <algorithm>
 #include <numeric>
 
@@ -42,14 +43,19 @@ class Application {
   void erase_rest_of_source(const PreparedBatch& batch);
   void retire(std::string_view id, const IdEntry& entry);
   void erase(std::string_view id, const IdEntry& entry);
-  void write_new(const PreparedBatch& batch, std::span<const std::size_t> items, std::span<const std::optional<IdEntry>> old);
+  void write_new(const PreparedBatch& batch, std::span<const std::size_t> items,
+                 std::span<const std::optional<IdEntry>> old);
   void update_in_place(const PreparedWrite& write, const IdEntry& old);
   PreparedWrite rewritten(const PreparedWrite& write, const IdEntry& old);
   void finish();
 
   RowSpace documents() const { return {BlockKind::kDocuments, collection_, 0, 0}; }
-  RowSpace vectors(std::uint16_t field, std::uint8_t element = 0) const { return {BlockKind::kVectors, collection_, field, element}; }
-  std::string overlay_key(std::uint64_t row) const { return storage::aux_key(collection_, AuxKind::kOverlay, row); }
+  RowSpace vectors(std::uint16_t field, std::uint8_t element = 0) const {
+    return {BlockKind::kVectors, collection_, field, element};
+  }
+  std::string overlay_key(std::uint64_t row) const {
+    return storage::aux_key(collection_, AuxKind::kOverlay, row);
+  }
 
   Commit& commit_;
   const std::uint32_t collection_;
@@ -76,7 +82,8 @@ void Application::store_names(const PreparedBatch& batch, const FieldNames& name
   for (; state_.field_names < batch.field_names; ++state_.field_names) {
     const std::string key = storage::aux_key(collection_, AuxKind::kFieldName, state_.field_names);
     const std::string_view field = names.name(static_cast<std::uint32_t>(state_.field_names));
-    commit_.txn.put(Keyspace::kAux, key, storage::seal(ValueKind::kFieldName, collection_, commit_.sequence, key, field));
+    commit_.txn.put(Keyspace::kAux, key,
+                    storage::seal(ValueKind::kFieldName, collection_, commit_.sequence, key, field));
     changed_ = true;
   }
 }
@@ -91,7 +98,8 @@ std::vector<std::optional<IdEntry>> Application::look_up(const PreparedBatch& ba
       throw Error(ErrorCode::kAlreadyExists, concat("id '", w.id, "' exists in collection '", name_, "'"), i);
     }
     if (w.kind == PreparedWrite::Kind::kUpdateMetadata && !old[i]) {
-      throw Error(ErrorCode::kNotFound, concat("id '", w.id, "' does not exist in collection '", name_, "'"), i);
+      throw Error(ErrorCode::kNotFound, concat("id '", w.id, "' does not exist in collection '", name_, "'"),
+                  i);
     }
   }
   return old;
@@ -113,7 +121,8 @@ void Application::erase(std::string_view id, const IdEntry& entry) {
   commit_.log.add({collection_, ChangeKind::kErase, entry.row, entry.row, id});
 }
 
-void Application::write_new(const PreparedBatch& batch, std::span<const std::size_t> items, std::span<const std::optional<IdEntry>> old) {
+void Application::write_new(const PreparedBatch& batch, std::span<const std::size_t> items,
+                            std::span<const std::optional<IdEntry>> old) {
   if (items.empty()) return;
   std::vector<IdEntry> entries(items.size());
   std::vector<BlockRow> rows;
@@ -132,21 +141,27 @@ void Application::write_new(const PreparedBatch& batch, std::span<const std::siz
       parts.push_back(v.bytes);
       bytes += v.bytes.size();
     }
-    entries[n] = {row, commit_.sequence, storage::content_crc(w.document, parts), static_cast<std::uint32_t>(bytes)};
+    entries[n] = {row, commit_.sequence, storage::content_crc(w.document, parts),
+                  static_cast<std::uint32_t>(bytes)};
     const auto& before = old[items[n]];
     if (before) retire(w.id, *before);
-    commit_.log.add({collection_, ChangeKind::kUpsert, row, before ? std::optional(before->row) : std::nullopt, w.id});
+    commit_.log.add(
+        {collection_, ChangeKind::kUpsert, row, before ? std::optional(before->row) : std::nullopt, w.id});
     state_.live += 1;
     state_.live_bytes += bytes;
     state_.digest += entries[n].contribution(w.id);
   }
   storage::write_rows(commit_.txn, documents(), rows, commit_.sequence);
-  for (const auto& [field, list] : vector_rows) storage::write_rows(commit_.txn, vectors(field, elements[field]), list, commit_.sequence);
+  for (const auto& [field, list] : vector_rows)
+    storage::write_rows(commit_.txn, vectors(field, elements[field]), list, commit_.sequence);
   // In the order of the ids the tree's pages are touched once each.
   std::vector<std::size_t> order(items.size());
   std::iota(order.begin(), order.end(), 0);
-  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return batch.writes[items[a]].id < batch.writes[items[b]].id; });
-  for (std::size_t n : order) storage::write_id(commit_.txn, collection_, batch.writes[items[n]].id, entries[n]);
+  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+    return batch.writes[items[a]].id < batch.writes[items[b]].id;
+  });
+  for (std::size_t n : order)
+    storage::write_id(commit_.txn, collection_, batch.writes[items[n]].id, entries[n]);
   state_.stored_rows += items.size();
   changed_ = true;
 }
@@ -157,7 +172,8 @@ void Application::update_in_place(const PreparedWrite& w, const IdEntry& old) {
   std::size_t bytes = w.id.size() + w.metadata.size();
   storage::RowReader reader(commit_.txn, documents());
   const auto document = reader.find(old.row);
-  if (!document) fail(ErrorCode::kCorruption, "collection '", name_, "', id '", w.id, "': its document is missing");
+  if (!document)
+    fail(ErrorCode::kCorruption, "collection '", name_, "', id '", w.id, "': its document is missing");
   bytes += document->bytes.size();
   std::vector<storage::RowReader> readers;
   readers.reserve(schema_.vectors.size());
@@ -168,10 +184,12 @@ void Application::update_in_place(const PreparedWrite& w, const IdEntry& old) {
       bytes += stored->bytes.size();
     }
   }
-  const IdEntry entry{old.row, commit_.sequence, storage::content_crc(document->bytes, parts, w.metadata), static_cast<std::uint32_t>(bytes)};
+  const IdEntry entry{old.row, commit_.sequence, storage::content_crc(document->bytes, parts, w.metadata),
+                      static_cast<std::uint32_t>(bytes)};
   const std::string key = overlay_key(old.row);
   if (!commit_.txn.get(Keyspace::kAux, key)) ++state_.overlays;
-  commit_.txn.put(Keyspace::kAux, key, storage::seal(ValueKind::kOverlay, collection_, commit_.sequence, key, w.metadata));
+  commit_.txn.put(Keyspace::kAux, key,
+                  storage::seal(ValueKind::kOverlay, collection_, commit_.sequence, key, w.metadata));
   storage::write_id(commit_.txn, collection_, w.id, entry);
   commit_.log.add({collection_, ChangeKind::kUpdateMetadata, old.row, std::nullopt, w.id});
   state_.live_bytes += std::uint64_t{entry.bytes} - old.bytes;
@@ -186,7 +204,8 @@ PreparedWrite Application::rewritten(const PreparedWrite& w, const IdEntry& old)
   out.id = w.id;
   storage::RowReader reader(commit_.txn, documents());
   const auto stored = reader.find(old.row);
-  if (!stored) fail(ErrorCode::kCorruption, "collection '", name_, "', id '", w.id, "': its document is missing");
+  if (!stored)
+    fail(ErrorCode::kCorruption, "collection '", name_, "', id '", w.id, "': its document is missing");
   storage::Document document = storage::decode_document(stored->bytes);
   const std::string text = storage::document_text(document);
   document.text = text;
@@ -195,7 +214,8 @@ PreparedWrite Application::rewritten(const PreparedWrite& w, const IdEntry& old)
   for (const auto& field : schema_.vectors) {
     storage::RowReader vectors_reader(commit_.txn, vectors(field.number));
     if (const auto v = vectors_reader.find(old.row)) {
-      out.vectors.push_back({field.number, static_cast<ElementType>(v->element), std::string(v->bytes), v->inverse_norm});
+      out.vectors.push_back(
+          {field.number, static_cast<ElementType>(v->element), std::string(v->bytes), v->inverse_norm});
     }
   }
   return out;
@@ -217,7 +237,8 @@ void Application::erase_rest_of_source(const PreparedBatch& batch) {
       if (!stored) continue;
       const storage::Document document = storage::decode_document(stored->bytes);
       if (document.source != source) continue;
-      const bool rewritten_now = std::any_of(batch.writes.begin(), batch.writes.end(), [&](const auto& w) { return w.id == document.id; });
+      const bool rewritten_now = std::any_of(batch.writes.begin(), batch.writes.end(),
+                                             [&](const auto& w) { return w.id == document.id; });
       if (!rewritten_now) gone.emplace_back(document.id, entry);
     }
   }
@@ -240,9 +261,12 @@ ApplyResult Application::run(const PreparedBatch& batch, const FieldNames& names
     result.existed += old[i].has_value();
     switch (w.kind) {
       case PreparedWrite::Kind::kInsert:
-      case PreparedWrite::Kind::kUpsert: fresh.push_back(i); break;
+      case PreparedWrite::Kind::kUpsert:
+        fresh.push_back(i);
+        break;
       case PreparedWrite::Kind::kErase:
-        if (old[i] && (!w.expected_sequence || *w.expected_sequence == old[i]->sequence)) erase(w.id, *old[i]);
+        if (old[i] && (!w.expected_sequence || *w.expected_sequence == old[i]->sequence))
+          erase(w.id, *old[i]);
         break;
       case PreparedWrite::Kind::kUpdateMetadata:
         if (in_place) {
@@ -266,7 +290,8 @@ ApplyResult Application::run(const PreparedBatch& batch, const FieldNames& names
 void Application::finish() {
   if (!retired_rows_.empty()) {
     std::sort(retired_rows_.begin(), retired_rows_.end());
-    state_.stored_rows -= storage::reclaim(commit_.txn, documents(), retired_rows_, retired_, commit_.sequence);
+    state_.stored_rows -=
+        storage::reclaim(commit_.txn, documents(), retired_rows_, retired_, commit_.sequence);
     for (const auto& field : schema_.vectors) {
       storage::reclaim(commit_.txn, vectors(field.number), retired_rows_, retired_, commit_.sequence);
     }

@@ -2,6 +2,7 @@
 #pragma once
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -20,18 +21,19 @@ struct PreparedWrite {
   enum class Kind : std::uint8_t { kInsert, kUpsert, kErase, kUpdateMetadata };
   Kind kind = Kind::kUpsert;
   std::string id;
-  std::string document;                 ///< kInsert, kUpsert: the encoded document.
-  std::string metadata;                 ///< kUpdateMetadata: the stored form.
-  std::vector<PreparedVector> vectors;  ///< By ascending field.
+  std::string document;                            ///< kInsert, kUpsert: the encoded document.
+  std::string metadata;                            ///< kUpdateMetadata: the stored form.
+  std::vector<PreparedVector> vectors;             ///< By ascending field.
   std::optional<std::uint64_t> expected_sequence;  ///< kErase: only this version of the record.
 };
 
 struct PreparedBatch {
-  std::vector<PreparedWrite> writes;              ///< Each id once.
-  std::uint64_t schema = 0;                       ///< The schema number that they were encoded for.
-  std::optional<catalog::Schema> changed_schema;  ///< What the writes taught: a dimension, a first sparse vector.
-  std::uint32_t field_names = 0;                  ///< Metadata keys that must be in the stored table.
-  std::optional<std::string> replaced_source;     ///< Erase what this source has beyond the ids written here.
+  std::vector<PreparedWrite> writes;  ///< Each id once.
+  std::uint64_t schema = 0;           ///< The schema number that they were encoded for.
+  std::optional<catalog::Schema>
+      changed_schema;             ///< What the writes taught: a dimension, a first sparse vector.
+  std::uint32_t field_names = 0;  ///< Metadata keys that must be in the stored table.
+  std::optional<std::string> replaced_source;  ///< Erase what this source has beyond the ids written here.
 
   std::size_t bytes() const {
     std::size_t n = 0;
@@ -48,6 +50,9 @@ struct PreparedBatch {
     return true;
   }
 };
+
+/// A dense vector as it is stored: minus zero becomes zero, so that equal vectors have equal bytes.
+PreparedVector prepare_dense(std::uint16_t field, std::span<const float> values);
 
 /// Thrown when the schema is no longer the one that a batch was prepared for: prepare again.
 struct SchemaChanged {};

@@ -34,16 +34,21 @@ void ReadView::load() {
 }
 
 DocumentReader::DocumentReader(const ReadView& view)
-    : view_(view), space_{BlockKind::kDocuments, view.shard().collection(), 0, 0}, rows_(view.txn(), space_) {}
+    : view_(view),
+      space_{BlockKind::kDocuments, view.shard().collection(), 0, 0},
+      rows_(view.txn(), space_) {}
 
 storage::Document DocumentReader::read(std::uint64_t row) {
   const auto stored = rows_.find(row);
-  if (!stored) fail(ErrorCode::kCorruption, "collection '", view_.shard().name(), "': the document of row ", row, " is missing");
+  if (!stored)
+    fail(ErrorCode::kCorruption, "collection '", view_.shard().name(), "': the document of row ", row,
+         " is missing");
   storage::Document document = storage::decode_document(stored->bytes);
   if (view_.state().overlays > 0) {
     const std::string key = storage::aux_key(space_.collection, AuxKind::kOverlay, row);
     if (const auto value = view_.txn().get(Keyspace::kAux, key)) {
-      document.metadata = storage::unseal(storage::ValueKind::kOverlay, space_.collection, key, *value).payload;
+      document.metadata =
+          storage::unseal(storage::ValueKind::kOverlay, space_.collection, key, *value).payload;
     }
   }
   return document;
@@ -85,7 +90,8 @@ std::string encode_sparse(const Sparse& sparse) {
 Sparse decode_sparse(std::string_view bytes) {
   ByteReader in(bytes, "sparse vector");
   const auto count = in.get<std::uint32_t>();
-  if (in.rest().size() != std::size_t{8} * count) fail(ErrorCode::kCorruption, "sparse vector: length differs from its count");
+  if (in.rest().size() != std::size_t{8} * count)
+    fail(ErrorCode::kCorruption, "sparse vector: length differs from its count");
   Sparse sparse;
   sparse.indices.resize(count);
   sparse.values.resize(count);
@@ -94,7 +100,8 @@ Sparse decode_sparse(std::string_view bytes) {
   return sparse;
 }
 
-void read_vectors(const ReadView& view, std::uint64_t row, Vector& unnamed, std::map<std::string, Vector>& named) {
+void read_vectors(const ReadView& view, std::uint64_t row, Vector& unnamed,
+                  std::map<std::string, Vector>& named) {
   std::map<std::string, std::pair<std::vector<float>, std::optional<Sparse>>> parts;
   for (const auto& field : view.schema().vectors) {
     storage::RowReader reader(view.txn(), {BlockKind::kVectors, view.shard().collection(), field.number, 0});
@@ -111,11 +118,13 @@ void read_vectors(const ReadView& view, std::uint64_t row, Vector& unnamed, std:
   for (auto& [name, part] : parts) {
     Vector& target = name.empty() ? unnamed : named[name];
     auto& [dense, sparse] = part;
-    target = sparse ? Vector::hybrid(std::move(dense), std::move(sparse->indices), std::move(sparse->values)) : Vector(std::move(dense));
+    target = sparse ? Vector::hybrid(std::move(dense), std::move(sparse->indices), std::move(sparse->values))
+                    : Vector(std::move(dense));
   }
 }
 
-Record read_record(const ReadView& view, const storage::Document& document, const storage::IdEntry& entry, bool with_vectors) {
+Record read_record(const ReadView& view, const storage::Document& document, const storage::IdEntry& entry,
+                   bool with_vectors) {
   Record r;
   r.id = document.id;
   r.metadata = decode_metadata(document.metadata, view.field_names());

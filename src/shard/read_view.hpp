@@ -15,8 +15,8 @@
 
 namespace vecstore::shard {
 
-/// Pairs a read transaction with the collection's state in it. Lives for one call, in one thread; the objects it hands
-/// out die with it.
+/// Pairs a read transaction with the collection's state in it. Lives for one call, in one thread; the objects
+/// it hands out die with it.
 class ReadView {
  public:
   /// kNotFound when the collection was deleted; kClosed, kForked.
@@ -42,14 +42,15 @@ class ReadView {
   std::shared_ptr<const storage::RetiredRows> retired_;
 };
 
-/// Reads documents of a view by row; quickest in ascending order. One thread at a time; several readers may share a view.
+/// Reads documents of a view by row; quickest in ascending order. One thread at a time; several readers may
+/// share a view.
 class DocumentReader {
  public:
   explicit DocumentReader(const ReadView& view);
   /// kCorruption when the row is missing or damaged. Views last as long as the read view.
   storage::Document read(std::uint64_t row);
-  /// The first live row >= `row` that has a document, for walks over everything; nullopt at the end. Damaged blocks are
-  /// passed over and counted.
+  /// The first live row >= `row` that has a document, for walks over everything; nullopt at the end. Damaged
+  /// blocks are passed over and counted.
   std::optional<std::uint64_t> next_row(std::uint64_t row);
   std::uint64_t damaged() const { return damaged_; }
 
@@ -63,9 +64,11 @@ class DocumentReader {
 /// Finds an id; nullopt when it is unknown.
 std::optional<storage::IdEntry> find_id(const ReadView& view, std::string_view id);
 /// The whole record; `document` and `entry` must belong together.
-Record read_record(const ReadView& view, const storage::Document& document, const storage::IdEntry& entry, bool with_vectors);
+Record read_record(const ReadView& view, const storage::Document& document, const storage::IdEntry& entry,
+                   bool with_vectors);
 /// All vectors of a row.
-void read_vectors(const ReadView& view, std::uint64_t row, Vector& unnamed, std::map<std::string, Vector>& named);
+void read_vectors(const ReadView& view, std::uint64_t row, Vector& unnamed,
+                  std::map<std::string, Vector>& named);
 
 /// Sparse vectors as they are stored: count, ascending indices, values.
 std::string encode_sparse(const Sparse& sparse);

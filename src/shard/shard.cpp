@@ -18,7 +18,8 @@ using storage::ValueKind;
 Shard::Shard(std::shared_ptr<storage::Store> store, std::uint32_t collection, std::string name)
     : store_(std::move(store)), collection_(collection), name_(std::move(name)) {}
 
-std::shared_ptr<const storage::RetiredRows> Shard::retired(const storage::Txn& txn, const storage::CollectionState& state) {
+std::shared_ptr<const storage::RetiredRows> Shard::retired(const storage::Txn& txn,
+                                                           const storage::CollectionState& state) {
   std::lock_guard lock(mutex_);
   if (retired_ && retired_sequence_ == state.retired_sequence) return retired_;
   auto rows = std::make_shared<const storage::RetiredRows>(storage::RetiredRows::read(txn, collection_));
@@ -29,7 +30,8 @@ std::shared_ptr<const storage::RetiredRows> Shard::retired(const storage::Txn& t
   return rows;
 }
 
-std::shared_ptr<const catalog::Schema> Shard::schema(const storage::Txn& txn, const storage::CollectionState& state) {
+std::shared_ptr<const catalog::Schema> Shard::schema(const storage::Txn& txn,
+                                                     const storage::CollectionState& state) {
   std::lock_guard lock(mutex_);
   if (schema_ && schema_number_ == state.schema) return schema_;
   auto schema = std::make_shared<const catalog::Schema>(catalog::read_schema(txn, collection_, state));
@@ -46,9 +48,13 @@ void Shard::load_field_names(const storage::Txn& txn, const storage::CollectionS
   for (std::uint64_t i = names_.size(); i < state.field_names; ++i) {
     const std::string key = storage::aux_key(collection_, AuxKind::kFieldName, i);
     const auto value = txn.get(Keyspace::kAux, key);
-    if (!value) fail(ErrorCode::kCorruption, "collection '", name_, "': metadata key number ", i, " is missing");
-    const auto number = names_.intern(storage::unseal(ValueKind::kFieldName, collection_, key, *value).payload);
-    if (number != i) fail(ErrorCode::kCorruption, "collection '", name_, "': metadata key number ", i, " stands there twice");
+    if (!value)
+      fail(ErrorCode::kCorruption, "collection '", name_, "': metadata key number ", i, " is missing");
+    const auto number =
+        names_.intern(storage::unseal(ValueKind::kFieldName, collection_, key, *value).payload);
+    if (number != i)
+      fail(ErrorCode::kCorruption, "collection '", name_, "': metadata key number ", i,
+           " stands there twice");
   }
 }
 
@@ -68,7 +74,8 @@ void Shard::change_schema(const std::function<void(catalog::Schema&)>& change) {
         catalog::Schema after = before;
         change(after);
         for (const auto& field : before.vectors) {
-          const bool kept = std::any_of(after.vectors.begin(), after.vectors.end(), [&](const auto& f) { return f.number == field.number; });
+          const bool kept = std::any_of(after.vectors.begin(), after.vectors.end(),
+                                        [&](const auto& f) { return f.number == field.number; });
           if (!kept) catalog::drop_vector_rows(commit, collection_, field.number);
         }
         catalog::write_schema(commit, collection_, *state, after);
@@ -80,7 +87,8 @@ void Shard::change_schema(const std::function<void(catalog::Schema&)>& change) {
 
 ApplyResult Shard::apply(const PreparedBatch& batch) {
   ApplyResult result;
-  result.sequence = store_->write([&](storage::Commit& commit) { result = apply_in(commit, batch); }, batch.bytes(), batch.only_erases());
+  result.sequence = store_->write([&](storage::Commit& commit) { result = apply_in(commit, batch); },
+                                  batch.bytes(), batch.only_erases());
   return result;
 }
 

@@ -1,4 +1,5 @@
-// Shard: one collection's truth and what is derived from it. Later a database may have several per collection.
+// Shard: one collection's truth and what is derived from it. Later a database may have several per
+// collection.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -30,14 +31,17 @@ class Shard {
   storage::Store& store() { return *store_; }
   FieldNames& field_names() { return names_; }
 
-  /// One durable commit. kAlreadyExists and kNotFound carry the item's index; SchemaChanged asks for another try.
+  /// One durable commit. kAlreadyExists and kNotFound carry the item's index; SchemaChanged asks for another
+  /// try.
   ApplyResult apply(const PreparedBatch& batch);
   /// Adds a vector field or drops one, without touching records.
   void change_schema(const std::function<void(catalog::Schema&)>& change);
 
   // What read views share. Each is brought up to the view that asks.
-  std::shared_ptr<const storage::RetiredRows> retired(const storage::Txn& txn, const storage::CollectionState& state);
-  std::shared_ptr<const catalog::Schema> schema(const storage::Txn& txn, const storage::CollectionState& state);
+  std::shared_ptr<const storage::RetiredRows> retired(const storage::Txn& txn,
+                                                      const storage::CollectionState& state);
+  std::shared_ptr<const catalog::Schema> schema(const storage::Txn& txn,
+                                                const storage::CollectionState& state);
   void load_field_names(const storage::Txn& txn, const storage::CollectionState& state);
   VectorFollower& vectors(const catalog::VectorFieldSchema& field);
   TermFollower& terms() { return terms_; }
@@ -51,7 +55,7 @@ class Shard {
   FieldNames names_;
   TermFollower terms_;
 
-  std::mutex mutex_;  // guards what follows
+  std::mutex mutex_;        // guards what follows
   std::mutex names_mutex_;  // one loader of field names at a time
   std::shared_ptr<const storage::RetiredRows> retired_;
   std::uint64_t retired_sequence_ = 0;

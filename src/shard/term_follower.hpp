@@ -1,4 +1,5 @@
-// The full-text index of a collection, in memory, built at the first text query and brought up to each view that asks.
+// The full-text index of a collection, in memory, built at the first text query and brought up to each view
+// that asks.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -8,9 +9,8 @@
 #include <string_view>
 #include <vector>
 
-#include "index/term_index.hpp"
+#include "segment/text_segment.hpp"
 #include "storage/document.hpp"
-#include "text/analyzer.hpp"
 
 namespace vecstore::shard {
 
@@ -19,7 +19,8 @@ class ReadView;
 /// Thread-safe. While a search runs the index does not move on; a newer view waits for it.
 class TermFollower {
  public:
-  /// Calls `search` with the index at exactly the state of `view`, which is renewed when the index is ahead of it.
+  /// Calls `search` with the index at exactly the state of `view`, which is renewed when the index is ahead
+  /// of it.
   template <class Search>
   void search(ReadView& view, Context& ctx, Search&& run) {
     // Damaged documents are missing from the index; the search says so.
@@ -27,13 +28,11 @@ class TermFollower {
       bring_up(view, ctx);
       std::shared_lock lock(mutex_);
       if (!is_at(view)) continue;
-      run(static_cast<const TermIndex&>(*index_));
+      run(static_cast<const segment::TextSegment&>(*index_));
       ctx.counters.records_degraded += damaged_;
       return;
     }
   }
-  /// The terms of a query text, as the collection's text fields analyse them.
-  static std::vector<QueryTerm> query_terms(const ReadView& view, std::string_view text);
 
  private:
   void bring_up(ReadView& view, Context& ctx);
@@ -43,9 +42,7 @@ class TermFollower {
   void add(const ReadView& view, const storage::Document& document, std::uint64_t row);
 
   std::shared_mutex mutex_;
-  std::unique_ptr<TermIndex> index_;
-  std::vector<std::unique_ptr<text::Analyzer>> analyzers_;  // of each text field; writer's side only
-  std::vector<TermOccurrence> terms_;
+  std::unique_ptr<segment::TextSegment> index_;
   std::uint64_t sequence_ = 0;        // of the collection's state that the index reflects
   std::uint64_t store_sequence_ = 0;  // of the store at that moment, for reading the log on
   std::uint64_t damaged_ = 0;

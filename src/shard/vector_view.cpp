@@ -10,9 +10,8 @@
 namespace vecstore::shard {
 namespace {
 
-// Below this many rows one pass over the vectors takes less than a few milliseconds and codes would not pay.
-constexpr std::uint64_t kCodesFrom = 20'000;
-// Values with pages of their own begin 16 bytes into a page, which aligns everything in a block; copies are laid out alike.
+// Values with pages of their own begin 16 bytes into a page, which aligns everything in a block; copies are
+// laid out alike.
 constexpr std::size_t kValueOffset = 16;
 constexpr std::size_t kAlignment = 64;
 
@@ -38,9 +37,11 @@ VectorBlock to_vector_block(const storage::BlockView& block) {
 
 }  // namespace
 
-// One walk over the blocks. What the previous directory knows of a block is taken over: its checksums were verified and
-// its copy made. When no row was retired since, old blocks cannot have moved or changed, and only new ones are read.
-std::shared_ptr<const BlockDirectory> VectorFollower::build(const ReadView& view, const BlockDirectory* previous) const {
+// One walk over the blocks. What the previous directory knows of a block is taken over: its checksums were
+// verified and its copy made. When no row was retired since, old blocks cannot have moved or changed, and
+// only new ones are read.
+std::shared_ptr<const BlockDirectory> VectorFollower::build(const ReadView& view,
+                                                            const BlockDirectory* previous) const {
   auto out = std::make_shared<BlockDirectory>();
   out->txn = view.txn().id();
   out->map_epoch = view.shard().store().env().map_epoch();
@@ -50,7 +51,8 @@ std::shared_ptr<const BlockDirectory> VectorFollower::build(const ReadView& view
   const storage::RowSpace space{storage::BlockKind::kVectors, view.shard().collection(), field_.number, 0};
   const std::size_t row_bytes = field_.dimension * sizeof(float);
   std::uint64_t from = 0;
-  const bool extends = previous && previous->map_epoch == out->map_epoch && previous->retired_sequence == out->retired_sequence &&
+  const bool extends = previous && previous->map_epoch == out->map_epoch &&
+                       previous->retired_sequence == out->retired_sequence &&
                        previous->end_row <= out->end_row;
   if (extends) {
     out->blocks = previous->blocks;
@@ -99,7 +101,8 @@ std::shared_ptr<const BlockDirectory> VectorFollower::build(const ReadView& view
       if (e.code() != ErrorCode::kCorruption) throw;
       started = true;
       ++out->degraded;  // at least one; verify tells how many
-      if (damaged_row == reader.damaged_last_row()) break;  // the tree itself is damaged: the walk does not get on
+      if (damaged_row == reader.damaged_last_row())
+        break;  // the tree itself is damaged: the walk does not get on
       damaged_row = reader.damaged_last_row();
     }
   }
@@ -111,30 +114,6 @@ std::shared_ptr<const BlockDirectory> VectorFollower::build(const ReadView& view
   for (const auto& b : out->blocks) out->list.add(b.view);
   for (std::uint64_t row : out->bad_rows) out->degraded += view.is_live(row);
   return out;
-}
-
-void VectorFollower::follow_codes(const ReadView& view, const BlockDirectory& directory) {
-  if (directory.list.row_count() < kCodesFrom) return;
-  const std::uint64_t dead = codes_appended_ > directory.list.row_count() ? codes_appended_ - directory.list.row_count() : 0;
-  if (!codes_ || dead * 2 > codes_appended_) {
-    codes_ = std::make_shared<CodeStore>(field_.metric, field_.dimension);
-    codes_end_ = codes_appended_ = 0;
-  }
-  if (view.state().next_row <= codes_end_) return;
-  auto bad = directory.bad_rows.begin();
-  const auto first = std::partition_point(directory.blocks.begin(), directory.blocks.end(),
-                                          [this](const auto& b) { return b.view.last_row() < codes_end_; });
-  for (auto it = first; it != directory.blocks.end(); ++it) {
-    const VectorBlock& b = it->view;
-    for (std::uint32_t i = 0; i < b.count; ++i) {
-      const std::uint64_t row = b.row(i);
-      while (bad != directory.bad_rows.end() && *bad < row) ++bad;
-      if (row < codes_end_ || (bad != directory.bad_rows.end() && *bad == row)) continue;
-      codes_->append(row, b.vector(i), b.inverse_norms ? b.inverse_norms[i] : 0.0f);
-      ++codes_appended_;
-    }
-  }
-  codes_end_ = view.state().next_row;
 }
 
 VectorView VectorFollower::view(const ReadView& view) {
@@ -150,9 +129,10 @@ VectorView VectorFollower::view(const ReadView& view) {
     out.directory = directory_;
   }
   // The first search reads all vectors anyway; codes are made when a second one comes.
-  if (scanned_) follow_codes(view, *out.directory);
+  if (scanned_) segment_.follow(out.directory->list, out.directory->bad_rows, view.state().next_row);
   scanned_ = true;
-  if (codes_) out.codes = codes_->view();
+  out.index = segment_.index(out.directory->list);
+  out.has_codes = segment_.has_codes();
   return out;
 }
 

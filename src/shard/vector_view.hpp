@@ -1,4 +1,5 @@
-// What dense search reads: the vectors of one field where they lie in the truth, and their 8-bit codes in memory.
+// What dense search reads: the vectors of one field where they lie in the truth, and their 8-bit codes in
+// memory.
 #pragma once
 #include <atomic>
 #include <cstdint>
@@ -7,19 +8,18 @@
 #include <vector>
 
 #include "catalog/schema.hpp"
-#include "index/vector/block_list.hpp"
-#include "index/vector/code_store.hpp"
+#include "segment/dense_segment.hpp"
 
 namespace vecstore::shard {
 
 class ReadView;
 
-/// The blocks of one field as one transaction sees them. Rows' checksums were verified when a block was first seen by this
-/// process. Immutable, shared by queries of the same snapshot.
+/// The blocks of one field as one transaction sees them. Rows' checksums were verified when a block was first
+/// seen by this process. Immutable, shared by queries of the same snapshot.
 struct BlockDirectory {
   struct Block {
     VectorBlock view;
-    std::uint64_t sequence = 0;               ///< With the rows it identifies the content: blocks are immutable.
+    std::uint64_t sequence = 0;  ///< With the rows it identifies the content: blocks are immutable.
     std::shared_ptr<const std::vector<char>> copy;  ///< Small blocks lie unaligned in the map and are copied.
   };
   std::vector<Block> blocks;
@@ -36,26 +36,25 @@ struct BlockDirectory {
 
 struct VectorView {
   std::shared_ptr<const BlockDirectory> directory;
-  CodeView codes;  ///< Empty while scanning the vectors themselves is cheaper.
+  std::unique_ptr<VectorIndex> index;  ///< Over the directory's blocks.
+  bool has_codes = false;              ///< False while scanning the vectors themselves is as quick.
 };
 
 /// Keeps directory and codes of one field, brought up to date by the views that ask. Thread-safe.
 class VectorFollower {
  public:
-  explicit VectorFollower(const catalog::VectorFieldSchema& field) : field_(field) {}
+  explicit VectorFollower(const catalog::VectorFieldSchema& field)
+      : field_(field), segment_(field.metric, field.dimension) {}
   VectorView view(const ReadView& view);
 
  private:
   std::shared_ptr<const BlockDirectory> build(const ReadView& view, const BlockDirectory* previous) const;
-  void follow_codes(const ReadView& view, const BlockDirectory& directory);
 
   const catalog::VectorFieldSchema field_;
   std::mutex mutex_;
   std::shared_ptr<const BlockDirectory> directory_;
-  std::shared_ptr<CodeStore> codes_;
-  std::uint64_t codes_end_ = 0;      // rows below this were appended
-  std::uint64_t codes_appended_ = 0;
-  bool scanned_ = false;             // a full scan was made since the program began
+  segment::DenseSegment segment_;
+  bool scanned_ = false;  // a full scan was made since the program began
 };
 
 }  // namespace vecstore::shard

@@ -49,6 +49,8 @@ inline size_t group_bytes(size_t quads, BoundForm form) {
 
 struct Kernels {
   Isa isa;
+  /// Whether scanning codes is faster than scanning the vectors: a matter of byte multiplications.
+  bool fast_codes;
   RowsKernel dot;
   RowsKernel squared_l2;
   RowNormsKernel squared_norm;

@@ -98,8 +98,9 @@ size_t scan_codes(const CodeQuery& q, const uint8_t* groups, size_t first, size_
 
 }  // namespace
 
-const Kernels kAvx2Kernels = {Isa::kAvx2, score_all_rows<Avx2, DotOp>, score_all_rows<Avx2, SquaredL2Op>,
-                              square_all_rows<Avx2>, scan_codes};
+const Kernels kAvx2Kernels = {
+    Isa::kAvx2, true, score_all_rows<Avx2, DotOp>, score_all_rows<Avx2, SquaredL2Op>, square_all_rows<Avx2>,
+    scan_codes};
 
 }  // namespace vecstore::simd
 #endif

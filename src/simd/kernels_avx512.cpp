@@ -1,7 +1,9 @@
 // Kernels for AVX-512 (F, BW, DQ, VL, VNNI).
 #if defined(__AVX512F__) && defined(__AVX512VNNI__)
+#if !defined(__clang__)
 #pragma GCC diagnostic ignored "-Wuninitialized"  // g++ 12 warns about its own _mm512_undefined_ps
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
 #include <immintrin.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -94,8 +96,12 @@ size_t scan_codes(const CodeQuery& q, const uint8_t* groups, size_t first, size_
 
 }  // namespace
 
-const Kernels kAvx512Kernels = {Isa::kAvx512, score_all_rows<Avx512, DotOp>,
-                                score_all_rows<Avx512, SquaredL2Op>, square_all_rows<Avx512>, scan_codes};
+const Kernels kAvx512Kernels = {Isa::kAvx512,
+                                true,
+                                score_all_rows<Avx512, DotOp>,
+                                score_all_rows<Avx512, SquaredL2Op>,
+                                square_all_rows<Avx512>,
+                                scan_codes};
 
 }  // namespace vecstore::simd
 #endif

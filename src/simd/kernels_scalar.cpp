@@ -78,7 +78,8 @@ size_t scan_codes(const CodeQuery& q, const uint8_t* groups, size_t first, size_
 
 }  // namespace
 
-const Kernels kScalarKernels = {Isa::kScalar, score_all_rows<Four, DotOp>, score_all_rows<Four, SquaredL2Op>,
-                                square_all_rows<Four>, scan_codes};
+const Kernels kScalarKernels = {
+    Isa::kScalar,          false,     score_all_rows<Four, DotOp>, score_all_rows<Four, SquaredL2Op>,
+    square_all_rows<Four>, scan_codes};
 
 }  // namespace vecstore::simd

@@ -30,7 +30,8 @@ void ChangeLogEntry::add(const ChangeEntry& c) {
   put_sized(changes_, c.id);
 }
 
-void ChangeLogEntry::write(WriteTxn& txn, StoreState& state, std::uint64_t sequence, std::uint64_t retention) const {
+void ChangeLogEntry::write(WriteTxn& txn, StoreState& state, std::uint64_t sequence,
+                           std::uint64_t retention) const {
   if (count_ == 0) return;
   std::string payload;
   put_varint(payload, count_);
@@ -66,12 +67,14 @@ bool decode_changes(std::string_view payload, const std::function<bool(const Cha
   return true;
 }
 
-bool read_changes(const Txn& txn, std::uint64_t since, const std::function<bool(std::uint64_t, const ChangeEntry&)>& fn) {
+bool read_changes(const Txn& txn, std::uint64_t since,
+                  const std::function<bool(std::uint64_t, const ChangeEntry&)>& fn) {
   if (since < read_store_state(txn).log_from) return false;
   Cursor cursor = txn.cursor(Keyspace::kLog);
   for (bool more = cursor.seek(log_key(since + 1)); more; more = cursor.next()) {
     const auto entry = unseal(ValueKind::kLog, 0, cursor.key(), cursor.value());
-    if (!decode_changes(entry.payload, [&](const ChangeEntry& c) { return fn(entry.sequence, c); })) return true;
+    if (!decode_changes(entry.payload, [&](const ChangeEntry& c) { return fn(entry.sequence, c); }))
+      return true;
   }
   return true;
 }

@@ -38,8 +38,9 @@ class ChangeLogEntry {
 /// Calls `fn` for each change of one entry's payload until it returns false, which is the result then.
 bool decode_changes(std::string_view payload, const std::function<bool(const ChangeEntry&)>& fn);
 
-/// Calls `fn` for each change after `since`, oldest first, until it returns false. False when the log was cut after
-/// `since`, so that changes are missing.
-bool read_changes(const Txn& txn, std::uint64_t since, const std::function<bool(std::uint64_t sequence, const ChangeEntry&)>& fn);
+/// Calls `fn` for each change after `since`, oldest first, until it returns false. False when the log was cut
+/// after `since`, so that changes are missing.
+bool read_changes(const Txn& txn, std::uint64_t since,
+                  const std::function<bool(std::uint64_t sequence, const ChangeEntry&)>& fn);
 
 }  // namespace vecstore::storage

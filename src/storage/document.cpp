@@ -72,9 +72,12 @@ std::string document_text(const Document& d) {
     fail(ErrorCode::kCorruption, "document '", d.id, "': its text is no valid zstd frame");
   }
   std::string out(size, '\0');
-  thread_local const std::unique_ptr<ZSTD_DCtx, decltype(&ZSTD_freeDCtx)> context(ZSTD_createDCtx(), ZSTD_freeDCtx);
-  const std::size_t n = ZSTD_decompressDCtx(context.get(), out.data(), out.size(), d.text.data(), d.text.size());
-  if (ZSTD_isError(n) || n != size) fail(ErrorCode::kCorruption, "document '", d.id, "': its text does not decompress");
+  thread_local const std::unique_ptr<ZSTD_DCtx, decltype(&ZSTD_freeDCtx)> context(ZSTD_createDCtx(),
+                                                                                  ZSTD_freeDCtx);
+  const std::size_t n =
+      ZSTD_decompressDCtx(context.get(), out.data(), out.size(), d.text.data(), d.text.size());
+  if (ZSTD_isError(n) || n != size)
+    fail(ErrorCode::kCorruption, "document '", d.id, "': its text does not decompress");
   return out;
 }
 

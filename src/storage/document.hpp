@@ -20,8 +20,8 @@ struct Document {
   bool text_compressed = false;            ///< After decoding: `text` is a zstd frame, see `document_text`.
 };
 
-/// Texts of at least this many bytes are compressed (zstd level 3) where that makes them smaller. Shorter ones would be
-/// slower to read without a dictionary and hardly smaller.
+/// Texts of at least this many bytes are compressed (zstd level 3) where that makes them smaller. Shorter
+/// ones would be slower to read without a dictionary and hardly smaller.
 inline constexpr std::size_t kCompressFrom = 2048;
 
 void encode_document(const Document& document, std::string& out);

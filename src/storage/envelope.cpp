@@ -29,8 +29,14 @@ std::uint32_t checksum(Header header, std::string_view payload) {
 
 std::string seal(ValueKind kind, std::uint32_t collection, std::uint64_t sequence, std::string_view key,
                  std::string_view payload) {
-  Header header{kFormatVersion, static_cast<std::uint8_t>(kind), 0, static_cast<std::uint32_t>(payload.size()),
-                collection,     0,                               sequence, hash64(key)};
+  Header header{kFormatVersion,
+                static_cast<std::uint8_t>(kind),
+                0,
+                static_cast<std::uint32_t>(payload.size()),
+                collection,
+                0,
+                sequence,
+                hash64(key)};
   header.crc = checksum(header, payload);
   std::string out(reinterpret_cast<const char*>(&header), sizeof header);
   return out += payload;
@@ -38,7 +44,8 @@ std::string seal(ValueKind kind, std::uint32_t collection, std::uint64_t sequenc
 
 Opened unseal(ValueKind kind, std::uint32_t collection, std::string_view key, std::string_view value) {
   const auto damaged = [&](std::string_view what) {
-    fail(ErrorCode::kCorruption, "stored value of kind ", static_cast<int>(kind), " in collection ", collection, ": ", what);
+    fail(ErrorCode::kCorruption, "stored value of kind ", static_cast<int>(kind), " in collection ",
+         collection, ": ", what);
   };
   if (value.size() < kEnvelopeBytes) damaged("shorter than its header");
   const auto header = load<Header>(value.data());
@@ -46,10 +53,11 @@ Opened unseal(ValueKind kind, std::uint32_t collection, std::string_view key, st
   if (header.length != payload.size()) damaged("length differs from its header's");
   if (header.crc != checksum(header, payload)) damaged("checksum differs");
   if (header.format > kFormatVersion) {
-    fail(ErrorCode::kUnsupportedFormat, "stored value has format ", static_cast<int>(header.format), ", this version reads up to ",
-         kFormatVersion);
+    fail(ErrorCode::kUnsupportedFormat, "stored value has format ", static_cast<int>(header.format),
+         ", this version reads up to ", kFormatVersion);
   }
-  if (header.kind != static_cast<std::uint8_t>(kind) || header.collection != collection || header.key_hash != hash64(key)) {
+  if (header.kind != static_cast<std::uint8_t>(kind) || header.collection != collection ||
+      header.key_hash != hash64(key)) {
     damaged("belongs to another key");
   }
   return {header.sequence, payload};

@@ -35,8 +35,8 @@ inline std::string aux_key(std::uint32_t collection, AuxKind kind, std::uint64_t
   put_big_endian(k, number);
   return k;
 }
-/// Key of the row block that ends with `last_row`; looking up the first key >= (…, row) finds the only block that can
-/// hold the row.
+/// Key of the row block that ends with `last_row`; looking up the first key >= (…, row) finds the only block
+/// that can hold the row.
 inline std::string vector_key(std::uint32_t collection, std::uint16_t field, std::uint64_t last_row) {
   std::string k = collection_prefix(collection);
   put_big_endian(k, field);
@@ -53,8 +53,8 @@ inline std::string log_key(std::uint64_t sequence) {
   put_big_endian(k, sequence);
   return k;
 }
-/// The id itself, or for ids that LMDB's 511-byte limit excludes: its first 464 bytes, 0xFF and two hashes of it. 0xFF
-/// occurs in no UTF-8 text, so the forms cannot meet; order is kept down to the first 464 bytes.
+/// The id itself, or for ids that LMDB's 511-byte limit excludes: its first 464 bytes, 0xFF and two hashes of
+/// it. 0xFF occurs in no UTF-8 text, so the forms cannot meet; order is kept down to the first 464 bytes.
 inline std::string id_key(std::uint32_t collection, std::string_view id) {
   std::string k = collection_prefix(collection);
   if (id.size() <= kMaxKeyId) return k += id;

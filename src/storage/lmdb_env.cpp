@@ -21,33 +21,45 @@ std::string_view view(const MDB_val& v) { return {static_cast<const char*>(v.mv_
 [[noreturn]] void raise(int rc, const std::string& directory, std::string_view operation) {
   const std::string what = concat(operation, " of the store in '", directory, "': ", mdb_strerror(rc));
   switch (rc) {
-    case MDB_MAP_FULL: throw MapFull{};
+    case MDB_MAP_FULL:
+      throw MapFull{};
     case MDB_CORRUPTED:
     case MDB_PAGE_NOTFOUND:
     case MDB_INVALID:
     case MDB_BAD_TXN:
     case MDB_CURSOR_FULL:
-    case MDB_PANIC: fail(ErrorCode::kCorruption, what);
+    case MDB_PANIC:
+      fail(ErrorCode::kCorruption, what);
     case MDB_VERSION_MISMATCH:
-    case MDB_INCOMPATIBLE: fail(ErrorCode::kUnsupportedFormat, what);
-    case MDB_READERS_FULL: fail(ErrorCode::kBusy, what, " (limit ", kReaderSlots, ")");
-    case MDB_TXN_FULL: fail(ErrorCode::kTooLarge, what);
+    case MDB_INCOMPATIBLE:
+      fail(ErrorCode::kUnsupportedFormat, what);
+    case MDB_READERS_FULL:
+      fail(ErrorCode::kBusy, what, " (limit ", kReaderSlots, ")");
+    case MDB_TXN_FULL:
+      fail(ErrorCode::kTooLarge, what);
     case ENOSPC:
-    case EDQUOT: fail(ErrorCode::kDiskFull, what);
-    case ENOMEM: fail(ErrorCode::kOutOfMemory, what);
+    case EDQUOT:
+      fail(ErrorCode::kDiskFull, what);
+    case ENOMEM:
+      fail(ErrorCode::kOutOfMemory, what);
     case EACCES:
-    case EPERM: fail(ErrorCode::kPermissionDenied, what);
-    case EROFS: fail(ErrorCode::kReadOnly, what);
-    case ENOENT: fail(ErrorCode::kCorruption, what);
+    case EPERM:
+      fail(ErrorCode::kPermissionDenied, what);
+    case EROFS:
+      fail(ErrorCode::kReadOnly, what);
+    case ENOENT:
+      fail(ErrorCode::kCorruption, what);
     case EMFILE:
     case ENFILE:
-    case EAGAIN: fail(ErrorCode::kBusy, what);
-    default: fail(ErrorCode::kIo, what);
+    case EAGAIN:
+      fail(ErrorCode::kBusy, what);
+    default:
+      fail(ErrorCode::kIo, what);
   }
 }
 
-// Debian 13's and Ubuntu 24.04's 0.9.31 carry a locking change that was taken back as wrong in 0.9.32; up to 0.9.33 a race in
-// spilled pages is open.
+// Debian 13's and Ubuntu 24.04's 0.9.31 carry a locking change that was taken back as wrong in 0.9.32; up to
+// 0.9.33 a race in spilled pages is open.
 void check_version() {
   int major = 0;
   int minor = 0;
@@ -93,8 +105,8 @@ void Env::open_keyspaces(bool create) {
     if (rc) {
       mdb_txn_abort(txn);
       if (rc == MDB_NOTFOUND) {
-        fail(ErrorCode::kUnsupportedFormat, "the data file in '", directory_, "' is not VecStore's: keyspace '",
-             kNames[i] ? kNames[i] : "", "' is missing");
+        fail(ErrorCode::kUnsupportedFormat, "the data file in '", directory_,
+             "' is not VecStore's: keyspace '", kNames[i] ? kNames[i] : "", "' is missing");
       }
       raise(rc, directory_, "opening");
     }
@@ -122,7 +134,8 @@ void Env::grow() {
     fail(ErrorCode::kQuotaExceeded, "store_size: the store in '", directory_, "' would pass its limit of ",
          options_.max_map_size, " bytes (max_map_size)");
   }
-  const std::uint64_t size = std::min<std::uint64_t>(std::uint64_t{info.me_mapsize} * 2, options_.max_map_size);
+  const std::uint64_t size =
+      std::min<std::uint64_t>(std::uint64_t{info.me_mapsize} * 2, options_.max_map_size);
   if (int rc = mdb_env_set_mapsize(env_, size)) raise(rc, directory_, "growth");
 }
 
@@ -299,9 +312,10 @@ void WriteTxn::commit() {
   const int rc = mdb_txn_commit(std::exchange(txn_, nullptr));
   if (rc == 0) return;
   if (rc == MDB_MAP_FULL) throw MapFull{};
-  // LMDB reports a write that came up short, which is how a full disk shows, as EIO. Whether a failed sync left anything
-  // durable nobody can know: the caller poisons the store, and reopening tells.
-  const bool full = rc == ENOSPC || rc == EDQUOT || (rc == EIO && io::disk_space(env_->directory_).free_bytes < (1U << 20));
+  // LMDB reports a write that came up short, which is how a full disk shows, as EIO. Whether a failed sync
+  // left anything durable nobody can know: the caller poisons the store, and reopening tells.
+  const bool full =
+      rc == ENOSPC || rc == EDQUOT || (rc == EIO && io::disk_space(env_->directory_).free_bytes < (1U << 20));
   MDB_txn* probe = nullptr;
   const int begin = mdb_txn_begin(env_->env_, nullptr, 0, &probe);
   if (probe) mdb_txn_abort(probe);

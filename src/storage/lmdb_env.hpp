@@ -1,5 +1,5 @@
-// LMDB behind a thin interface of our own: environments, transactions, cursors. The only users of lmdb.h are this
-// pair of files and lmdb_file.cpp, which reads the same pages without the engine.
+// LMDB behind a thin interface of our own: environments, transactions, cursors. The only users of lmdb.h are
+// this pair of files and lmdb_file.cpp, which reads the same pages without the engine.
 #pragma once
 #include <atomic>
 #include <cstdint>
@@ -24,7 +24,8 @@ class Env;
 /// Thrown inside a write transaction when the map is full; Env's owner grows the map and starts again.
 struct MapFull {};
 
-/// Walks the keys of one keyspace. Views die with the transaction, in a write transaction with its next write.
+/// Walks the keys of one keyspace. Views die with the transaction, in a write transaction with its next
+/// write.
 class Cursor {
  public:
   Cursor(MDB_txn* txn, unsigned dbi);
@@ -64,8 +65,8 @@ class Txn {
   MDB_txn* txn_ = nullptr;
 };
 
-/// One consistent snapshot. Keeps its pages from being reused, so it lives for one call only. The map cannot grow while
-/// it lives.
+/// One consistent snapshot. Keeps its pages from being reused, so it lives for one call only. The map cannot
+/// grow while it lives.
 class ReadTxn : public Txn {
  public:
   explicit ReadTxn(Env& env);
@@ -98,9 +99,9 @@ class WriteTxn : public Txn {
 
 struct EnvOptions {
   bool read_only = false;
-  bool create = false;    ///< Make the file when it is missing; never for an existing store.
-  bool no_lock = false;   ///< For read-only media: nobody can be writing.
-  bool relaxed = false;   ///< Do not sync the meta page at each commit.
+  bool create = false;   ///< Make the file when it is missing; never for an existing store.
+  bool no_lock = false;  ///< For read-only media: nobody can be writing.
+  bool relaxed = false;  ///< Do not sync the meta page at each commit.
   std::uint64_t map_size = 0;
   std::uint64_t max_map_size = 0;
 };
@@ -147,9 +148,9 @@ class Env {
   EnvOptions options_;
   MDB_env* env_ = nullptr;
   unsigned dbis_[kKeyspaces] = {};
-  std::shared_mutex gate_;          // shared by every transaction, exclusive while the map is resized
+  std::shared_mutex gate_;  // shared by every transaction, exclusive while the map is resized
   std::mutex readers_mutex_;
-  std::vector<MDB_txn*> readers_;   // reset read transactions, to be renewed
+  std::vector<MDB_txn*> readers_;  // reset read transactions, to be renewed
   std::atomic<bool> fatal_{false};
   std::atomic<std::uint64_t> map_epoch_{0};
 };

@@ -14,7 +14,9 @@ constexpr std::size_t kSliceWords = kRowsPerSlice / 64;
 
 std::string_view open_slice(std::uint32_t collection, std::string_view key, std::string_view value) {
   const std::string_view bits = unseal(ValueKind::kRetired, collection, key, value).payload;
-  if (bits.size() != kSliceBytes) fail(ErrorCode::kCorruption, "retired rows of collection ", collection, ": slice has ", bits.size(), " bytes");
+  if (bits.size() != kSliceBytes)
+    fail(ErrorCode::kCorruption, "retired rows of collection ", collection, ": slice has ", bits.size(),
+         " bytes");
   return bits;
 }
 }  // namespace
@@ -50,7 +52,8 @@ std::string& RetiredUpdate::slice(std::uint64_t number) {
   if (added) {
     const std::string key = aux_key(collection_, AuxKind::kRetired, number);
     const auto value = txn_.get(Keyspace::kAux, key);
-    it->second.bits = value ? std::string(open_slice(collection_, key, *value)) : std::string(kSliceBytes, '\0');
+    it->second.bits =
+        value ? std::string(open_slice(collection_, key, *value)) : std::string(kSliceBytes, '\0');
   }
   return it->second.bits;
 }

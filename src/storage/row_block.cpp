@@ -25,8 +25,8 @@ struct Layout {
   std::size_t total = 0;
 };
 
-// Positions follow from the header alone, so that writer and reader cannot disagree. Eight-byte numbers come first:
-// the header is 56 bytes and a value starts at a multiple of 8 where it has pages of its own.
+// Positions follow from the header alone, so that writer and reader cannot disagree. Eight-byte numbers come
+// first: the header is 56 bytes and a value starts at a multiple of 8 where it has pages of its own.
 Layout lay_out(std::uint16_t flags, std::uint32_t row_bytes, std::size_t count) {
   Layout l;
   l.flags = flags;
@@ -68,7 +68,8 @@ std::size_t rows_per_block(std::size_t row_bytes) {
   std::size_t best = wanted;
   double least = 2;
   for (std::size_t n = wanted - wanted / 4; n <= wanted + wanted / 4; ++n) {
-    const std::size_t bytes = lay_out(kNorms, static_cast<std::uint32_t>(row_bytes), n).data + n * row_bytes + kOverflowHeader;
+    const std::size_t bytes =
+        lay_out(kNorms, static_cast<std::uint32_t>(row_bytes), n).data + n * row_bytes + kOverflowHeader;
     const std::size_t pages = (bytes + kPage - 1) / kPage;
     const double waste = static_cast<double>(pages * kPage) / static_cast<double>(n * row_bytes);
     if (waste < least) {
@@ -89,15 +90,29 @@ std::uint32_t row_crc(const BlockMeta& meta, const BlockRow& row) {
   return crc32c(as_byte_span(row.bytes), crc32c(as_byte_span({place, sizeof place})));
 }
 
-std::size_t block_size(const BlockMeta& meta, std::span<const BlockRow> rows) { return plan(meta, rows).total; }
+std::size_t block_size(const BlockMeta& meta, std::span<const BlockRow> rows) {
+  return plan(meta, rows).total;
+}
 
 void write_block(const BlockMeta& meta, std::span<const BlockRow> rows, char* out) {
   const Layout l = plan(meta, rows);
   const std::size_t count = rows.size();
-  BlockHeader h{kMagic,       static_cast<std::uint16_t>(kFormatVersion), meta.kind, meta.element,
-                static_cast<std::uint32_t>(count), l.row_bytes, meta.collection, meta.field, l.flags,
-                rows.front().row, rows.back().row, meta.sequence, 0, static_cast<std::uint32_t>(l.data)};
-  // LMDB hands out recycled buffers: every byte is set, the padding too, so that no erased content stays behind.
+  BlockHeader h{kMagic,
+                static_cast<std::uint16_t>(kFormatVersion),
+                meta.kind,
+                meta.element,
+                static_cast<std::uint32_t>(count),
+                l.row_bytes,
+                meta.collection,
+                meta.field,
+                l.flags,
+                rows.front().row,
+                rows.back().row,
+                meta.sequence,
+                0,
+                static_cast<std::uint32_t>(l.data)};
+  // LMDB hands out recycled buffers: every byte is set, the padding too, so that no erased content stays
+  // behind.
   std::memset(out, 0, l.data);
   std::size_t at = 0;
   for (std::size_t i = 0; i < count; ++i) {
@@ -115,31 +130,39 @@ void write_block(const BlockMeta& meta, std::span<const BlockRow> rows, char* ou
   std::memcpy(out, &h, sizeof h);
 }
 
-BlockView::BlockView(std::string_view value, const BlockMeta& expected, bool verify_directory) : value_(value) {
+BlockView::BlockView(std::string_view value, const BlockMeta& expected, bool verify_directory)
+    : value_(value) {
   const auto damaged = [&](std::string_view what) {
-    fail(ErrorCode::kCorruption, "row block of collection ", expected.collection, ", field ", expected.field, ": ", what);
+    fail(ErrorCode::kCorruption, "row block of collection ", expected.collection, ", field ", expected.field,
+         ": ", what);
   };
   if (value.size() < sizeof(BlockHeader)) damaged("shorter than its header");
   header_ = load<BlockHeader>(value.data());
   if (header_.magic != kMagic) damaged("does not begin like one");
   if (header_.format > kFormatVersion) {
-    fail(ErrorCode::kUnsupportedFormat, "row block has format ", header_.format, ", this version reads up to ", kFormatVersion);
+    fail(ErrorCode::kUnsupportedFormat, "row block has format ", header_.format,
+         ", this version reads up to ", kFormatVersion);
   }
-  if (header_.kind != expected.kind || header_.collection != expected.collection || header_.field != expected.field) {
+  if (header_.kind != expected.kind || header_.collection != expected.collection ||
+      header_.field != expected.field) {
     damaged("belongs to another place");
   }
   const std::uint64_t count = header_.count;
   if (count == 0 || count > value.size()) damaged("row count is out of range");
-  if (header_.last_row < header_.first_row || (header_.flags & ~(kListed | kNorms))) damaged("header is out of range");
+  if (header_.last_row < header_.first_row || (header_.flags & ~(kListed | kNorms)))
+    damaged("header is out of range");
   const Layout l = lay_out(header_.flags, header_.row_bytes, count);
   if (l.data != header_.data_offset || l.data > value.size()) damaged("directory passes its end");
-  if (header_.row_bytes != 0 && header_.row_bytes * count != value.size() - l.data) damaged("rows pass its end");
-  if (!(header_.flags & kListed) && header_.last_row - header_.first_row + 1 != count) damaged("row numbers are out of range");
+  if (header_.row_bytes != 0 && header_.row_bytes * count != value.size() - l.data)
+    damaged("rows pass its end");
+  if (!(header_.flags & kListed) && header_.last_row - header_.first_row + 1 != count)
+    damaged("row numbers are out of range");
   if (verify_directory) {
     BlockHeader plain = header_;
     plain.crc = 0;
     const std::uint32_t seed = crc32c(as_byte_span({reinterpret_cast<const char*>(&plain), sizeof plain}));
-    if (crc32c(as_byte_span(value.substr(sizeof plain, l.data - sizeof plain)), seed) != header_.crc) damaged("checksum differs");
+    if (crc32c(as_byte_span(value.substr(sizeof plain, l.data - sizeof plain)), seed) != header_.crc)
+      damaged("checksum differs");
   }
   if (header_.flags & kListed) rows_ = value.data() + l.rows;
   if (header_.row_bytes == 0) offsets_ = value.data() + l.offsets;
@@ -170,7 +193,8 @@ std::string_view BlockView::bytes(std::uint32_t i) const {
   const std::size_t begin = load<std::uint32_t>(offsets_ + 4 * i);
   const std::size_t end = load<std::uint32_t>(offsets_ + 4 * i + 4);
   if (begin > end || end > static_cast<std::size_t>(value_.data() + value_.size() - data_)) {
-    fail(ErrorCode::kCorruption, "row block of collection ", header_.collection, ": row ", row(i), " passes its end");
+    fail(ErrorCode::kCorruption, "row block of collection ", header_.collection, ": row ", row(i),
+         " passes its end");
   }
   return {data_ + begin, end - begin};
 }

@@ -1,4 +1,5 @@
-// Row blocks: immutable runs of rows of one vector field, or of documents, stored as one value. docs/format.md draws them.
+// Row blocks: immutable runs of rows of one vector field, or of documents, stored as one value.
+// docs/format.md draws them.
 #pragma once
 #include <cstdint>
 #include <optional>
@@ -17,12 +18,12 @@ struct BlockHeader {
   std::uint32_t magic;
   std::uint16_t format;
   BlockKind kind;
-  std::uint8_t element;       ///< ElementType of a vector block, 0 for documents.
-  std::uint32_t count;        ///< Rows.
-  std::uint32_t row_bytes;    ///< Of each row; 0 = they differ.
+  std::uint8_t element;     ///< ElementType of a vector block, 0 for documents.
+  std::uint32_t count;      ///< Rows.
+  std::uint32_t row_bytes;  ///< Of each row; 0 = they differ.
   std::uint32_t collection;
   std::uint16_t field;
-  std::uint16_t flags;        ///< Bit 0: row numbers are listed. Bit 1: inverse norms are listed.
+  std::uint16_t flags;  ///< Bit 0: row numbers are listed. Bit 1: inverse norms are listed.
   std::uint64_t first_row;
   std::uint64_t last_row;
   std::uint64_t sequence;     ///< Newest commit among the rows.
@@ -46,10 +47,12 @@ struct BlockMeta {
   std::uint64_t sequence = 0;
 };
 
-/// Bytes of the block that `rows` (ascending) make, and the block itself written to `out`, which has that many.
+/// Bytes of the block that `rows` (ascending) make, and the block itself written to `out`, which has that
+/// many.
 std::size_t block_size(const BlockMeta& meta, std::span<const BlockRow> rows);
 void write_block(const BlockMeta& meta, std::span<const BlockRow> rows, char* out);
-/// How many rows of this size one block should hold: about 192 KiB, 16 to 1,024 rows, ending close to a page's end.
+/// How many rows of this size one block should hold: about 192 KiB, 16 to 1,024 rows, ending close to a
+/// page's end.
 std::size_t rows_per_block(std::size_t row_bytes);
 
 /// The checksum of one row, bound to its place: a row moved or swapped does not verify.
@@ -59,8 +62,8 @@ std::uint32_t row_crc(const BlockMeta& meta, const BlockRow& row);
 class BlockView {
  public:
   BlockView() = default;
-  /// kCorruption unless it is a well-formed block with the kind, collection and field expected. Does not read the rows;
-  /// `verify_directory` also checks the header's checksum (rows carry their own).
+  /// kCorruption unless it is a well-formed block with the kind, collection and field expected. Does not read
+  /// the rows; `verify_directory` also checks the header's checksum (rows carry their own).
   BlockView(std::string_view value, const BlockMeta& expected, bool verify_directory);
 
   std::uint32_t count() const { return header_.count; }
@@ -69,7 +72,9 @@ class BlockView {
   std::uint64_t sequence() const { return header_.sequence; }
   std::uint8_t element() const { return header_.element; }
   std::uint32_t row_bytes() const { return header_.row_bytes; }
-  std::uint64_t row(std::uint32_t i) const { return rows_ ? load<std::uint64_t>(rows_ + 8 * i) : header_.first_row + i; }
+  std::uint64_t row(std::uint32_t i) const {
+    return rows_ ? load<std::uint64_t>(rows_ + 8 * i) : header_.first_row + i;
+  }
   /// Position of a row; nullopt when the block does not hold it.
   std::optional<std::uint32_t> find(std::uint64_t row) const;
   /// The row's bytes as they are, unchecked but for their bounds.
@@ -77,7 +82,8 @@ class BlockView {
   float inverse_norm(std::uint32_t i) const { return norms_ ? load<float>(norms_ + 4 * i) : 0.0f; }
   /// True when the row's checksum holds.
   bool verify(std::uint32_t i) const;
-  /// Listed row numbers and norms, for scans that take the block whole; nullptr when absent. May be unaligned.
+  /// Listed row numbers and norms, for scans that take the block whole; nullptr when absent. May be
+  /// unaligned.
   const char* row_numbers() const { return rows_; }
   const char* inverse_norms() const { return norms_; }
   const char* data() const { return data_; }

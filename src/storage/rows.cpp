@@ -5,7 +5,8 @@
 namespace vecstore::storage {
 
 std::string RowSpace::key(std::uint64_t last_row) const {
-  return kind == BlockKind::kVectors ? vector_key(collection, field, last_row) : document_key(collection, last_row);
+  return kind == BlockKind::kVectors ? vector_key(collection, field, last_row)
+                                     : document_key(collection, last_row);
 }
 
 bool RowReader::open_current(bool found, bool verify_directory) {
@@ -14,11 +15,13 @@ bool RowReader::open_current(bool found, bool verify_directory) {
   const std::string_view key = cursor_.key();
   const std::string prefix = space_.key(0);
   const std::size_t head = prefix.size() - 8;
-  if (key.size() != prefix.size() || key.substr(0, head) != std::string_view(prefix).substr(0, head)) return false;
+  if (key.size() != prefix.size() || key.substr(0, head) != std::string_view(prefix).substr(0, head))
+    return false;
   key_row_ = load_big_endian<std::uint64_t>(key.data() + head);
   block_ = BlockView(cursor_.value(), space_.meta(), verify_directory);
   if (block_.last_row() != key_row_) {
-    fail(ErrorCode::kCorruption, "row block of collection ", space_.collection, ": key and header name different rows");
+    fail(ErrorCode::kCorruption, "row block of collection ", space_.collection,
+         ": key and header name different rows");
   }
   return have_ = true;
 }
@@ -39,24 +42,27 @@ std::optional<StoredRow> RowReader::find(std::uint64_t row) {
   return StoredRow{block_.bytes(*at), block_.element(), block_.inverse_norm(*at)};
 }
 
-void write_rows(WriteTxn& txn, const RowSpace& space, std::span<const BlockRow> rows, std::uint64_t sequence) {
+void write_rows(WriteTxn& txn, const RowSpace& space, std::span<const BlockRow> rows,
+                std::uint64_t sequence) {
   const BlockMeta meta = space.meta(sequence);
   while (!rows.empty()) {
     std::size_t count = 0;
     std::size_t bytes = 0;
     const std::size_t limit = rows_per_block(rows.front().bytes.size());
     const bool fixed = space.kind == BlockKind::kVectors;
-    while (count < rows.size() && count < (fixed ? limit : kMaxRowsPerBlock) && (count == 0 || bytes < kBlockTarget)) {
+    while (count < rows.size() && count < (fixed ? limit : kMaxRowsPerBlock) &&
+           (count == 0 || bytes < kBlockTarget)) {
       bytes += rows[count++].bytes.size();
     }
     const auto part = rows.first(count);
-    write_block(meta, part, txn.reserve(space.keyspace(), space.key(part.back().row), block_size(meta, part)));
+    write_block(meta, part,
+                txn.reserve(space.keyspace(), space.key(part.back().row), block_size(meta, part)));
     rows = rows.subspan(count);
   }
 }
 
-std::uint64_t reclaim(WriteTxn& txn, const RowSpace& space, std::span<const std::uint64_t> retired_rows, RetiredUpdate& retired,
-                      std::uint64_t sequence) {
+std::uint64_t reclaim(WriteTxn& txn, const RowSpace& space, std::span<const std::uint64_t> retired_rows,
+                      RetiredUpdate& retired, std::uint64_t sequence) {
   std::uint64_t removed = 0;
   std::optional<std::uint64_t> done;  // rows up to here lie in blocks that were looked at
   for (std::uint64_t row : retired_rows) {

@@ -19,7 +19,9 @@ struct RowSpace {
   std::uint16_t field = 0;
   std::uint8_t element = 0;  ///< For writing.
 
-  Keyspace keyspace() const { return kind == BlockKind::kVectors ? Keyspace::kVectors : Keyspace::kDocuments; }
+  Keyspace keyspace() const {
+    return kind == BlockKind::kVectors ? Keyspace::kVectors : Keyspace::kDocuments;
+  }
   std::string key(std::uint64_t last_row) const;
   BlockMeta meta(std::uint64_t sequence = 0) const { return {kind, element, collection, field, sequence}; }
 };
@@ -31,16 +33,16 @@ struct StoredRow {
   float inverse_norm = 0;
 };
 
-/// Reads rows of one space; quick when rows are asked for in ascending order, since the current block is kept. Lives
-/// inside a transaction, one thread at a time.
+/// Reads rows of one space; quick when rows are asked for in ascending order, since the current block is
+/// kept. Lives inside a transaction, one thread at a time.
 class RowReader {
  public:
   RowReader(const Txn& txn, const RowSpace& space) : space_(space), cursor_(txn.cursor(space.keyspace())) {}
 
   /// The row, its checksum verified; nullopt when no block holds it; kCorruption when it is damaged.
   std::optional<StoredRow> find(std::uint64_t row);
-  /// The block that may hold `row` or else the next one; false past the end. A damaged block is kCorruption; `skip`
-  /// then moves on.
+  /// The block that may hold `row` or else the next one; false past the end. A damaged block is kCorruption;
+  /// `skip` then moves on.
   bool seek(std::uint64_t row);
   bool next();
   const BlockView& block() const { return block_; }
@@ -61,9 +63,9 @@ class RowReader {
 /// Writes rows (ascending, all above the space's last) as blocks of about 192 KiB.
 void write_rows(WriteTxn& txn, const RowSpace& space, std::span<const BlockRow> rows, std::uint64_t sequence);
 
-/// Gives space back after rows were retired: drops blocks without a live row, rewrites those of which less than half lives.
-/// Returns how many rows are stored less. A damaged block is left as it is.
-std::uint64_t reclaim(WriteTxn& txn, const RowSpace& space, std::span<const std::uint64_t> retired_rows, RetiredUpdate& retired,
-                      std::uint64_t sequence);
+/// Gives space back after rows were retired: drops blocks without a live row, rewrites those of which less
+/// than half lives. Returns how many rows are stored less. A damaged block is left as it is.
+std::uint64_t reclaim(WriteTxn& txn, const RowSpace& space, std::span<const std::uint64_t> retired_rows,
+                      RetiredUpdate& retired, std::uint64_t sequence);
 
 }  // namespace vecstore::storage

@@ -54,8 +54,8 @@ std::optional<CollectionState> read_collection_state(const Txn& txn, std::uint32
 CollectionState decode_collection_state(std::string_view payload) {
   ByteReader in(payload, "collection record");
   CollectionState s;
-  for (std::uint64_t* field : {&s.next_row, &s.live, &s.stored_rows, &s.live_bytes, &s.digest, &s.sequence, &s.retired_sequence,
-                               &s.overlays, &s.schema, &s.field_names}) {
+  for (std::uint64_t* field : {&s.next_row, &s.live, &s.stored_rows, &s.live_bytes, &s.digest, &s.sequence,
+                               &s.retired_sequence, &s.overlays, &s.schema, &s.field_names}) {
     *field = in.get<std::uint64_t>();
   }
   return s;
@@ -63,15 +63,16 @@ CollectionState decode_collection_state(std::string_view payload) {
 
 void write_collection_state(WriteTxn& txn, std::uint32_t collection, const CollectionState& s) {
   std::string out;
-  for (std::uint64_t field : {s.next_row, s.live, s.stored_rows, s.live_bytes, s.digest, s.sequence, s.retired_sequence,
-                              s.overlays, s.schema, s.field_names}) {
+  for (std::uint64_t field : {s.next_row, s.live, s.stored_rows, s.live_bytes, s.digest, s.sequence,
+                              s.retired_sequence, s.overlays, s.schema, s.field_names}) {
     put(out, field);
   }
   const std::string key = collection_key(collection);
   txn.put(Keyspace::kMain, key, seal(ValueKind::kCollection, collection, s.sequence, key, out));
 }
 
-std::uint32_t content_crc(std::string_view document, std::span<const std::string_view> vectors, std::string_view overlay) {
+std::uint32_t content_crc(std::string_view document, std::span<const std::string_view> vectors,
+                          std::string_view overlay) {
   std::uint32_t crc = crc32c(as_byte_span(document));
   for (std::string_view v : vectors) crc = crc32c(as_byte_span(v), crc);
   return overlay.empty() ? crc : crc32c(as_byte_span(overlay), crc);
@@ -85,9 +86,11 @@ constexpr std::size_t kIdFields = 24;
 }  // namespace
 
 IdEntry decode_id(std::string_view key, std::string_view value) {
-  if (value.size() != kIdFields + 4 || load<std::uint32_t>(value.data() + kIdFields) != id_crc(key, value.substr(0, kIdFields))) {
+  if (value.size() != kIdFields + 4 ||
+      load<std::uint32_t>(value.data() + kIdFields) != id_crc(key, value.substr(0, kIdFields))) {
     fail(ErrorCode::kCorruption, "id '", key.substr(std::min<std::size_t>(4, key.size())), "' of collection ",
-         key.size() >= 4 ? load_big_endian<std::uint32_t>(key.data()) : 0, ": the checksum of its entry differs");
+         key.size() >= 4 ? load_big_endian<std::uint32_t>(key.data()) : 0,
+         ": the checksum of its entry differs");
   }
   IdEntry e;
   e.row = load<std::uint64_t>(value.data());

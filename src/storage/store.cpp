@@ -59,7 +59,8 @@ bool Store::closed() const {
 
 std::uint64_t Store::write(const Job& job, std::size_t bytes, bool frees) {
   if (read_only()) fail(ErrorCode::kReadOnly, "'", directory_, "' is open read-only");
-  if (bytes > kMaxCommitBytes) fail(ErrorCode::kTooLarge, "a commit of ", bytes, " bytes; the limit is ", kMaxCommitBytes);
+  if (bytes > kMaxCommitBytes)
+    fail(ErrorCode::kTooLarge, "a commit of ", bytes, " bytes; the limit is ", kMaxCommitBytes);
   Pending mine;
   mine.job = &job;
   mine.bytes = bytes;
@@ -68,8 +69,8 @@ std::uint64_t Store::write(const Job& job, std::size_t bytes, bool frees) {
   if (poison_) std::rethrow_exception(poison_);
   queue_.push_back(&mine);
   arrived_.notify_one();
-  // Whoever finds nobody leading commits for all who wait; the others sleep until their job is done or they are the first
-  // in the queue when the leader ends.
+  // Whoever finds nobody leading commits for all who wait; the others sleep until their job is done or they
+  // are the first in the queue when the leader ends.
   while (!mine.done) {
     if (!leading_) {
       lead(lock);
@@ -85,7 +86,8 @@ void Store::lead(std::unique_lock<std::mutex>& lock) {
   leading_ = true;
   gather(lock);
   std::deque<Pending*> group;
-  for (std::size_t bytes = 0; !queue_.empty() && (group.empty() || bytes + queue_.front()->bytes <= kGroupBytes);) {
+  for (std::size_t bytes = 0;
+       !queue_.empty() && (group.empty() || bytes + queue_.front()->bytes <= kGroupBytes);) {
     bytes += queue_.front()->bytes;
     group.push_back(queue_.front());
     queue_.pop_front();
@@ -105,12 +107,13 @@ void Store::lead(std::unique_lock<std::mutex>& lock) {
   if (!queue_.empty()) queue_.front()->ready.notify_one();
 }
 
-// After a commit that served several writers most of them are about to come again: wait until as many have, though never
-// longer than a quarter of a commit, so that everybody shares one sync instead of half of them missing it. A lone
-// writer never waits.
+// After a commit that served several writers most of them are about to come again: wait until as many have,
+// though never longer than a quarter of a commit, so that everybody shares one sync instead of half of them
+// missing it. A lone writer never waits.
 void Store::gather(std::unique_lock<std::mutex>& lock) {
   if (last_group_ <= 1) return;
-  const auto until = std::chrono::steady_clock::now() + std::min<std::chrono::nanoseconds>(kLongestWait, mean_commit_ / 4);
+  const auto until =
+      std::chrono::steady_clock::now() + std::min<std::chrono::nanoseconds>(kLongestWait, mean_commit_ / 4);
   while (queue_.size() < last_group_ && arrived_.wait_until(lock, until) != std::cv_status::timeout) {
   }
 }
@@ -121,8 +124,9 @@ void Store::commit_group(std::deque<Pending*>& group) {
     std::size_t bytes = 0;
     for (Pending* p : left) bytes += p->frees ? 0 : p->bytes;
     if (bytes > 0 && io::disk_space(directory_).free_bytes < kDiskReserve + 2 * bytes) {
-      const auto full = std::make_exception_ptr(Error(
-          ErrorCode::kDiskFull, concat("'", directory_, "': ", bytes, " bytes to write, less than ", kDiskReserve + 2 * bytes, " free")));
+      const auto full = std::make_exception_ptr(
+          Error(ErrorCode::kDiskFull, concat("'", directory_, "': ", bytes, " bytes to write, less than ",
+                                             kDiskReserve + 2 * bytes, " free")));
       std::erase_if(left, [&](Pending* p) { return !p->frees && (p->error = full); });
     }
     while (!left.empty()) {
@@ -144,8 +148,8 @@ void Store::commit_group(std::deque<Pending*>& group) {
   }
 }
 
-// One transaction for all jobs in `group`. A job that fails before it wrote anything is left out; one that fails later
-// takes the transaction with it and the others start again.
+// One transaction for all jobs in `group`. A job that fails before it wrote anything is left out; one that
+// fails later takes the transaction with it and the others start again.
 void Store::run_group(std::deque<Pending*>& group) {
   env_->check_readers();
   for (;;) {

@@ -37,8 +37,8 @@ struct DirectoryFiles {
 /// Checks and reads them; changes nothing. kCorruption, kUnsupportedFormat.
 DirectoryFiles read_directory_files(const std::string& directory);
 
-/// What a write job works with. Everything it changes goes through here, so that a job can be run again on a fresh
-/// transaction.
+/// What a write job works with. Everything it changes goes through here, so that a job can be run again on a
+/// fresh transaction.
 struct Commit {
   WriteTxn& txn;
   StoreState& state;
@@ -53,11 +53,11 @@ class Store {
   static std::shared_ptr<Store> open(const std::string& directory, const StoreOptions& options);
   ~Store();
 
-  /// Runs `job` in a transaction that is durable when this returns, together with jobs of other threads. A job that throws
-  /// leaves nothing behind and its error is rethrown here. It may be run more than once and must depend on nothing but
-  /// its inputs and the transaction. `bytes` is about what it writes (kTooLarge above 64 MiB). `frees` marks jobs that only
-  /// remove, which run on a full disk as well. Returns the sequence number of the commit, or the newest one when the job
-  /// changed nothing.
+  /// Runs `job` in a transaction that is durable when this returns, together with jobs of other threads. A
+  /// job that throws leaves nothing behind and its error is rethrown here. It may be run more than once and
+  /// must depend on nothing but its inputs and the transaction. `bytes` is about what it writes (kTooLarge
+  /// above 64 MiB). `frees` marks jobs that only remove, which run on a full disk as well. Returns the
+  /// sequence number of the commit, or the newest one when the job changed nothing.
   using Job = std::function<void(Commit&)>;
   std::uint64_t write(const Job& job, std::size_t bytes, bool frees = false);
 

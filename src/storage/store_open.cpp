@@ -1,12 +1,13 @@
-// Opening and creating a directory: FORMAT, CURRENT, truth.N, WRITER, tmp. docs/format.md gives the order and why.
+// Opening and creating a directory: FORMAT, CURRENT, truth.N, WRITER, tmp. docs/format.md gives the order and
+// why.
 #include <unistd.h>
 
 #include <charconv>
 #include <random>
 
 #include "base/bytes.hpp"
-#include "base/crc32c.hpp"
 #include "base/clock.hpp"
+#include "base/crc32c.hpp"
 #include "base/os_process.hpp"
 #include "io/file.hpp"
 #include "storage/lmdb_file.hpp"
@@ -58,14 +59,17 @@ FormatFile read_format(const std::string& directory) {
     fail(ErrorCode::kUnsupportedFormat, "'", directory, "' was written with the other byte order");
   }
   if (version > kFormatVersion) {
-    fail(ErrorCode::kUnsupportedFormat, "'", directory, "' has format ", version, ", this version reads up to ", kFormatVersion);
+    fail(ErrorCode::kUnsupportedFormat, "'", directory, "' has format ", version,
+         ", this version reads up to ", kFormatVersion);
   }
-  if (bytes.size() != sizeof(FormatFile)) fail(ErrorCode::kCorruption, "'", path, "' has ", bytes.size(), " bytes");
+  if (bytes.size() != sizeof(FormatFile))
+    fail(ErrorCode::kCorruption, "'", path, "' has ", bytes.size(), " bytes");
   const auto format = load<FormatFile>(bytes.data());
-  if (format.crc != format_crc(format)) fail(ErrorCode::kCorruption, "'", path, "': checksum differs");
+  if (format.crc != format_crc(format) || format.zero != 0) fail(ErrorCode::kCorruption, "'", path, "': checksum differs");
   if (format.page_size != page_size() || format.word_bytes != sizeof(void*)) {
-    fail(ErrorCode::kUnsupportedFormat, "'", directory, "' was written with pages of ", format.page_size, " bytes and words of ",
-         format.word_bytes, "; this machine has ", page_size(), " and ", sizeof(void*));
+    fail(ErrorCode::kUnsupportedFormat, "'", directory, "' was written with pages of ", format.page_size,
+         " bytes and words of ", format.word_bytes, "; this machine has ", page_size(), " and ",
+         sizeof(void*));
   }
   return format;
 }
@@ -75,7 +79,8 @@ void write_format(const std::string& directory, const Uuid& uuid) {
   format.page_size = page_size();
   format.uuid = uuid;
   format.crc = format_crc(format);
-  io::atomic_replace(directory, "FORMAT", std::string_view(reinterpret_cast<const char*>(&format), sizeof format));
+  io::atomic_replace(directory, "FORMAT",
+                     std::string_view(reinterpret_cast<const char*>(&format), sizeof format));
 }
 
 std::uint64_t read_current(const std::string& directory) {
@@ -93,10 +98,12 @@ std::uint64_t read_current(const std::string& directory) {
 // A directory that is not ours must stay as it is.
 void check_foreign(const std::string& directory) {
   for (const std::string& name : io::list_directory(directory)) {
-    const bool ours = name == "WRITER" || name == "CURRENT" || name == "tmp" || name == "seg" || name == "truth.1" ||
-                      name.starts_with("FORMAT.tmp-") || name.starts_with("CURRENT.tmp-");
+    const bool ours = name == "WRITER" || name == "CURRENT" || name == "tmp" || name == "seg" ||
+                      name == "truth.1" || name.starts_with("FORMAT.tmp-") ||
+                      name.starts_with("CURRENT.tmp-");
     if (!ours) {
-      fail(ErrorCode::kInvalidArgument, "'", directory, "' is no VecStore directory: it has no FORMAT but '", name, "'");
+      fail(ErrorCode::kInvalidArgument, "'", directory, "' is no VecStore directory: it has no FORMAT but '",
+           name, "'");
     }
   }
 }
@@ -113,14 +120,18 @@ Store::Store(std::string directory, const StoreOptions& options)
     : directory_(std::move(directory)), options_(options), fork_generation_(vecstore::fork_generation()) {}
 
 std::shared_ptr<Store> Store::open(const std::string& directory, const StoreOptions& options) {
-  if (directory.empty() || directory.find('\0') != std::string::npos) invalid("directory: '", directory, "' is no path");
-  if (io::exists(directory) && !io::is_directory(directory)) invalid("directory: '", directory, "' is a file");
+  if (directory.empty() || directory.find('\0') != std::string::npos)
+    invalid("directory: '", directory, "' is no path");
+  if (io::exists(directory) && !io::is_directory(directory))
+    invalid("directory: '", directory, "' is a file");
   if (!options.allow_remote_fs && io::is_remote_filesystem(directory)) {
-    invalid("directory: '", directory, "' is on a remote filesystem, whose locks cannot keep two writers apart; "
+    invalid("directory: '", directory,
+            "' is on a remote filesystem, whose locks cannot keep two writers apart; "
             "allow_remote_fs opens it all the same");
   }
   if (!io::exists(directory)) {
-    if (options.read_only || !options.create) fail(ErrorCode::kNotFound, "directory '", directory, "' does not exist");
+    if (options.read_only || !options.create)
+      fail(ErrorCode::kNotFound, "directory '", directory, "' does not exist");
     io::make_directories(directory);
   }
   std::shared_ptr<Store> store(new Store(directory, options));
@@ -137,7 +148,8 @@ std::shared_ptr<Store> Store::open(const std::string& directory, const StoreOpti
   return store;
 }
 
-// FORMAT is written last: without it nothing was ever acknowledged in this directory, and creation starts over.
+// FORMAT is written last: without it nothing was ever acknowledged in this directory, and creation starts
+// over.
 void Store::create_files() {
   if (!options_.create) fail(ErrorCode::kNotFound, "'", directory_, "' holds no store");
   const std::string truth = generation_dir(directory_, 1);
@@ -155,7 +167,8 @@ void Store::create_files() {
     } catch (const Error&) {
       unused = !io::exists(directory_ + "/CURRENT");
     }
-    if (!unused) fail(ErrorCode::kCorruption, "'", directory_, "': FORMAT is missing but the truth holds data");
+    if (!unused)
+      fail(ErrorCode::kCorruption, "'", directory_, "': FORMAT is missing but the truth holds data");
     io::remove_file(data);
     io::remove_file(truth + "/lock.mdb");
   }
@@ -189,9 +202,11 @@ void Store::open_files() {
   {
     ReadTxn txn(*env_);
     const StoreState state = read_store_state(txn);
-    if (state.uuid != uuid_) fail(ErrorCode::kCorruption, "'", directory_, "': FORMAT and the truth name different stores");
+    if (state.uuid != uuid_)
+      fail(ErrorCode::kCorruption, "'", directory_, "': FORMAT and the truth name different stores");
     if (state.generation != generation_) {
-      fail(ErrorCode::kCorruption, "'", directory_, "': CURRENT names generation ", generation_, ", the truth in it is ", state.generation);
+      fail(ErrorCode::kCorruption, "'", directory_, "': CURRENT names generation ", generation_,
+           ", the truth in it is ", state.generation);
     }
   }
   if (options_.read_only) return;

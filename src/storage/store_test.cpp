@@ -62,7 +62,8 @@ TEST_F(StoreTest, MapGrowthIsInvisible) {
   const std::string big(100'000, 'x');
   for (int i = 0; i < 100; ++i) put_value(*store, "k" + std::to_string(i), big);
   ReadTxn txn(store->env());
-  for (int i = 0; i < 100; ++i) EXPECT_EQ(txn.get(Keyspace::kAux, "k" + std::to_string(i))->size(), big.size());
+  for (int i = 0; i < 100; ++i)
+    EXPECT_EQ(txn.get(Keyspace::kAux, "k" + std::to_string(i))->size(), big.size());
 }
 
 TEST_F(StoreTest, MapLimitIsAQuotaError) {
@@ -179,7 +180,8 @@ TEST_F(StoreTest, RowsAgainstAMap) {
     std::uint64_t stored = 0;
     for (bool more = reader.seek(0); more; more = reader.next()) {
       stored += reader.block().count();
-      for (std::uint32_t i = 0; i < reader.block().count(); ++i) live += !retired.contains(reader.block().row(i));
+      for (std::uint32_t i = 0; i < reader.block().count(); ++i)
+        live += !retired.contains(reader.block().row(i));
     }
     EXPECT_EQ(live, model.size()) << "seed " << seed;
     EXPECT_LE(stored, 2 * model.size() + 1) << "seed " << seed;
@@ -189,7 +191,14 @@ TEST_F(StoreTest, RowsAgainstAMap) {
 TEST(Document, RoundTripsAndCompresses) {
   std::string text;
   for (int i = 0; i < 500; ++i) text += "a sentence that repeats; ";
-  Document d{.id = "x", .metadata = "m", .text = text, .source = "s", .start = 5, .end = 9, .part = 3, .expires_ms = -7};
+  Document d{.id = "x",
+             .metadata = "m",
+             .text = text,
+             .source = "s",
+             .start = 5,
+             .end = 9,
+             .part = 3,
+             .expires_ms = -7};
   std::string bytes;
   encode_document(d, bytes);
   EXPECT_LT(bytes.size(), text.size() / 10);
@@ -198,7 +207,8 @@ TEST(Document, RoundTripsAndCompresses) {
   EXPECT_EQ(back.id, "x");
   EXPECT_EQ(back.expires_ms, -7);
   EXPECT_EQ(back.part, 3u);
-  for (std::size_t n = 0; n < bytes.size(); ++n) EXPECT_THROW(decode_document(std::string_view(bytes).substr(0, n)), Error);
+  for (std::size_t n = 0; n < bytes.size(); ++n)
+    EXPECT_THROW(decode_document(std::string_view(bytes).substr(0, n)), Error);
 }
 
 }  // namespace

@@ -31,8 +31,6 @@ class StoreCheck {
         meta_(meta) {}
 
   void run(std::optional<Uuid> uuid, std::optional<std::uint64_t> generation);
-  /// The transaction that wrote the free list; see check_metas.
-  std::optional<std::uint64_t> newest_free() const { return walk_.newest_free(); }
 
  private:
   struct Record {
@@ -250,21 +248,6 @@ void StoreCheck::run(std::optional<Uuid> uuid, std::optional<std::uint64_t> gene
   check_collections();
 }
 
-// A transaction number that was damaged downwards makes LMDB take the older page, and the last commit is gone
-// without a trace but one: the page that was passed over leads to a free list of a newer transaction.
-void check_older_meta(const PageFile& file, const MetaPages& metas, DamageReport& report) {
-  const auto& newest = metas.pages[metas.newest];
-  const auto& other = metas.pages[1 - metas.newest];
-  if (!newest || !other || newest->txn == other->txn + 1) return;
-  PageWalk walk(file, *other, [](std::string_view, const std::string&) {});
-  walk.walk_free();
-  if (walk.newest_free() && *walk.newest_free() > newest->txn) {
-    report.add("meta", 0, {},
-               concat("the older meta page, of transaction ", other->txn, ", leads to pages of transaction ",
-                      *walk.newest_free()));
-  }
-}
-
 /// The highest truth.N: what CURRENT would name, were it readable.
 std::optional<std::uint64_t> highest_generation(const std::string& directory) {
   std::optional<std::uint64_t> highest;
@@ -294,7 +277,8 @@ void verify_closed(const std::string& path, std::optional<DirectoryFiles> files,
   StoreCheck check(*file, *metas.pages[metas.newest], context, result);
   check.run(files ? std::optional(files->uuid) : std::nullopt,
             files ? std::optional(files->generation) : std::nullopt);
-  check_older_meta(*file, metas, report);
+  if (const std::string wrong = meta_txn_damage(*file, metas); !wrong.empty())
+    report.add("meta", 0, {}, wrong);
   const MetaPages after = read_meta_pages(*file, path);
   if (after.txns != metas.txns)
     fail(ErrorCode::kBusy, "'", path, "' was written while it was verified; verify the open store");

@@ -129,6 +129,7 @@ class Tree(unittest.TestCase):
         self.assert_found("src/text/x.cpp", '#include "part.hpp"\n', "is not a file under src/")
         self.assert_found("src/text/x.cpp", '#include "../io/part.hpp"\n', "is not a file under src/")
         self.assert_found("src/text/x.cpp", "#include <math.h>\n", "write <cmath>")
+        self.assert_clean("src/simd/x.cpp", "#include <math.h>\n#include <string.h>\n")
         self.assert_found("src/text/x.cpp", "#define H <vector>\n#include H\n", "has to be named", line=2)
         self.assert_found("src/gadgets/x.cpp", "int x;\n", "not in the table")
 

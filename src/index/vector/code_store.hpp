@@ -69,8 +69,12 @@ class CodeStore {
  public:
   CodeStore(Metric metric, std::size_t dimension);
 
+  /// False where this CPU scans full vectors faster than codes: FlatIndex then leaves them alone, so make
+  /// none.
+  static bool useful() { return simd::kernels().fast_codes; }
+
   /// Every row of the source up to the last one appended must have been appended, in ascending order: what is
-  /// missing below CodeView::end_row() is not found by a search. Costs about 1 ns per component.
+  /// missing below CodeView::end_row() is not found by a search. Costs about 2 ns per component.
   void append(std::uint64_t row, const float* vector, float inverse_norm);
   void append(const VectorBlock& block);
 

@@ -13,10 +13,8 @@ namespace {
 
 constexpr std::uint32_t kRowsPerCheck = 1024;
 constexpr std::size_t kFewestRowsPerPart = 4096;
-// A row that is looked up costs about as much as this many that are streamed past (measured in cache-cold
-// memory).
-constexpr std::uint64_t kLookupCost = 6;
-constexpr std::uint64_t kLookupCostInCodes = 20;
+// A row that is looked up costs about as much as streaming past this many bytes, besides its own.
+constexpr std::size_t kLookupBytes = 3000;
 
 // Lets parts on several threads share the caller's order.
 class SerialOrder final : public RowOrder {
@@ -109,7 +107,10 @@ void scan_range(const ExactScorer& scorer, const VectorSource& source, const Row
   std::uint32_t since_check = kRowsPerCheck;
   VectorBlock block;
   for (bool more = cursor->seek(from, block); more && block.first_row < to; more = cursor->next(block)) {
-    if (filter && filter->next(std::max(from, block.first_row)) > block.last_row()) continue;
+    if (filter && filter->next(std::max(from, block.first_row)) > block.last_row()) {
+      if (++since_check > kRowsPerCheck) since_check = kRowsPerCheck, context.check();
+      continue;
+    }
     for (std::uint32_t begin = first_at_least(block, from); begin < block.count;) {
       const std::uint32_t count = std::min(block.count - begin, kRowsPerCheck);
       if ((since_check += count) > kRowsPerCheck) {
@@ -177,13 +178,15 @@ void FlatIndex::search(const VectorQuery& query, Context& context, TopK& out) co
 bool FlatIndex::use_lookup(const VectorQuery& query) const {
   if (!query.filter) return false;
   const std::optional<std::uint64_t> matches = query.filter->count();
-  const std::uint64_t cost = codes_.empty() ? kLookupCost : kLookupCostInCodes;
-  return matches && *matches <= source_.row_count() / cost;
+  const std::size_t row_bytes = dimension() * sizeof(float);
+  const std::size_t streamed = codes_.empty() ? row_bytes : dimension() + 8;
+  return matches && *matches <= source_.row_count() / (1 + (kLookupBytes + row_bytes) / streamed);
 }
 
 // With a large k nearly every row is a candidate, which costs more than one pass over the vectors.
 bool FlatIndex::use_codes(const Search& search, std::size_t k) const {
-  return !codes_.empty() && k <= codes_.row_count() / 32 && RowCodeQuery::usable(search.scorer.query());
+  return !codes_.empty() && CodeStore::useful() && k <= codes_.row_count() / 32 &&
+         RowCodeQuery::usable(search.scorer.query());
 }
 
 void FlatIndex::by_lookup(const Search& search, TopK& out) const {

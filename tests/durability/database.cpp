@@ -1,0 +1,90 @@
+#include "durability/database.hpp"
+
+#include "base/error.hpp"
+
+namespace vecstore::durability {
+namespace {
+
+constexpr const char* kCollection = "documents";
+
+Metadata metadata_of(const Item& item) {
+  return {{"number", item.number}, {"tag", "t" + std::to_string(item.number % 7)}};
+}
+
+Record record_of(const Item& item) {
+  return {.id = item.id, .vector = item.vector, .text = item.text, .metadata = metadata_of(item)};
+}
+
+}  // namespace
+
+Database::Database(const std::string& directory, std::uint64_t map_size, bool create)
+    : database_(VecDatabase::open(directory, {.create = create, .map_size = map_size, .threads = 1})) {}
+
+void Database::apply(const Step& step) {
+  if (step.kind == Step::Kind::kCreate) {
+    database_.get_or_create_collection(kCollection, {.metric = Metric::kEuclidean, .dimension = 4});
+    return;
+  }
+  Collection collection = database_.get_collection(kCollection);
+  const auto& items = step.items;
+  switch (step.kind) {
+    case Step::Kind::kCreate:
+      return;
+    case Step::Kind::kUpsert:
+      collection.upsert(record_of(items.front()));
+      return;
+    case Step::Kind::kErase:
+      collection.erase(items.front().id);
+      return;
+    case Step::Kind::kUpdateMetadata:
+      collection.update_metadata(items.front().id, metadata_of(items.front()));
+      return;
+    case Step::Kind::kBatch: {
+      std::vector<Record> records;
+      for (const Item& item : items) records.push_back(record_of(item));
+      collection.batch_upsert(records);
+      return;
+    }
+    case Step::Kind::kMixed: {
+      std::vector<Operation> operations;
+      for (const Item& item : items) operations.push_back({Operation::Kind::kUpsert, record_of(item)});
+      for (const std::string& id : step.erased)
+        operations.push_back({Operation::Kind::kErase, Record{.id = id}});
+      collection.batch_execute(operations);
+    }
+  }
+}
+
+Content Database::content() const {
+  Content out;
+  if (database_.list_collections().empty()) return out;
+  const Collection collection = database_.get_collection(kCollection);
+  ScrollOptions options{.limit = 1000, .with_vectors = true};
+  for (bool more = true; more;) {
+    ScrollPage page = collection.scroll(options);
+    for (Record& r : page.records) {
+      Item item{r.id, r.vector.dense(), std::move(r.text), r.metadata["number"].as_int()};
+      out[r.id] = r.metadata == metadata_of(item) ? describe(item) : "metadata " + r.metadata.to_json();
+    }
+    options.after = page.next;
+    more = !page.next.empty();
+  }
+  return out;
+}
+
+std::string Database::damages() const {
+  std::string out;
+  for (const Damage& d : database_.verify().damages) out += concat(d.kind, " '", d.id, "' ", d.detail, "; ");
+  if (database_.list_collections().empty()) return out;
+  const Collection collection = database_.get_collection(kCollection);
+  const auto records = content().size();
+  if (collection.count() != records) out += concat("count is ", collection.count(), ", scroll has ", records);
+  return out;
+}
+
+bool Database::finds(const Item& item) const {
+  const Hits hits = database_.get_collection(kCollection).query(item.vector, 1);
+  return hits.size() == 1 && hits[0].id == item.id;
+}
+
+}  // namespace vecstore::durability
