@@ -1,5 +1,5 @@
-// vecstore-bench ingest: durable writes through the public API, in batches and one by one, of records with a vector, a
-// text and metadata. The clock runs inside the calls only, so that making the data costs nothing.
+// vecstore-bench ingest: durable writes through the public API, in batches and one by one, of records with a
+// vector, a text and metadata. The clock runs inside the calls only, so that making the data costs nothing.
 #include <unistd.h>
 
 #include <algorithm>
@@ -19,8 +19,10 @@ namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 
 constexpr const char* kUsage =
-    "usage: vecstore-bench ingest [--n ROWS] [--dim D] [--batch ROWS] [--text BYTES] [--singles ROWS] [--folder DIR]\n"
-    "  --n 100000 --dim 384 --batch 4096 --text 300 --singles 500; DIR is a temporary folder, removed at the end\n";
+    "usage: vecstore-bench ingest [--n ROWS] [--dim D] [--batch ROWS] [--text BYTES] [--singles ROWS] "
+    "[--folder DIR]\n"
+    "  --n 100000 --dim 384 --batch 4096 --text 300 --singles 500; DIR is a temporary folder, removed at the "
+    "end\n";
 constexpr double kMostSeconds = 80;
 
 struct Options {
@@ -33,8 +35,11 @@ struct Options {
 };
 
 bool parse(std::span<const std::string> args, Options& o) {
-  const std::pair<const char*, std::uint64_t*> numbers[] = {
-      {"--n", &o.n}, {"--dim", &o.dim}, {"--batch", &o.batch}, {"--text", &o.text}, {"--singles", &o.singles}};
+  const std::pair<const char*, std::uint64_t*> numbers[] = {{"--n", &o.n},
+                                                            {"--dim", &o.dim},
+                                                            {"--batch", &o.batch},
+                                                            {"--text", &o.text},
+                                                            {"--singles", &o.singles}};
   for (std::size_t i = 0; i + 1 < args.size(); i += 2) {
     const std::string& value = args[i + 1];
     if (args[i] == "--folder") {
@@ -73,13 +78,15 @@ class Data {
       record.text += words_[static_cast<std::size_t>(x * x * static_cast<double>(words_.size()))];
     }
     record.text.resize(options_.text);
-    record.metadata = {{"year", static_cast<std::int64_t>(1950 + random_() % 77)}, {"lang", random_() % 3 == 0 ? "de" : "en"},
+    record.metadata = {{"year", static_cast<std::int64_t>(1950 + random_() % 77)},
+                       {"lang", random_() % 3 == 0 ? "de" : "en"},
                        {"tags", {"seeded", words_[random_() % words_.size()]}}};
     return record;
   }
   /// Bytes of what a record carries: the measure of the file's size.
   static std::uint64_t raw_bytes(const Record& record) {
-    return record.id.size() + record.text.size() + 4 * record.vector.dense().size() + record.metadata.to_json().size();
+    return record.id.size() + record.text.size() + 4 * record.vector.dense().size() +
+           record.metadata.to_json().size();
   }
 
  private:
@@ -102,7 +109,9 @@ std::uint64_t disk_bytes(const fs::path& folder) {
   return bytes;
 }
 
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
 
 void batches(const Options& o, Data& data, Collection& collection, const fs::path& folder) {
   double seconds = 0;
@@ -122,11 +131,15 @@ void batches(const Options& o, Data& data, Collection& collection, const fs::pat
     memory = std::max(memory, private_kilobytes());
   }
   const auto disk = static_cast<double>(disk_bytes(folder));
-  std::printf("{\"benchmark\":\"ingest\",\"part\":\"batches\",\"rows\":%llu,\"dimension\":%llu,\"batch\":%llu,\"seconds\":%.3f,"
-              "\"rows_per_second\":%.0f,\"megabytes_per_second\":%.1f,\"disk_to_raw\":%.3f,\"peak_private_megabytes\":%.1f}\n",
-              static_cast<unsigned long long>(done), static_cast<unsigned long long>(o.dim), static_cast<unsigned long long>(o.batch), seconds,
-              static_cast<double>(done) / seconds, static_cast<double>(raw) / 1e6 / seconds, disk / static_cast<double>(raw),
-              static_cast<double>(memory) / 1024);
+  std::printf(
+      "{\"benchmark\":\"ingest\",\"part\":\"batches\",\"rows\":%llu,\"dimension\":%llu,\"batch\":%llu,"
+      "\"seconds\":%.3f,"
+      "\"rows_per_second\":%.0f,\"megabytes_per_second\":%.1f,\"disk_to_raw\":%.3f,\"peak_private_"
+      "megabytes\":%.1f}\n",
+      static_cast<unsigned long long>(done), static_cast<unsigned long long>(o.dim),
+      static_cast<unsigned long long>(o.batch), seconds, static_cast<double>(done) / seconds,
+      static_cast<double>(raw) / 1e6 / seconds, disk / static_cast<double>(raw),
+      static_cast<double>(memory) / 1024);
 }
 
 void singles(const Options& o, Data& data, Collection& collection) {
@@ -142,9 +155,11 @@ void singles(const Options& o, Data& data, Collection& collection) {
   double sum = 0;
   for (const double time : times) sum += time;
   std::sort(times.begin(), times.end());
-  std::printf("{\"benchmark\":\"ingest\",\"part\":\"single\",\"rows\":%zu,\"seconds\":%.3f,\"rows_per_second\":%.0f,"
-              "\"median_ms\":%.3f,\"p99_ms\":%.3f}\n",
-              times.size(), sum, static_cast<double>(times.size()) / sum, times[times.size() / 2] * 1e3, times[times.size() * 99 / 100] * 1e3);
+  std::printf(
+      "{\"benchmark\":\"ingest\",\"part\":\"single\",\"rows\":%zu,\"seconds\":%.3f,\"rows_per_second\":%.0f,"
+      "\"median_ms\":%.3f,\"p99_ms\":%.3f}\n",
+      times.size(), sum, static_cast<double>(times.size()) / sum, times[times.size() / 2] * 1e3,
+      times[times.size() * 99 / 100] * 1e3);
 }
 
 }  // namespace
@@ -160,7 +175,9 @@ int run_ingest(std::span<const std::string> args) {
     return 2;
   }
   const bool temporary = o.folder.empty();
-  const fs::path folder = temporary ? fs::temp_directory_path() / ("vecstore-bench-" + std::to_string(::getpid())) : fs::path(o.folder);
+  const fs::path folder = temporary
+                              ? fs::temp_directory_path() / ("vecstore-bench-" + std::to_string(::getpid()))
+                              : fs::path(o.folder);
   if (!temporary && fs::exists(folder)) {
     std::fprintf(stderr, "vecstore-bench: %s exists; name a new folder\n", folder.c_str());
     return 2;

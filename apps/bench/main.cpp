@@ -11,11 +11,14 @@ namespace {
 
 constexpr const char* kUsage =
     "usage: vecstore-bench scan|ingest|embed [OPTION VALUE]... [--json]\n\n"
-    "  scan     exact search in memory: kernels, one-pass and two-pass scan (--n --dim --k --rounds --metric)\n"
+    "  scan     exact search in memory: kernels, one-pass and two-pass scan (--n --dim --k --rounds "
+    "--metric)\n"
     "  ingest   durable writes to a new database in a temporary folder (--n --dim --batch --text --folder)\n"
     "  embed    passages per second of the embedding model\n\n"
-    "Without data of yours it makes its own, from a fixed seed, and ends within two minutes. Results are JSON, one\n"
-    "object per line on standard output (--json is accepted and is the only format). NAME --help lists the options.\n"
+    "Without data of yours it makes its own, from a fixed seed, and ends within two minutes. Results are "
+    "JSON, one\n"
+    "object per line on standard output (--json is accepted and is the only format). NAME --help lists the "
+    "options.\n"
     "Exit codes: 0 done, 1 error, 2 wrong usage.\n";
 
 int dispatch(std::vector<std::string> args) {
@@ -35,7 +38,8 @@ int dispatch(std::vector<std::string> args) {
     std::fputs(kUsage, stdout);
     return 0;
   }
-  std::fprintf(stderr, "vecstore-bench: %s; wanted scan, ingest or embed (see vecstore-bench --help)\n", command.c_str());
+  std::fprintf(stderr, "vecstore-bench: %s; wanted scan, ingest or embed (see vecstore-bench --help)\n",
+               command.c_str());
   return 2;
 }
 

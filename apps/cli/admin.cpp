@@ -40,8 +40,10 @@ int collections(const Common& common) {
   for (const std::string& name : db.list_collections()) {
     Metadata entry = describe(db.get_collection(name));
     if (!common.json) {
-      std::string line = name + std::string(name.size() < 20 ? 20 - name.size() : 1, ' ') + grouped(static_cast<std::uint64_t>(entry["count"].as_int())) + " records";
-      if (entry["dimension"].as_int() > 0) line += ", " + entry["metric"].as_string() + " " + std::to_string(entry["dimension"].as_int());
+      std::string line = name + std::string(name.size() < 20 ? 20 - name.size() : 1, ' ') +
+                         grouped(static_cast<std::uint64_t>(entry["count"].as_int())) + " records";
+      if (entry["dimension"].as_int() > 0)
+        line += ", " + entry["metric"].as_string() + " " + std::to_string(entry["dimension"].as_int());
       if (entry["embedder"].is_string()) line += ", " + printable(entry["embedder"].as_string());
       std::puts(line.c_str());
     }
@@ -59,8 +61,10 @@ int create(const Common& common, const CreateOptions& options) {
   request.embedder = load_model(options.model, common);
   VecDatabase db = open_to_write(common, true);
   const Collection collection = db.create_collection(options.name, request);
-  if (common.json) print_json(describe(collection));
-  else std::puts(("collection " + options.name + " created").c_str());
+  if (common.json)
+    print_json(describe(collection));
+  else
+    std::puts(("collection " + options.name + " created").c_str());
   db.close();
   return kExitOk;
 }
@@ -70,40 +74,51 @@ int drop(const Common& common, const std::string& name) {
   const std::uint64_t count = db.get_collection(name).count();
   db.delete_collection(name);
   db.close();
-  if (common.json) print_json({{"dropped", name}, {"count", count}});
-  else std::puts(("collection " + name + " dropped, " + grouped(count) + " records").c_str());
+  if (common.json)
+    print_json({{"dropped", name}, {"count", count}});
+  else
+    std::puts(("collection " + name + " dropped, " + grouped(count) + " records").c_str());
   return kExitOk;
 }
 
 int stats(const Common& common) {
   const VecDatabase db = open_to_read(common);
   const DatabaseStats all = db.stats();
-  Metadata out = {{"collections", all.collections}, {"records", all.records},   {"file_bytes", all.file_bytes},
-                  {"free_bytes", all.free_bytes},   {"sequence", all.sequence}, {"generation", all.generation}};
+  Metadata out = {{"collections", all.collections}, {"records", all.records},
+                  {"file_bytes", all.file_bytes},   {"free_bytes", all.free_bytes},
+                  {"sequence", all.sequence},       {"generation", all.generation}};
   Metadata::Array each;
   for (const std::string& name : db.list_collections()) {
     if (!common.collection.empty() && name != common.collection) continue;
     const CollectionStats one = db.get_collection(name).stats();
-    Metadata entry = {{"name", name}, {"count", one.count}, {"stored_rows", one.stored_rows}, {"live_bytes", one.live_bytes}, {"sequence", one.sequence}};
+    Metadata entry = {{"name", name},
+                      {"count", one.count},
+                      {"stored_rows", one.stored_rows},
+                      {"live_bytes", one.live_bytes},
+                      {"sequence", one.sequence}};
     // All 64 bits, which a JSON number does not promise.
     char digest[17];
     std::snprintf(digest, sizeof digest, "%016llx", static_cast<unsigned long long>(one.digest));
     entry["digest"] = Metadata(static_cast<const char*>(digest));
     each.push_back(std::move(entry));
   }
-  if (!common.collection.empty() && each.empty()) fail(ErrorCode::kNotFound, "no collection ", common.collection);
+  if (!common.collection.empty() && each.empty())
+    fail(ErrorCode::kNotFound, "no collection ", common.collection);
   if (common.json) {
     out["each"] = Metadata(std::move(each));
     print_json(out);
     return kExitOk;
   }
-  std::string text = grouped(all.records) + " records in " + grouped(all.collections) + (all.collections == 1 ? " collection" : " collections") + "\n";
-  text += "file        " + bytes_text(all.file_bytes) + ", of which " + bytes_text(all.free_bytes) + " are free for new writes\n";
+  std::string text = grouped(all.records) + " records in " + grouped(all.collections) +
+                     (all.collections == 1 ? " collection" : " collections") + "\n";
+  text += "file        " + bytes_text(all.file_bytes) + ", of which " + bytes_text(all.free_bytes) +
+          " are free for new writes\n";
   text += "sequence    " + grouped(all.sequence) + "\ngeneration  " + grouped(all.generation) + "\n";
   for (const Metadata& entry : each) {
-    text += entry["name"].as_string() + ": " + grouped(static_cast<std::uint64_t>(entry["count"].as_int())) + " records, " +
-            bytes_text(static_cast<std::uint64_t>(entry["live_bytes"].as_int())) + " of data, " +
-            grouped(static_cast<std::uint64_t>(entry["stored_rows"].as_int())) + " rows stored, digest " + entry["digest"].as_string() + "\n";
+    text += entry["name"].as_string() + ": " + grouped(static_cast<std::uint64_t>(entry["count"].as_int())) +
+            " records, " + bytes_text(static_cast<std::uint64_t>(entry["live_bytes"].as_int())) +
+            " of data, " + grouped(static_cast<std::uint64_t>(entry["stored_rows"].as_int())) +
+            " rows stored, digest " + entry["digest"].as_string() + "\n";
   }
   std::fputs(text.c_str(), stdout);
   return kExitOk;
@@ -121,7 +136,10 @@ int verify(const Common& common) {
   if (common.json) {
     Metadata::Array damages;
     for (const Damage& damage : report.damages) {
-      damages.push_back(Metadata{{"kind", damage.kind}, {"collection", damage.collection}, {"id", damage.id}, {"detail", damage.detail}});
+      damages.push_back(Metadata{{"kind", damage.kind},
+                                 {"collection", damage.collection},
+                                 {"id", damage.id},
+                                 {"detail", damage.detail}});
     }
     Metadata out = {{"ok", report.ok()}, {"records", report.records}, {"pages", report.pages}};
     out["damages"] = Metadata(std::move(damages));
@@ -133,7 +151,8 @@ int verify(const Common& common) {
       if (!damage.id.empty()) line += " record " + damage.id;
       std::puts(printable(line + " " + damage.detail).c_str());
     }
-    const std::string summary = grouped(report.records) + " records and " + grouped(report.pages) + " pages read: ";
+    const std::string summary =
+        grouped(report.records) + " records and " + grouped(report.pages) + " pages read: ";
     std::puts((summary + (report.ok() ? "no damage" : grouped(report.damages.size()) + " damages")).c_str());
   }
   return report.ok() ? kExitOk : kExitDamage;
@@ -147,7 +166,8 @@ int extract_file(const Common& common, const std::string& path) {
   }
   Metadata::Array headings;
   for (const Heading& heading : document.headings) {
-    headings.push_back(Metadata{{"offset", heading.offset}, {"level", heading.level}, {"text", heading.text}});
+    headings.push_back(
+        Metadata{{"offset", heading.offset}, {"level", heading.level}, {"text", heading.text}});
   }
   Metadata out = {{"file", path}, {"kind", to_string(document.kind)}, {"title", document.title}};
   out["headings"] = Metadata(std::move(headings));

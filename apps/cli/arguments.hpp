@@ -21,8 +21,8 @@ struct CommandLine {
 /// Declares all commands; `line` has to live as long as the app.
 std::unique_ptr<CLI::App> make_app(CommandLine& line);
 
-/// A script that completes commands, options and their values, made from the declarations. UsageError for a shell
-/// other than bash and zsh.
+/// A script that completes commands, options and their values, made from the declarations. UsageError for a
+/// shell other than bash and zsh.
 std::string completion_script(const CLI::App& app, const std::string& shell);
 
 }  // namespace vecstore::cli

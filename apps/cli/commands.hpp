@@ -1,4 +1,5 @@
-// The commands: what each takes, and the function that does it. arguments.cpp fills the structs from the command line.
+// The commands: what each takes, and the function that does it. arguments.cpp fills the structs from the
+// command line.
 #pragma once
 #include <cstdint>
 #include <iosfwd>
@@ -33,14 +34,14 @@ struct Common {
 };
 
 struct ModelOptions {
-  std::string embedder;              ///< Name, path, "none", or empty for the default.
+  std::string embedder;  ///< Name, path, "none", or empty for the default.
   std::optional<std::string> precision;
 };
 
 struct IngestOptions {
   std::vector<std::string> paths;
   std::string vectors;
-  std::string splitter;              ///< "auto" for documents, "none" for rows, unless given.
+  std::string splitter;  ///< "auto" for documents, "none" for rows, unless given.
   std::optional<std::size_t> chunk_size;
   std::optional<std::size_t> overlap;
   ModelOptions model;
@@ -88,7 +89,7 @@ struct GetCommandOptions {
 struct ScrollCommandOptions {
   std::string where;
   std::string after;
-  std::uint64_t limit = 100;         ///< 0 = all.
+  std::uint64_t limit = 100;  ///< 0 = all.
   bool vectors = false;
 };
 

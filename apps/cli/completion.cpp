@@ -7,8 +7,8 @@ namespace vecstore::cli {
 namespace {
 
 struct Entry {
-  std::string options;                                          ///< "--json --help ..."
-  std::vector<std::pair<std::string, std::string>> choices;     ///< "--mode" -> "dense text hybrid".
+  std::string options;                                       ///< "--json --help ..."
+  std::vector<std::pair<std::string, std::string>> choices;  ///< "--mode" -> "dense text hybrid".
 };
 
 /// "TEXT:{dense,text,hybrid}" -> "dense text hybrid"; empty for other types.
@@ -27,10 +27,12 @@ Entry entry_of(const CLI::App& app) {
   for (const CLI::Option* option : app.get_options()) {
     for (const std::string& name : option->get_lnames()) {
       entry.options += (entry.options.empty() ? "--" : " --") + name;
-      if (const std::string choices = choices_of(*option); !choices.empty()) entry.choices.emplace_back("--" + name, choices);
+      if (const std::string choices = choices_of(*option); !choices.empty())
+        entry.choices.emplace_back("--" + name, choices);
     }
     for (const std::string& name : option->get_snames()) {
-      if (const std::string choices = choices_of(*option); !choices.empty()) entry.choices.emplace_back("-" + name, choices);
+      if (const std::string choices = choices_of(*option); !choices.empty())
+        entry.choices.emplace_back("-" + name, choices);
     }
   }
   return entry;
@@ -61,7 +63,8 @@ constexpr Shell kZsh = {
     "    case ${words[i]} in -*) ;; *) command=${words[i]}; break ;; esac\n"
     "  done\n",
     "compadd -- ", "", "_files",
-    "}\nif [[ $zsh_eval_context[-1] == loadautofunc ]]; then _vecstore \"$@\"; else compdef _vecstore vecstore; fi\n"};
+    "}\nif [[ $zsh_eval_context[-1] == loadautofunc ]]; then _vecstore \"$@\"; else compdef _vecstore "
+    "vecstore; fi\n"};
 
 }  // namespace
 
@@ -74,16 +77,20 @@ std::string completion_script(const CLI::App& app, const std::string& name) {
     const Entry entry = entry_of(*command);
     names += (names.empty() ? "" : " ") + command->get_name();
     for (const auto& [option, choices] : entry.choices) {
-      values += "    " + command->get_name() + ":" + option + ") " + shell.offer_begin + choices + shell.offer_end + "; return ;;\n";
+      values += "    " + command->get_name() + ":" + option + ") " + shell.offer_begin + choices +
+                shell.offer_end + "; return ;;\n";
     }
-    commands += "    " + command->get_name() + ") if [[ $cur == -* ]]; then " + shell.offer_begin + entry.options + " --json" +
-                shell.offer_end + "; else ";
-    commands += command->get_name() == "completion" ? std::string(shell.offer_begin) + "bash zsh" + shell.offer_end : std::string(shell.files);
+    commands += "    " + command->get_name() + ") if [[ $cur == -* ]]; then " + shell.offer_begin +
+                entry.options + " --json" + shell.offer_end + "; else ";
+    commands += command->get_name() == "completion"
+                    ? std::string(shell.offer_begin) + "bash zsh" + shell.offer_end
+                    : std::string(shell.files);
     commands += "; fi ;;\n";
   }
   std::string script = shell.begin;
   script += "  case $command:$prev in\n" + values + "  esac\n";
-  script += "  case $command in\n    '') " + std::string(shell.offer_begin) + names + " " + global + shell.offer_end + " ;;\n" + commands + "  esac\n";
+  script += "  case $command in\n    '') " + std::string(shell.offer_begin) + names + " " + global +
+            shell.offer_end + " ;;\n" + commands + "  esac\n";
   return script + shell.end;
 }
 

@@ -19,16 +19,19 @@ constexpr std::size_t kMostBytes = std::size_t{64} << 20;
 
 constexpr std::string_view kHtmlNames[] = {".html", ".htm", ".xhtml"};
 constexpr std::string_view kMarkdownNames[] = {".md", ".markdown", ".mdown", ".mkd"};
-constexpr std::string_view kTextNames[] = {".txt", ".text", ".rst", ".adoc", ".asciidoc", ".org", ".tex", ".log", ".csv", ".tsv"};
+constexpr std::string_view kTextNames[] = {".txt", ".text", ".rst", ".adoc", ".asciidoc",
+                                           ".org", ".tex",  ".log", ".csv",  ".tsv"};
 constexpr std::string_view kSourceNames[] = {
-    ".c",     ".h",   ".cc",  ".cpp",  ".cxx",   ".hh",     ".hpp",   ".hxx",  ".ipp", ".m",   ".mm",   ".py",
-    ".pyi",   ".rs",  ".go",  ".java", ".kt",    ".kts",    ".scala", ".swift", ".js", ".mjs", ".cjs",  ".jsx",
-    ".ts",    ".tsx", ".rb",  ".php",  ".pl",    ".pm",     ".lua",   ".sh",   ".bash", ".zsh", ".fish", ".sql",
-    ".r",     ".jl",  ".hs",  ".ml",   ".mli",   ".ex",     ".exs",   ".erl",  ".clj", ".el",  ".lisp", ".scm",
-    ".cs",    ".fs",  ".vb",  ".d",    ".zig",   ".nim",    ".dart",  ".vue",  ".css", ".scss", ".cmake", ".mk",
-    ".proto", ".thrift", ".toml", ".yaml", ".yml", ".ini",  ".cfg",   ".conf", ".tf",  ".nix", ".s",    ".asm"};
-constexpr std::string_view kBareTextNames[] = {"readme", "license", "copying", "authors", "changelog", "changes", "news",
-                                               "install", "notice", "todo", "contributing"};
+    ".c",   ".h",    ".cc",   ".cpp",   ".cxx",  ".hh",    ".hpp",    ".hxx",   ".ipp",   ".m",   ".mm",
+    ".py",  ".pyi",  ".rs",   ".go",    ".java", ".kt",    ".kts",    ".scala", ".swift", ".js",  ".mjs",
+    ".cjs", ".jsx",  ".ts",   ".tsx",   ".rb",   ".php",   ".pl",     ".pm",    ".lua",   ".sh",  ".bash",
+    ".zsh", ".fish", ".sql",  ".r",     ".jl",   ".hs",    ".ml",     ".mli",   ".ex",    ".exs", ".erl",
+    ".clj", ".el",   ".lisp", ".scm",   ".cs",   ".fs",    ".vb",     ".d",     ".zig",   ".nim", ".dart",
+    ".vue", ".css",  ".scss", ".cmake", ".mk",   ".proto", ".thrift", ".toml",  ".yaml",  ".yml", ".ini",
+    ".cfg", ".conf", ".tf",   ".nix",   ".s",    ".asm"};
+constexpr std::string_view kBareTextNames[] = {"readme",    "license", "copying",     "authors",
+                                               "changelog", "changes", "news",        "install",
+                                               "notice",    "todo",    "contributing"};
 constexpr std::string_view kBareSourceNames[] = {"makefile", "dockerfile", "cmakelists.txt", "gnumakefile"};
 
 template <std::size_t N>
@@ -88,7 +91,8 @@ std::string read_file(const std::string& path, std::size_t limit) {
   std::array<char, 65536> block;
   while (in.read(block.data(), block.size()) || in.gcount() > 0) {
     bytes.append(block.data(), static_cast<std::size_t>(in.gcount()));
-    if (bytes.size() > limit) fail(ErrorCode::kTooLarge, path, ": larger than the limit of ", limit, " bytes");
+    if (bytes.size() > limit)
+      fail(ErrorCode::kTooLarge, path, ": larger than the limit of ", limit, " bytes");
   }
   if (in.bad()) fail(ErrorCode::kIo, path, ": could not be read");
   return bytes;
@@ -99,7 +103,8 @@ Document extract(DocumentKind kind, std::string_view bytes) {
   if (bytes.starts_with(kByteOrderMark)) bytes.remove_prefix(kByteOrderMark.size());
   if (kind == DocumentKind::kHtml) return extract_html(bytes);
   if (!valid_utf8(bytes)) invalid("not UTF-8 text (line ", first_bad_line(bytes), ")");
-  if (const std::size_t nul = bytes.find('\0'); nul != std::string_view::npos) invalid("not a text: byte ", nul, " is 0");
+  if (const std::size_t nul = bytes.find('\0'); nul != std::string_view::npos)
+    invalid("not a text: byte ", nul, " is 0");
   if (kind == DocumentKind::kMarkdown) return extract_markdown(bytes);
   Document document;
   document.kind = kind;
@@ -141,7 +146,8 @@ Metadata chunk_metadata(const Document& document, std::size_t begin, std::size_t
   if (first == std::string::npos || first >= end) first = begin;
   Metadata metadata;
   if (!document.title.empty()) metadata["title"] = Metadata(shortened(document.title, 200));
-  if (std::string path = heading_path(document, first); !path.empty()) metadata["heading"] = Metadata(std::move(path));
+  if (std::string path = heading_path(document, first); !path.empty())
+    metadata["heading"] = Metadata(std::move(path));
   return metadata;
 }
 

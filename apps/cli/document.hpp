@@ -27,9 +27,9 @@ struct Document {
   std::vector<Heading> headings;  ///< In the order of their offsets.
 };
 
-/// HTML to text: what a reader sees, in blocks, with Markdown's marks for headings, lists and code. Scripts, styles,
-/// navigation and hidden elements are left out. Damaged HTML is repaired as browsers do; the only refusal is nesting deeper
-/// than 1,000 elements (kInvalidArgument).
+/// HTML to text: what a reader sees, in blocks, with Markdown's marks for headings, lists and code. Scripts,
+/// styles, navigation and hidden elements are left out. Damaged HTML is repaired as browsers do; the only
+/// refusal is nesting deeper than 1,000 elements (kInvalidArgument).
 Document extract_html(std::string_view html);
 /// The text is the file itself; headings are ATX and setext, outside of fenced code.
 Document extract_markdown(std::string_view markdown);
@@ -38,7 +38,8 @@ Document extract(DocumentKind kind, std::string_view bytes);
 
 /// The kind by the file's name; false when the name belongs to no kind of document.
 bool kind_of(std::string_view path, DocumentKind& kind);
-/// Reads and extracts a file. kNotFound, kIo, kTooLarge (above 64 MiB), kInvalidArgument; messages name the file.
+/// Reads and extracts a file. kNotFound, kIo, kTooLarge (above 64 MiB), kInvalidArgument; messages name the
+/// file.
 Document read_document(const std::string& path);
 std::string read_file(const std::string& path, std::size_t limit);
 
@@ -47,8 +48,8 @@ std::string heading_path(const Document& document, std::size_t byte);
 /// {"title": ..., "heading": ...} of the chunk [begin, end), without what is empty.
 Metadata chunk_metadata(const Document& document, std::size_t begin, std::size_t end);
 
-/// The files to ingest: a folder gives its documents in the order of their names (hidden files, links and files of
-/// other kinds are left out and counted), a file gives itself. kNotFound.
+/// The files to ingest: a folder gives its documents in the order of their names (hidden files, links and
+/// files of other kinds are left out and counted), a file gives itself. kNotFound.
 struct FileList {
   std::vector<std::string> files;
   std::size_t ignored = 0;

@@ -17,7 +17,9 @@ namespace fs = std::filesystem;
 
 class Folder {
  public:
-  Folder() : path_(fs::temp_directory_path() / ("vecstore-cli-" + std::to_string(::getpid()) + "-" + std::to_string(count_++))) {
+  Folder()
+      : path_(fs::temp_directory_path() /
+              ("vecstore-cli-" + std::to_string(::getpid()) + "-" + std::to_string(count_++))) {
     fs::create_directories(path_);
   }
   ~Folder() { fs::remove_all(path_); }
@@ -36,12 +38,14 @@ class Folder {
 
 TEST(Markdown, Headings) {
   const Document document = extract_markdown(
-      "---\ntitle: x\n---\n# One #\ntext\n\nTwo\n===\n```sh\n# no heading\n```\n   ### Three ##\n    # code\n#no\n- item\n---\nFour\n---\n~~~\n# open");
+      "---\ntitle: x\n---\n# One #\ntext\n\nTwo\n===\n```sh\n# no heading\n```\n   ### Three ##\n    # "
+      "code\n#no\n- item\n---\nFour\n---\n~~~\n# open");
   std::vector<std::string> found;
   for (const Heading& heading : document.headings) {
     found.push_back(std::to_string(heading.level) + heading.text);
     EXPECT_TRUE(heading.offset == 0 || document.text[heading.offset - 1] == '\n');
-    EXPECT_EQ(document.text.find(heading.text, heading.offset) < document.text.find('\n', heading.offset), true);
+    EXPECT_EQ(document.text.find(heading.text, heading.offset) < document.text.find('\n', heading.offset),
+              true);
   }
   EXPECT_EQ(found, (std::vector<std::string>{"1One", "1Two", "3Three", "2Four"}));
   EXPECT_EQ(document.title, "One");
@@ -57,7 +61,11 @@ TEST(Markdown, WindowsLineEnds) {
 }
 
 TEST(Document, Extract) {
-  EXPECT_EQ(extract(DocumentKind::kText, "\xEF\xBB\xBF" "a\r\nb").text, "a\r\nb");
+  EXPECT_EQ(extract(DocumentKind::kText,
+                    "\xEF\xBB\xBF"
+                    "a\r\nb")
+                .text,
+            "a\r\nb");
   EXPECT_THROW(extract(DocumentKind::kText, std::string_view("a\0b", 3)), Error);
   try {
     extract(DocumentKind::kMarkdown, "fine\nbad \xff\n");
@@ -79,7 +87,8 @@ TEST(Document, FilesOfAFolder) {
   fs::create_symlink(folder.path() + "/b.md", folder.path() + "/link.md");
   const FileList list = list_files({folder.path() + "/./"});
   const auto at = [&](const char* name) { return (fs::path(folder.path()) / name).generic_string(); };
-  EXPECT_EQ(list.files, (std::vector<std::string>{at("README"), at("a/Makefile"), at("a/z.html"), at("b.md")}));
+  EXPECT_EQ(list.files,
+            (std::vector<std::string>{at("README"), at("a/Makefile"), at("a/z.html"), at("b.md")}));
   EXPECT_EQ(list.ignored, 3u);
   EXPECT_EQ(list_files({folder.path() + "/image.png"}).files.size(), 1u);
   try {
@@ -91,8 +100,8 @@ TEST(Document, FilesOfAFolder) {
 }
 
 TEST(Document, ChunksAreBytesOfTheText) {
-  const Document document = extract_html("<title>T</title><h1>Größe</h1><p>" + std::string(500, 'x') + "</p><h2>Zwei</h2><p>änderung " +
-                                         std::string(300, 'y') + "</p>");
+  const Document document = extract_html("<title>T</title><h1>Größe</h1><p>" + std::string(500, 'x') +
+                                         "</p><h2>Zwei</h2><p>änderung " + std::string(300, 'y') + "</p>");
   IngestOptions options;
   options.chunk_size = 120;
   options.overlap = 0;

@@ -1,5 +1,5 @@
-// HTML to text with libgumbo. The tree may be as deep as a hostile file likes, so nothing here recurses, and the
-// tree is freed through its allocator instead of gumbo_destroy_output, which does.
+// HTML to text with libgumbo. The tree may be as deep as a hostile file likes, so nothing here recurses, and
+// the tree is freed through its allocator instead of gumbo_destroy_output, which does.
 #include <gumbo.h>
 
 #include <algorithm>
@@ -52,8 +52,8 @@ class Blocks {
   Link head_;
 };
 
-/// Builds the text. Breaks, spaces and prefixes are only noted until the next visible character, so that empty
-/// elements leave no trace and no line ends in a space.
+/// Builds the text. Breaks, spaces and prefixes are only noted until the next visible character, so that
+/// empty elements leave no trace and no line ends in a space.
 class Writer {
  public:
   /// At least `lines` newlines before the next text: 1 = a new line, 2 = a new paragraph.
@@ -121,16 +121,20 @@ class Writer {
     text(" |");
     space_ = true;
   }
-  std::string_view from(std::size_t offset) const { return std::string_view(out_).substr(std::min(offset, out_.size())); }
+  std::string_view from(std::size_t offset) const {
+    return std::string_view(out_).substr(std::min(offset, out_.size()));
+  }
 
   std::string finish() {
-    while (!out_.empty() && (out_.back() == ' ' || out_.back() == '\t' || out_.back() == '\n')) out_.pop_back();
+    while (!out_.empty() && (out_.back() == ' ' || out_.back() == '\t' || out_.back() == '\n'))
+      out_.pop_back();
     if (!out_.empty()) out_ += '\n';
     return std::move(out_);
   }
 
  private:
-  static constexpr int kMostIndent = 16;  // depth costs a file nothing, so it must not cost the text its square
+  static constexpr int kMostIndent =
+      16;  // depth costs a file nothing, so it must not cost the text its square
 
   static std::size_t whitespace(std::string_view s, std::size_t i) {
     const auto c = static_cast<unsigned char>(s[i]);
@@ -179,36 +183,102 @@ class Writer {
   bool tight_ = false;
 };
 
-enum class Style { kInline, kSkip, kTitle, kBlock, kParagraph, kHeading, kList, kItem, kTerm, kDefinition, kPre, kBreak, kRow, kCell };
+enum class Style {
+  kInline,
+  kSkip,
+  kTitle,
+  kBlock,
+  kParagraph,
+  kHeading,
+  kList,
+  kItem,
+  kTerm,
+  kDefinition,
+  kPre,
+  kBreak,
+  kRow,
+  kCell
+};
 
 Style style_of(GumboTag tag) {
   switch (tag) {
-    case GUMBO_TAG_SCRIPT: case GUMBO_TAG_STYLE: case GUMBO_TAG_NAV: case GUMBO_TAG_NOSCRIPT: case GUMBO_TAG_TEMPLATE:
-    case GUMBO_TAG_SVG: case GUMBO_TAG_IFRAME: case GUMBO_TAG_OBJECT: case GUMBO_TAG_CANVAS: case GUMBO_TAG_AUDIO:
-    case GUMBO_TAG_VIDEO: case GUMBO_TAG_SELECT: case GUMBO_TAG_TEXTAREA: case GUMBO_TAG_BUTTON: case GUMBO_TAG_NOFRAMES:
-    case GUMBO_TAG_DATALIST: case GUMBO_TAG_APPLET:
+    case GUMBO_TAG_SCRIPT:
+    case GUMBO_TAG_STYLE:
+    case GUMBO_TAG_NAV:
+    case GUMBO_TAG_NOSCRIPT:
+    case GUMBO_TAG_TEMPLATE:
+    case GUMBO_TAG_SVG:
+    case GUMBO_TAG_IFRAME:
+    case GUMBO_TAG_OBJECT:
+    case GUMBO_TAG_CANVAS:
+    case GUMBO_TAG_AUDIO:
+    case GUMBO_TAG_VIDEO:
+    case GUMBO_TAG_SELECT:
+    case GUMBO_TAG_TEXTAREA:
+    case GUMBO_TAG_BUTTON:
+    case GUMBO_TAG_NOFRAMES:
+    case GUMBO_TAG_DATALIST:
+    case GUMBO_TAG_APPLET:
       return Style::kSkip;
     case GUMBO_TAG_TITLE:
       return Style::kTitle;
-    case GUMBO_TAG_P: case GUMBO_TAG_BLOCKQUOTE: case GUMBO_TAG_TABLE: case GUMBO_TAG_FIGURE: case GUMBO_TAG_HR:
-    case GUMBO_TAG_ARTICLE: case GUMBO_TAG_SECTION: case GUMBO_TAG_ASIDE: case GUMBO_TAG_HEADER: case GUMBO_TAG_FOOTER:
-    case GUMBO_TAG_MAIN: case GUMBO_TAG_FORM: case GUMBO_TAG_FIELDSET: case GUMBO_TAG_DETAILS:
+    case GUMBO_TAG_P:
+    case GUMBO_TAG_BLOCKQUOTE:
+    case GUMBO_TAG_TABLE:
+    case GUMBO_TAG_FIGURE:
+    case GUMBO_TAG_HR:
+    case GUMBO_TAG_ARTICLE:
+    case GUMBO_TAG_SECTION:
+    case GUMBO_TAG_ASIDE:
+    case GUMBO_TAG_HEADER:
+    case GUMBO_TAG_FOOTER:
+    case GUMBO_TAG_MAIN:
+    case GUMBO_TAG_FORM:
+    case GUMBO_TAG_FIELDSET:
+    case GUMBO_TAG_DETAILS:
       return Style::kParagraph;
-    case GUMBO_TAG_DIV: case GUMBO_TAG_ADDRESS: case GUMBO_TAG_CAPTION: case GUMBO_TAG_FIGCAPTION: case GUMBO_TAG_CENTER:
-    case GUMBO_TAG_LEGEND: case GUMBO_TAG_SUMMARY: case GUMBO_TAG_BODY: case GUMBO_TAG_HGROUP:
+    case GUMBO_TAG_DIV:
+    case GUMBO_TAG_ADDRESS:
+    case GUMBO_TAG_CAPTION:
+    case GUMBO_TAG_FIGCAPTION:
+    case GUMBO_TAG_CENTER:
+    case GUMBO_TAG_LEGEND:
+    case GUMBO_TAG_SUMMARY:
+    case GUMBO_TAG_BODY:
+    case GUMBO_TAG_HGROUP:
       return Style::kBlock;
-    case GUMBO_TAG_H1: case GUMBO_TAG_H2: case GUMBO_TAG_H3: case GUMBO_TAG_H4: case GUMBO_TAG_H5: case GUMBO_TAG_H6:
+    case GUMBO_TAG_H1:
+    case GUMBO_TAG_H2:
+    case GUMBO_TAG_H3:
+    case GUMBO_TAG_H4:
+    case GUMBO_TAG_H5:
+    case GUMBO_TAG_H6:
       return Style::kHeading;
-    case GUMBO_TAG_UL: case GUMBO_TAG_OL: case GUMBO_TAG_DL: case GUMBO_TAG_MENU: case GUMBO_TAG_DIR:
+    case GUMBO_TAG_UL:
+    case GUMBO_TAG_OL:
+    case GUMBO_TAG_DL:
+    case GUMBO_TAG_MENU:
+    case GUMBO_TAG_DIR:
       return Style::kList;
-    case GUMBO_TAG_LI: return Style::kItem;
-    case GUMBO_TAG_DT: return Style::kTerm;
-    case GUMBO_TAG_DD: return Style::kDefinition;
-    case GUMBO_TAG_PRE: case GUMBO_TAG_LISTING: case GUMBO_TAG_XMP: return Style::kPre;
-    case GUMBO_TAG_BR: return Style::kBreak;
-    case GUMBO_TAG_TR: return Style::kRow;
-    case GUMBO_TAG_TD: case GUMBO_TAG_TH: return Style::kCell;
-    default: return Style::kInline;
+    case GUMBO_TAG_LI:
+      return Style::kItem;
+    case GUMBO_TAG_DT:
+      return Style::kTerm;
+    case GUMBO_TAG_DD:
+      return Style::kDefinition;
+    case GUMBO_TAG_PRE:
+    case GUMBO_TAG_LISTING:
+    case GUMBO_TAG_XMP:
+      return Style::kPre;
+    case GUMBO_TAG_BR:
+      return Style::kBreak;
+    case GUMBO_TAG_TR:
+      return Style::kRow;
+    case GUMBO_TAG_TD:
+    case GUMBO_TAG_TH:
+      return Style::kCell;
+    default:
+      return Style::kInline;
   }
 }
 
@@ -259,9 +329,13 @@ class Extractor {
 
   void push(const GumboNode* node) {
     switch (node->type) {
-      case GUMBO_NODE_TEXT: case GUMBO_NODE_WHITESPACE: case GUMBO_NODE_CDATA:
-        if (pre_depth_ > 0) writer_.verbatim(node->v.text.text);
-        else writer_.text(node->v.text.text);
+      case GUMBO_NODE_TEXT:
+      case GUMBO_NODE_WHITESPACE:
+      case GUMBO_NODE_CDATA:
+        if (pre_depth_ > 0)
+          writer_.verbatim(node->v.text.text);
+        else
+          writer_.text(node->v.text.text);
         return;
       case GUMBO_NODE_DOCUMENT:
         stack_.push_back({node});
@@ -285,7 +359,8 @@ class Extractor {
     Writer title;
     for (unsigned i = 0; i < element.children.length; ++i) {
       const auto* child = static_cast<const GumboNode*>(element.children.data[i]);
-      if (child->type == GUMBO_NODE_TEXT || child->type == GUMBO_NODE_WHITESPACE) title.text(child->v.text.text);
+      if (child->type == GUMBO_NODE_TEXT || child->type == GUMBO_NODE_WHITESPACE)
+        title.text(child->v.text.text);
     }
     std::string text = title.finish();
     if (!text.empty()) text.pop_back();
@@ -294,7 +369,8 @@ class Extractor {
 
   void enter(const GumboElement& element, Style style) {
     switch (style) {
-      case Style::kBlock: case Style::kRow:
+      case Style::kBlock:
+      case Style::kRow:
         writer_.line_break(1);
         break;
       case Style::kParagraph:
@@ -331,21 +407,27 @@ class Extractor {
         if (pre_depth_++ == 0) writer_.begin_verbatim();
         break;
       case Style::kBreak:
-        if (pre_depth_ > 0) writer_.verbatim("\n");
-        else writer_.line_break(1);
+        if (pre_depth_ > 0)
+          writer_.verbatim("\n");
+        else
+          writer_.line_break(1);
         break;
       case Style::kCell:
         writer_.cell_separator(row_begin());
         writer_.tight(true);
         break;
-      case Style::kInline: case Style::kSkip: case Style::kTitle:
+      case Style::kInline:
+      case Style::kSkip:
+      case Style::kTitle:
         break;
     }
   }
 
   void leave(const Frame& frame) {
     switch (frame.style) {
-      case Style::kBlock: case Style::kRow: case Style::kTerm:
+      case Style::kBlock:
+      case Style::kRow:
+      case Style::kTerm:
         writer_.line_break(1);
         break;
       case Style::kParagraph:
@@ -377,7 +459,10 @@ class Extractor {
       case Style::kCell:
         writer_.tight(false);
         break;
-      case Style::kInline: case Style::kSkip: case Style::kTitle: case Style::kBreak:
+      case Style::kInline:
+      case Style::kSkip:
+      case Style::kTitle:
+      case Style::kBreak:
         break;
     }
   }
@@ -388,7 +473,9 @@ class Extractor {
     const std::size_t offset = writer_.prefix_offset();
     std::string_view line = writer_.from(offset);
     const std::size_t mark = line.find(std::string(static_cast<std::size_t>(level), '#') + " ");
-    if (mark == std::string_view::npos || (!document_.headings.empty() && document_.headings.back().offset >= offset)) return;
+    if (mark == std::string_view::npos ||
+        (!document_.headings.empty() && document_.headings.back().offset >= offset))
+      return;
     std::string text(line.substr(mark + static_cast<std::size_t>(level) + 1));
     std::replace(text.begin(), text.end(), '\n', ' ');
     if (text.find_first_not_of(" \t") == std::string::npos) return;
@@ -408,12 +495,13 @@ class Extractor {
   int pre_depth_ = 0;
 };
 
-/// How deep the elements may lie in each other: tags that are opened and not closed, without those that the parser
-/// closes by itself (a <p> ends at the next one) and those that have no content.
+/// How deep the elements may lie in each other: tags that are opened and not closed, without those that the
+/// parser closes by itself (a <p> ends at the next one) and those that have no content.
 std::size_t nesting(std::string_view html) {
-  constexpr std::string_view kNotCounted[] = {"p", "li", "dt", "dd", "tr", "td", "th", "option", "thead", "tbody", "tfoot", "colgroup",
-                                              "br", "hr", "img", "input", "link", "meta", "area", "base", "col", "embed", "param",
-                                              "source", "track", "wbr", "html", "head", "body", "rt", "rp"};
+  constexpr std::string_view kNotCounted[] = {
+      "p",        "li",     "dt",    "dd",  "tr",    "td",   "th",   "option", "thead", "tbody", "tfoot",
+      "colgroup", "br",     "hr",    "img", "input", "link", "meta", "area",   "base",  "col",   "embed",
+      "param",    "source", "track", "wbr", "html",  "head", "body", "rt",     "rp"};
   std::size_t depth = 0, most = 0;
   for (std::size_t at = html.find('<'); at != std::string_view::npos; at = html.find('<', at)) {
     if (html.substr(at, 4) == "<!--") {
@@ -428,9 +516,13 @@ std::size_t nesting(std::string_view html) {
       if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9' && !name.empty()))) break;
       name += c;
     }
-    if (name.empty() || std::find(std::begin(kNotCounted), std::end(kNotCounted), name) != std::end(kNotCounted)) continue;
-    if (closes) depth -= depth > 0;
-    else most = std::max(most, ++depth);
+    if (name.empty() ||
+        std::find(std::begin(kNotCounted), std::end(kNotCounted), name) != std::end(kNotCounted))
+      continue;
+    if (closes)
+      depth -= depth > 0;
+    else
+      most = std::max(most, ++depth);
   }
   return most;
 }
@@ -438,10 +530,11 @@ std::size_t nesting(std::string_view html) {
 }  // namespace
 
 Document extract_html(std::string_view html) {
-  // A parser looks through all open elements at most tags: without a bound a small file could keep it busy for hours.
-  // Browsers stop at some hundred levels.
+  // A parser looks through all open elements at most tags: without a bound a small file could keep it busy
+  // for hours. Browsers stop at some hundred levels.
   constexpr std::size_t kMostNesting = 1000;
-  if (nesting(html) > kMostNesting) invalid("HTML elements are nested deeper than the limit of ", kMostNesting);
+  if (nesting(html) > kMostNesting)
+    invalid("HTML elements are nested deeper than the limit of ", kMostNesting);
   Blocks blocks;
   GumboOptions options = kGumboDefaultOptions;
   options.allocator = &Blocks::allocate;

@@ -22,20 +22,24 @@ TEST(Html, ParagraphsAndWhiteSpace) {
 }
 
 TEST(Html, Entities) {
-  EXPECT_EQ(text_of("<p>a &lt;b&gt; &amp;amp; &eacute; &#8230; &#x1F600; &nosuch; x&nbsp;y"), "a <b> &amp; é … 😀 &nosuch; x y\n");
+  EXPECT_EQ(text_of("<p>a &lt;b&gt; &amp;amp; &eacute; &#8230; &#x1F600; &nosuch; x&nbsp;y"),
+            "a <b> &amp; é … 😀 &nosuch; x y\n");
   EXPECT_EQ(text_of("in&shy;visible zero\u200bwidth"), "invisible zerowidth\n");
 }
 
 TEST(Html, WhatIsNotSeen) {
-  EXPECT_EQ(text_of("<head><title>T</title><style>p{}</style></head><body><script>var x = '<p>no</p>';</script>"
-                    "<nav><a>Menu</a></nav><noscript>no</noscript><p hidden>no</p><p style='Display : NONE'>no</p><!-- no --><p>yes</p>"),
-            "yes\n");
+  EXPECT_EQ(
+      text_of("<head><title>T</title><style>p{}</style></head><body><script>var x = '<p>no</p>';</script>"
+              "<nav><a>Menu</a></nav><noscript>no</noscript><p hidden>no</p><p style='Display : "
+              "NONE'>no</p><!-- no --><p>yes</p>"),
+      "yes\n");
   EXPECT_EQ(extract_html("<title> A &amp;\n B </title>x").title, "A & B");
   EXPECT_EQ(extract_html("<svg><title>no</title></svg><p>x").title, "");
 }
 
 TEST(Html, HeadingsKeepTheirPlace) {
-  const Document document = extract_html("<h1>Guide</h1><p>intro<h2 id=x>Set <em>up</em></h2><p>first<h3></h3><h2>Use</h2>text");
+  const Document document =
+      extract_html("<h1>Guide</h1><p>intro<h2 id=x>Set <em>up</em></h2><p>first<h3></h3><h2>Use</h2>text");
   EXPECT_EQ(document.text, "# Guide\n\nintro\n\n## Set up\n\nfirst\n\n## Use\n\ntext\n");
   ASSERT_EQ(document.headings.size(), 3u);
   EXPECT_EQ(document.headings[1].text, "Set up");
@@ -50,10 +54,13 @@ TEST(Html, HeadingsKeepTheirPlace) {
 }
 
 TEST(Html, Lists) {
-  EXPECT_EQ(text_of("<p>x</p><ul><li>a<li><p>b</p><p>more</p></li></ul><p>y"), "x\n\n- a\n- b\n\n  more\n\ny\n");
-  EXPECT_EQ(text_of("<ol><li>a<ul><li>deep</li></ul></li><li></li><li>c</li></ol>"), "1. a\n  - deep\n3. c\n");
-  EXPECT_EQ(text_of("<dl><dt>--hard</dt><dd><p>Resets.</p><p>All.</p></dd><dt>--soft</dt><dd>Keeps.</dd></dl>"),
-            "--hard\n  Resets.\n\n  All.\n\n--soft\n  Keeps.\n");
+  EXPECT_EQ(text_of("<p>x</p><ul><li>a<li><p>b</p><p>more</p></li></ul><p>y"),
+            "x\n\n- a\n- b\n\n  more\n\ny\n");
+  EXPECT_EQ(text_of("<ol><li>a<ul><li>deep</li></ul></li><li></li><li>c</li></ol>"),
+            "1. a\n  - deep\n3. c\n");
+  EXPECT_EQ(
+      text_of("<dl><dt>--hard</dt><dd><p>Resets.</p><p>All.</p></dd><dt>--soft</dt><dd>Keeps.</dd></dl>"),
+      "--hard\n  Resets.\n\n  All.\n\n--soft\n  Keeps.\n");
 }
 
 TEST(Html, CodeKeepsItsLines) {
@@ -62,8 +69,10 @@ TEST(Html, CodeKeepsItsLines) {
 }
 
 TEST(Html, Tables) {
-  EXPECT_EQ(text_of("<table><tr><th>a<th>b<tr><td><p>1</p></td><td><p>2</p></td></tr></table>"), "a | b\n1 | 2\n");
-  EXPECT_EQ(text_of("<table><tr><td>Note</td><td><p>one</p><p>two</p></td><td>three</td></tr></table>x"), "Note | one\n\ntwo\n\nthree\n\nx\n");
+  EXPECT_EQ(text_of("<table><tr><th>a<th>b<tr><td><p>1</p></td><td><p>2</p></td></tr></table>"),
+            "a | b\n1 | 2\n");
+  EXPECT_EQ(text_of("<table><tr><td>Note</td><td><p>one</p><p>two</p></td><td>three</td></tr></table>x"),
+            "Note | one\n\ntwo\n\nthree\n\nx\n");
 }
 
 TEST(Html, SurvivesDamage) {
@@ -81,9 +90,13 @@ TEST(Html, SurvivesDamage) {
 
 /// Damaged documents give UTF-8, the same text twice, and headings that stand where they say.
 TEST(Html, RandomDamage) {
-  constexpr std::string_view kPieces[] = {"<h1>", "</h1>", "<h2>", "<p>", "</p>", "<li>", "<ul>", "</ul>", "<pre>", "</pre>", "<td>", "<tr>",
-                                          "<table>", "</table>", "word ", "\n", "  ", "&amp;", "&#0;", "\xc3\xa9", "\xff", "<", ">", "\"", "<br>", "<dd>",
-                                          "<dt>", "<dl>", "</dl>", "<b>", "</b>", "<script>", "</script>", "<!--", "-->", std::string_view("\0", 1)};
+  constexpr std::string_view kPieces[] = {
+      "<h1>",    "</h1>",    "<h2>",      "<p>",    "</p>",  "<li>",
+      "<ul>",    "</ul>",    "<pre>",     "</pre>", "<td>",  "<tr>",
+      "<table>", "</table>", "word ",     "\n",     "  ",    "&amp;",
+      "&#0;",    "\xc3\xa9", "\xff",      "<",      ">",     "\"",
+      "<br>",    "<dd>",     "<dt>",      "<dl>",   "</dl>", "<b>",
+      "</b>",    "<script>", "</script>", "<!--",   "-->",   std::string_view("\0", 1)};
   const unsigned seed = std::random_device{}();
   SCOPED_TRACE("seed " + std::to_string(seed));
   std::mt19937 random(seed);
@@ -98,9 +111,11 @@ TEST(Html, RandomDamage) {
       ASSERT_GE(heading.offset, before);
       ASSERT_LT(heading.offset, document.text.size());
       before = heading.offset;
-      const std::size_t mark = document.text.find(std::string(static_cast<std::size_t>(heading.level), '#') + " ", heading.offset);
+      const std::size_t mark =
+          document.text.find(std::string(static_cast<std::size_t>(heading.level), '#') + " ", heading.offset);
       ASSERT_NE(mark, std::string::npos) << html;
-      ASSERT_EQ(document.text.substr(heading.offset, mark - heading.offset).find('\n'), std::string::npos) << html;
+      ASSERT_EQ(document.text.substr(heading.offset, mark - heading.offset).find('\n'), std::string::npos)
+          << html;
     }
   }
 }

@@ -1,4 +1,5 @@
-// vecstore ingest: sorts the inputs, makes or checks the collection, finds the model, and lets the parts work.
+// vecstore ingest: sorts the inputs, makes or checks the collection, finds the model, and lets the parts
+// work.
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
@@ -37,7 +38,9 @@ Inputs sort_inputs(const IngestOptions& options) {
     if (is_json_lines(file)) {
       inputs.rows.push_back(std::move(file));
     } else if (VectorFile::is_vector_file(file)) {
-      if (!inputs.vectors.empty()) throw UsageError("two vector files would both number their records from 0: ingest them into two collections");
+      if (!inputs.vectors.empty())
+        throw UsageError(
+            "two vector files would both number their records from 0: ingest them into two collections");
       inputs.vectors = std::move(file);
     } else {
       inputs.documents.push_back(std::move(file));
@@ -47,7 +50,8 @@ Inputs sort_inputs(const IngestOptions& options) {
     if (inputs.rows.size() != 1 || !inputs.documents.empty() || !inputs.vectors.empty()) {
       throw UsageError("--vectors belongs to exactly one .jsonl file");
     }
-    if (!options.splitter.empty() && options.splitter != "none") throw UsageError("--vectors and --splitter exclude each other");
+    if (!options.splitter.empty() && options.splitter != "none")
+      throw UsageError("--vectors and --splitter exclude each other");
     std::error_code error;
     const auto size = std::filesystem::file_size(options.vectors, error);
     if (!error) inputs.bytes += size;
@@ -57,13 +61,16 @@ Inputs sort_inputs(const IngestOptions& options) {
 
 void check_agreement(const CollectionInfo& info, const IngestOptions& options) {
   if (options.metric && parse_metric(*options.metric) != info.metric) {
-    invalid("--metric ", *options.metric, ": collection ", info.name, " has the metric ", to_string(info.metric));
+    invalid("--metric ", *options.metric, ": collection ", info.name, " has the metric ",
+            to_string(info.metric));
   }
   if (options.dimension && info.dimension != 0 && *options.dimension != info.dimension) {
-    invalid("--dimension ", *options.dimension, ": collection ", info.name, " has ", info.dimension, " dimensions");
+    invalid("--dimension ", *options.dimension, ": collection ", info.name, " has ", info.dimension,
+            " dimensions");
   }
   if (options.analyzer && !info.text_fields.empty() && *options.analyzer != info.text_fields[0].analyzer) {
-    invalid("--analyzer ", *options.analyzer, ": collection ", info.name, " has the analyzer ", info.text_fields[0].analyzer);
+    invalid("--analyzer ", *options.analyzer, ": collection ", info.name, " has the analyzer ",
+            info.text_fields[0].analyzer);
   }
   if (options.model.embedder == "none" && !info.embedder_name.empty()) {
     invalid("--embedder none: collection ", info.name, " has the model ", info.embedder_name);
@@ -86,8 +93,13 @@ class Ingest {
     const bool exists = std::find(names.begin(), names.end(), name) != names.end();
     Collection collection = exists ? existing(db, name) : made(db, name);
     const bool embeds = options_.vectors.empty() && !(inputs_.rows.empty() && inputs_.documents.empty());
-    IngestJob job{collection, embeds ? model_ : Embedder{}, options_, exists && collection.count() > 0,
-                  options_.jobs != 0 ? options_.jobs : std::max(1u, std::thread::hardware_concurrency()), stop_, report};
+    IngestJob job{collection,
+                  embeds ? model_ : Embedder{},
+                  options_,
+                  exists && collection.count() > 0,
+                  options_.jobs != 0 ? options_.jobs : std::max(1u, std::thread::hardware_concurrency()),
+                  stop_,
+                  report};
     try {
       ingest_documents(job, inputs_.documents);
       for (const std::string& file : inputs_.rows) ingest_rows(job, file);
@@ -96,7 +108,8 @@ class Ingest {
       report.finish();
       if (error.code() != ErrorCode::kCancelled) throw;
       db.close();
-      fail(ErrorCode::kCancelled, "interrupted: ", report.totals().records, " records were stored; the same command goes on from there");
+      fail(ErrorCode::kCancelled, "interrupted: ", report.totals().records,
+           " records were stored; the same command goes on from there");
     }
     report.finish();
     db.close();
@@ -114,7 +127,8 @@ class Ingest {
       model_ = query_model({{}, options_.model.precision.value_or("fast")}, common_, info);
     }
     if (model_ && info.embedder_fingerprint != model_.fingerprint()) {
-      invalid("--embedder: collection ", name, info.embedder_name.empty() ? " has no model" : " has the model " + info.embedder_name,
+      invalid("--embedder: collection ", name,
+              info.embedder_name.empty() ? " has no model" : " has the model " + info.embedder_name,
               ", whose vectors those of ", model_.name(), " cannot be compared with");
     }
     check_dimension(info.dimension, name);
@@ -127,7 +141,8 @@ class Ingest {
     create.dimension = options_.dimension.value_or(0);
     if (options_.analyzer) create.text_fields = {TextField{.analyzer = *options_.analyzer}};
     const bool has_text = !inputs_.documents.empty() || !inputs_.rows.empty();
-    if (options_.model.embedder.empty() && options_.vectors.empty() && inputs_.vectors.empty() && has_text) find_default_model();
+    if (options_.model.embedder.empty() && options_.vectors.empty() && inputs_.vectors.empty() && has_text)
+      find_default_model();
     create.embedder = model_;
     check_dimension(create.dimension, name);
     return db.create_collection(name, create);
@@ -138,8 +153,9 @@ class Ingest {
       model_ = load_model({kDefaultModel, options_.model.precision}, common_);
     } catch (const Error& error) {
       if (error.code() != ErrorCode::kNotFound) throw;
-      const std::string note = concat("vecstore: the model ", kDefaultModel, " was not found, so only text is stored and searched; ",
-                                      "see vecstore ingest --help\n");
+      const std::string note =
+          concat("vecstore: the model ", kDefaultModel,
+                 " was not found, so only text is stored and searched; ", "see vecstore ingest --help\n");
       std::fputs(note.c_str(), stderr);
     }
   }
@@ -154,20 +170,24 @@ class Ingest {
     }
   }
 
-  void print(const std::string& name, const std::string& embedder, const IngestReport::Totals& totals, double seconds) const {
+  void print(const std::string& name, const std::string& embedder, const IngestReport::Totals& totals,
+             double seconds) const {
     if (common_.json) {
-      Metadata out = {{"collection", name},           {"files", totals.files},     {"records", totals.records},
-                      {"unchanged", totals.unchanged}, {"skipped", totals.skipped}, {"ignored", inputs_.ignored},
-                      {"bytes", inputs_.bytes},       {"seconds", seconds}};
+      Metadata out = {{"collection", name},        {"files", totals.files},
+                      {"records", totals.records}, {"unchanged", totals.unchanged},
+                      {"skipped", totals.skipped}, {"ignored", inputs_.ignored},
+                      {"bytes", inputs_.bytes},    {"seconds", seconds}};
       out["embedder"] = embedder.empty() ? Metadata(nullptr) : Metadata(embedder);
       print_json(out);
       return;
     }
-    std::string line = concat(grouped(totals.records), " records from ", grouped(totals.files), totals.files == 1 ? " file" : " files",
-                              " into ", name, " in ", fixed(seconds, 1), " s");
+    std::string line =
+        concat(grouped(totals.records), " records from ", grouped(totals.files),
+               totals.files == 1 ? " file" : " files", " into ", name, " in ", fixed(seconds, 1), " s");
     if (totals.unchanged > 0) line += concat("; ", grouped(totals.unchanged), " unchanged");
     if (totals.skipped > 0) line += concat("; ", grouped(totals.skipped), " skipped");
-    if (inputs_.ignored > 0) line += concat("; ", grouped(inputs_.ignored), " files ignored (not text, hidden, or links)");
+    if (inputs_.ignored > 0)
+      line += concat("; ", grouped(inputs_.ignored), " files ignored (not text, hidden, or links)");
     std::puts(line.c_str());
   }
 

@@ -1,4 +1,5 @@
-// Documents: files that are cut into chunks. Several threads each read, cut, embed and commit a file at a time.
+// Documents: files that are cut into chunks. Several threads each read, cut, embed and commit a file at a
+// time.
 #include <algorithm>
 #include <filesystem>
 
@@ -31,7 +32,8 @@ bool trim(Chunk& chunk) {
 bool marked_up(DocumentKind kind) { return kind == DocumentKind::kHtml || kind == DocumentKind::kMarkdown; }
 
 Chunk whole(const std::string& text) {
-  const auto characters = std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; });
+  const auto characters = std::count_if(
+      text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; });
   Chunk chunk;
   chunk.text = text;
   chunk.end_byte = text.size();
@@ -49,7 +51,8 @@ bool stored_already(const IngestJob& job, const std::string& source, const std::
   for (std::size_t i = 0; i < chunks.size(); ++i) {
     const Record& record = stored[i];
     if (record.id != ids[i] || record.source != source || record.text != chunks[i].text ||
-        record.start != chunks[i].start_byte || record.end != chunks[i].end_byte || record.metadata != metadata[i]) {
+        record.start != chunks[i].start_byte || record.end != chunks[i].end_byte ||
+        record.metadata != metadata[i]) {
       return false;
     }
   }
@@ -66,14 +69,16 @@ void ingest_document(IngestJob& job, const std::string& path) {
     const Document document = read_document(path);
     const std::vector<Chunk> chunks = cut(document, job.options);
     std::vector<Metadata> metadata;
-    for (const Chunk& chunk : chunks) metadata.push_back(chunk_metadata(document, chunk.start_byte, chunk.end_byte));
+    for (const Chunk& chunk : chunks)
+      metadata.push_back(chunk_metadata(document, chunk.start_byte, chunk.end_byte));
     try {
       replace_source(job, path, chunks, metadata);
     } catch (const Error& failure) {
       fail(failure.code(), path, ": ", failure.what());
     }
   } catch (const Error& failure) {
-    const bool about_the_file = failure.code() == ErrorCode::kInvalidArgument || failure.code() == ErrorCode::kTooLarge ||
+    const bool about_the_file = failure.code() == ErrorCode::kInvalidArgument ||
+                                failure.code() == ErrorCode::kTooLarge ||
                                 failure.code() == ErrorCode::kNotFound;
     if (!job.options.skip_errors || !about_the_file) throw;
     job.report.skip(failure.what());
@@ -91,7 +96,8 @@ std::vector<Chunk> cut(const Document& document, const IngestOptions& options) {
     chunks.push_back(whole(document.text));
   } else {
     const bool automatic = options.splitter.empty() || options.splitter == "auto";
-    auto splitter = RecursiveTextSplitter::preset(automatic ? (marked_up(document.kind) ? "markdown" : "plain") : options.splitter);
+    auto splitter = RecursiveTextSplitter::preset(
+        automatic ? (marked_up(document.kind) ? "markdown" : "plain") : options.splitter);
     const std::size_t size = options.chunk_size.value_or(kChunkSize);
     splitter.chunk_size(size).overlap(options.overlap.value_or(std::min(kOverlap, size / 8)));
     chunks = splitter.split(document.text);
@@ -108,7 +114,8 @@ void replace_source(IngestJob& job, const std::string& source, const std::vector
   }
   BatchOptions batch;
   batch.stop = job.stop;
-  job.collection.upsert_chunks(source, chunks, job.embedder, [&](const Chunk&, std::size_t i) { return metadata[i]; }, batch);
+  job.collection.upsert_chunks(
+      source, chunks, job.embedder, [&](const Chunk&, std::size_t i) { return metadata[i]; }, batch);
   job.report.add({.records = chunks.size()});
 }
 

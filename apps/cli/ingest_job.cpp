@@ -20,8 +20,9 @@ void IngestReport::skip(const std::string& message) {
   ++totals_.skipped;
   if (totals_.skipped > kMostShown + 1) return;
   bar_.clear();
-  const std::string line = totals_.skipped <= kMostShown ? "vecstore: skipped " + printable(message) + "\n"
-                                                         : "vecstore: more is skipped; the summary tells how much\n";
+  const std::string line = totals_.skipped <= kMostShown
+                               ? "vecstore: skipped " + printable(message) + "\n"
+                               : "vecstore: more is skipped; the summary tells how much\n";
   std::fputs(line.c_str(), stderr);
 }
 

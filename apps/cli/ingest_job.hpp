@@ -41,19 +41,20 @@ class IngestReport {
 
 struct IngestJob {
   Collection collection;
-  Embedder embedder;       ///< None: texts are stored without vectors, or with those of --vectors.
+  Embedder embedder;  ///< None: texts are stored without vectors, or with those of --vectors.
   const IngestOptions& options;
-  bool compare = false;    ///< The collection had records: look for those that need no work.
+  bool compare = false;  ///< The collection had records: look for those that need no work.
   unsigned jobs = 1;
   std::stop_token stop;
   IngestReport& report;
 };
 
-/// Cuts a document as the options say, trims white space at the ends of the chunks (offsets included), and leaves out
-/// what is empty.
+/// Cuts a document as the options say, trims white space at the ends of the chunks (offsets included), and
+/// leaves out what is empty.
 std::vector<Chunk> cut(const Document& document, const IngestOptions& options);
 
-/// Each file is a source: its chunks are replaced together, in one commit, unless they are stored already just so.
+/// Each file is a source: its chunks are replaced together, in one commit, unless they are stored already
+/// just so.
 void ingest_documents(IngestJob& job, const std::vector<std::string>& files);
 /// Each row of a JSONL file is a record, or with --splitter a source.
 void ingest_rows(IngestJob& job, const std::string& path);

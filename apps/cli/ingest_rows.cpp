@@ -1,5 +1,5 @@
-// Rows: JSON lines and vector files, in batches through a pipeline of three threads: read, embed, commit. Batches
-// stay in the order of the file, so that of two rows with one id the later one wins.
+// Rows: JSON lines and vector files, in batches through a pipeline of three threads: read, embed, commit.
+// Batches stay in the order of the file, so that of two rows with one id the later one wins.
 #include <memory>
 #include <thread>
 #include <unordered_map>
@@ -24,7 +24,7 @@ struct Batch {
   std::vector<Operation> upserts;     ///< As operations from the start: batch_upsert would copy the records.
   std::vector<std::uint64_t> places;  ///< Line or row of each record.
   std::size_t unchanged = 0;
-  std::uint64_t bytes_read = 0;       ///< Of the file, since the batch before.
+  std::uint64_t bytes_read = 0;  ///< Of the file, since the batch before.
 };
 
 class RowSource {
@@ -60,13 +60,16 @@ class JsonSource final : public RowSource {
     }
     if (!more) mismatch("more");
     if (rows_.line_number() != rows_.rows()) {
-      throw Stop(concat(rows_.path(), ":", rows_.line_number(), ": blank line above; with --vectors line i belongs to row i"));
+      throw Stop(concat(rows_.path(), ":", rows_.line_number(),
+                        ": blank line above; with --vectors line i belongs to row i"));
     }
     record.vector = Vector(std::move(vector));
     return true;
   }
   std::uint64_t place() const override { return rows_.line_number(); }
-  std::uint64_t bytes_read() const override { return rows_.bytes_read() + (vectors_ ? vectors_->bytes_read() : 0); }
+  std::uint64_t bytes_read() const override {
+    return rows_.bytes_read() + (vectors_ ? vectors_->bytes_read() : 0);
+  }
   std::string describe(std::uint64_t place) const override { return concat(rows_.path(), ":", place, ": "); }
 
   /// An error that no --on-error can pass over.
@@ -76,7 +79,8 @@ class JsonSource final : public RowSource {
 
  private:
   [[noreturn]] void mismatch(const std::string& lines) const {
-    throw Stop(concat(vectors_->path(), " has ", vectors_->rows(), " rows, but ", rows_.path(), " has ", lines, " lines"));
+    throw Stop(concat(vectors_->path(), " has ", vectors_->rows(), " rows, but ", rows_.path(), " has ",
+                      lines, " lines"));
   }
 
   JsonRows rows_;
@@ -97,7 +101,9 @@ class VectorSource final : public RowSource {
   }
   std::uint64_t place() const override { return row_ - 1; }
   std::uint64_t bytes_read() const override { return file_.bytes_read(); }
-  std::string describe(std::uint64_t place) const override { return concat(file_.path(), ": row ", place, ": "); }
+  std::string describe(std::uint64_t place) const override {
+    return concat(file_.path(), ": row ", place, ": ");
+  }
 
  private:
   VectorFile file_;
@@ -105,7 +111,8 @@ class VectorSource final : public RowSource {
 };
 
 std::size_t size_of(const Record& record) {
-  return record.id.size() + record.text.size() + 4 * record.vector.dense().size() + 64 * record.metadata.size() + 128;
+  return record.id.size() + record.text.size() + 4 * record.vector.dense().size() +
+         64 * record.metadata.size() + 128;
 }
 
 class RowPipeline {
@@ -199,7 +206,8 @@ class RowPipeline {
                                   std::span(vectors).subspan(begin * dimension, (end - begin) * dimension));
       });
       for (std::size_t i = 0; i < n; ++i) {
-        batch->upserts[i].record.vector = Vector(std::span<const float>(vectors).subspan(i * dimension, dimension));
+        batch->upserts[i].record.vector =
+            Vector(std::span<const float>(vectors).subspan(i * dimension, dimension));
       }
       if (!embedded_.push(std::move(*batch))) return;
     }
@@ -233,7 +241,8 @@ class RowPipeline {
     while (std::optional<Batch> batch = queue.pop()) {
       check_stop(job_.stop);
       commit(*batch);
-      job_.report.add({.records = batch->upserts.size(), .unchanged = batch->unchanged, .bytes = batch->bytes_read});
+      job_.report.add(
+          {.records = batch->upserts.size(), .unchanged = batch->unchanged, .bytes = batch->bytes_read});
     }
   }
 
@@ -262,7 +271,8 @@ class RowPipeline {
   std::exception_ptr failure_;
 };
 
-/// With --splitter a row is a source. A row's id decides its thread, so that rows with one id stay in their order.
+/// With --splitter a row is a source. A row's id decides its thread, so that rows with one id stay in their
+/// order.
 void ingest_split_rows(IngestJob& job, const std::string& path) {
   struct Row {
     Record record;
@@ -280,7 +290,8 @@ void ingest_split_rows(IngestJob& job, const std::string& path) {
       replace_source(job, row.record.id, chunks, std::vector<Metadata>(chunks.size(), row.record.metadata));
     } catch (const Error& error) {
       const std::string message = concat(path, ":", row.line, ": ", error.what());
-      const bool about_the_row = error.code() == ErrorCode::kInvalidArgument || error.code() == ErrorCode::kTooLarge;
+      const bool about_the_row =
+          error.code() == ErrorCode::kInvalidArgument || error.code() == ErrorCode::kTooLarge;
       if (!job.options.skip_errors || !about_the_row) throw Error(error.code(), message);
       job.report.skip(message);
     }

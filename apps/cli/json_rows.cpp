@@ -20,9 +20,12 @@ Record record_from_json(std::string_view line) {
   Record record;
   const Metadata* id = object.find("_id");
   if (id == nullptr) invalid("the key \"_id\" is missing");
-  if (id->is_int()) record.id = std::to_string(id->as_int());
-  else if (id->is_string()) record.id = id->as_string();
-  else invalid("\"_id\" is neither a string nor an integer");
+  if (id->is_int())
+    record.id = std::to_string(id->as_int());
+  else if (id->is_string())
+    record.id = id->as_string();
+  else
+    invalid("\"_id\" is neither a string nor an integer");
   const std::string title = take_string(object, "title");
   const std::string text = take_string(object, "text");
   record.text = title;

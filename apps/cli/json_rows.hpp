@@ -7,8 +7,8 @@
 
 namespace vecstore::cli {
 
-/// One object becomes one record: `_id` (a string or an integer) is the id, `title` and `text` joined by a space are
-/// the text, every other key is metadata. Throws kInvalidArgument, without the place.
+/// One object becomes one record: `_id` (a string or an integer) is the id, `title` and `text` joined by a
+/// space are the text, every other key is metadata. Throws kInvalidArgument, without the place.
 Record record_from_json(std::string_view line);
 
 /// Record by record. Blank lines are left out.
@@ -16,7 +16,8 @@ class JsonRows {
  public:
   explicit JsonRows(std::string path) : lines_(std::move(path)) {}
 
-  /// False at the end. Throws like record_from_json, with "file:line: " in front; the next call goes on behind it.
+  /// False at the end. Throws like record_from_json, with "file:line: " in front; the next call goes on
+  /// behind it.
   bool next(Record& record);
   std::uint64_t line_number() const { return lines_.line_number(); }
   std::uint64_t bytes_read() const { return lines_.bytes_read(); }

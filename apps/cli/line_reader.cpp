@@ -47,7 +47,9 @@ bool LineReader::fill() {
     begin_ = 0;
   }
   if (end_ == buffer_.size()) {
-    if (end_ >= kLongestLine) fail(ErrorCode::kTooLarge, path_, ":", number_ + 1, ": line above the limit of ", kLongestLine, " bytes");
+    if (end_ >= kLongestLine)
+      fail(ErrorCode::kTooLarge, path_, ":", number_ + 1, ": line above the limit of ", kLongestLine,
+           " bytes");
     buffer_.resize(buffer_.size() * 2);
   }
   const int n = gzread(file_->handle, buffer_.data() + end_, static_cast<unsigned>(buffer_.size() - end_));
@@ -56,7 +58,8 @@ bool LineReader::fill() {
   if (n < 0 || (n == 0 && status != Z_OK && status != Z_STREAM_END)) {
     if (status == Z_ERRNO) fail(ErrorCode::kIo, path_, ": ", std::strerror(errno));
     const bool cut = status == Z_BUF_ERROR;
-    fail(ErrorCode::kCorruption, path_, ": after line ", number_, ": ", cut ? "the gzip data ends too early" : message);
+    fail(ErrorCode::kCorruption, path_, ": after line ", number_, ": ",
+         cut ? "the gzip data ends too early" : message);
   }
   end_ += static_cast<std::size_t>(n);
   if (n == 0) at_end_ = true;
@@ -67,7 +70,8 @@ bool LineReader::next(std::string_view& line) {
   std::size_t searched = 0;
   for (;;) {
     const char* from = buffer_.data() + begin_;
-    const void* found = searched < end_ - begin_ ? std::memchr(from + searched, '\n', end_ - begin_ - searched) : nullptr;
+    const void* found =
+        searched < end_ - begin_ ? std::memchr(from + searched, '\n', end_ - begin_ - searched) : nullptr;
     if (found != nullptr) {
       line = std::string_view(from, static_cast<std::size_t>(static_cast<const char*>(found) - from));
       begin_ += line.size() + 1;

@@ -16,7 +16,8 @@ class LineReader {
   ~LineReader();
 
   /// The next line without its end; false at the end of the file. The view holds until the next call.
-  /// kTooLarge: a line above 32 MiB. kCorruption: gzip data that is damaged or cut off. Messages name file and line.
+  /// kTooLarge: a line above 32 MiB. kCorruption: gzip data that is damaged or cut off. Messages name file
+  /// and line.
   bool next(std::string_view& line);
   /// Of the line that next gave; the first is 1.
   std::uint64_t line_number() const { return number_; }

@@ -59,7 +59,8 @@ int main(int argc, char** argv) {
     return report(json, "usage", concat(error.what(), " (see ", hint, " --help)"), kExitUsage);
   }
   const int code = perform(line);
-  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) return report(false, "io", "the output could not be written", kExitError);
+  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)
+    return report(false, "io", "the output could not be written", kExitError);
   return code;
 }
 

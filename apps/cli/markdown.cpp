@@ -49,7 +49,8 @@ int underline_level(std::string_view line) {
 
 bool plain_paragraph_line(std::string_view line) {
   const std::string_view s = trimmed(line);
-  return !s.empty() && indent_of(line) <= 3 && s.find_first_of("#>|*+-") != 0 && s.find_first_not_of("=-_* ") != std::string_view::npos;
+  return !s.empty() && indent_of(line) <= 3 && s.find_first_of("#>|*+-") != 0 &&
+         s.find_first_not_of("=-_* ") != std::string_view::npos;
 }
 
 class HeadingFinder {
@@ -73,7 +74,8 @@ class HeadingFinder {
     if (const int level = atx_level(line.text, text); level > 0) {
       add(line.offset, level, text);
       previous_ = {};
-    } else if (const int under = underline_level(line.text); under > 0 && plain_paragraph_line(previous_.text)) {
+    } else if (const int under = underline_level(line.text);
+               under > 0 && plain_paragraph_line(previous_.text)) {
       add(previous_.offset, under, trimmed(previous_.text));
       previous_ = {};
     } else {
@@ -91,7 +93,9 @@ class HeadingFinder {
       if (mark == fence_mark_ && length >= fence_length_ && length == s.size()) fence_length_ = 0;
       return true;
     }
-    if (length < 3 || indent_of(line) > 3 || (mark == '`' && s.substr(length).find('`') != std::string_view::npos)) return false;
+    if (length < 3 || indent_of(line) > 3 ||
+        (mark == '`' && s.substr(length).find('`') != std::string_view::npos))
+      return false;
     fence_mark_ = mark;
     fence_length_ = length;
     return true;

@@ -18,7 +18,8 @@ constexpr std::size_t kNdcgCut = 10;
 
 double discounted(const std::vector<int>& grades, std::size_t cut) {
   double sum = 0;
-  for (std::size_t i = 0; i < std::min(cut, grades.size()); ++i) sum += grades[i] / std::log2(static_cast<double>(i) + 2.0);
+  for (std::size_t i = 0; i < std::min(cut, grades.size()); ++i)
+    sum += grades[i] / std::log2(static_cast<double>(i) + 2.0);
   return sum;
 }
 
@@ -47,11 +48,13 @@ using ScoredRanking = std::map<std::string, std::vector<Scored>>;
 Ranking sorted(ScoredRanking scored, const std::string& path) {
   Ranking ranking;
   for (auto& [query, documents] : scored) {
-    std::stable_sort(documents.begin(), documents.end(), [](const Scored& a, const Scored& b) { return a.score > b.score; });
+    std::stable_sort(documents.begin(), documents.end(),
+                     [](const Scored& a, const Scored& b) { return a.score > b.score; });
     auto& out = ranking[query];
     std::unordered_set<std::string_view> seen;
     for (const Scored& document : documents) {
-      if (!seen.insert(document.id).second) invalid(path, ": query ", query, " lists ", document.id, " twice");
+      if (!seen.insert(document.id).second)
+        invalid(path, ": query ", query, " lists ", document.id, " twice");
       out.push_back(document.id);
     }
   }
@@ -59,7 +62,8 @@ Ranking sorted(ScoredRanking scored, const std::string& path) {
 }
 
 Ranking ranking_from_json(const std::string& path) {
-  // A run of a million lines as JSON has some 50 MB; Metadata's limits are for records, its parser has none on size.
+  // A run of a million lines as JSON has some 50 MB; Metadata's limits are for records, its parser has none
+  // on size.
   const Metadata run = Metadata::parse(read_file(path, std::size_t{1} << 30));
   if (!run.is_object()) invalid(path, ": not a JSON object");
   ScoredRanking scored;
@@ -72,7 +76,8 @@ Ranking ranking_from_json(const std::string& path) {
 
 }  // namespace
 
-Measures measure(const Judgements& judgements, const Ranking& ranking, const std::vector<std::size_t>& recall_cuts) {
+Measures measure(const Judgements& judgements, const Ranking& ranking,
+                 const std::vector<std::size_t>& recall_cuts) {
   Measures result;
   for (const std::size_t cut : recall_cuts) result.recall[cut] = 0;
   static const std::vector<std::string> kNothing;
@@ -129,7 +134,8 @@ Judgements read_judgements(const std::string& path) {
     const std::size_t document = fields.size() == 4 ? 2 : 1;
     int grade = 0;
     if ((fields.size() != 3 && fields.size() != 4) || !number(fields.back(), grade)) {
-      invalid(path, ":", lines.line_number(), ": wanted \"query document grade\" or \"query 0 document grade\"");
+      invalid(path, ":", lines.line_number(),
+              ": wanted \"query document grade\" or \"query 0 document grade\"");
     }
     judgements[std::string(fields[0])][std::string(fields[document])] = grade;
   }

@@ -22,13 +22,14 @@ struct Measures {
   std::size_t queries = 0;
 };
 
-Measures measure(const Judgements& judgements, const Ranking& ranking, const std::vector<std::size_t>& recall_cuts);
+Measures measure(const Judgements& judgements, const Ranking& ranking,
+                 const std::vector<std::size_t>& recall_cuts);
 
 /// BEIR's "query-id<TAB>corpus-id<TAB>score" (with its header line) or TREC's "query 0 document grade".
 /// kInvalidArgument names file and line.
 Judgements read_judgements(const std::string& path);
-/// TREC's "query Q0 document rank score tag", or JSON {"query": {"document": score}}: told apart by the first byte.
-/// Ordered by score, equal scores as in the file. kInvalidArgument names file and line.
+/// TREC's "query Q0 document rank score tag", or JSON {"query": {"document": score}}: told apart by the first
+/// byte. Ordered by score, equal scores as in the file. kInvalidArgument names file and line.
 Ranking read_ranking(const std::string& path);
 
 }  // namespace vecstore::cli

@@ -16,7 +16,8 @@ namespace vecstore::cli {
 namespace {
 
 TEST(Metrics, ByHand) {
-  const Judgements judgements = {{"q1", {{"a", 3}, {"b", 1}, {"c", 0}}}, {"q2", {{"x", 1}}}, {"q3", {{"y", 0}}}, {"q4", {{"z", 1}}}};
+  const Judgements judgements = {
+      {"q1", {{"a", 3}, {"b", 1}, {"c", 0}}}, {"q2", {{"x", 1}}}, {"q3", {{"y", 0}}}, {"q4", {{"z", 1}}}};
   const Ranking ranking = {{"q1", {"c", "b", "n", "a"}}, {"q2", {"x"}}, {"q3", {"y"}}, {"q9", {"x"}}};
   const Measures result = measure(judgements, ranking, {1, 2, 10});
   EXPECT_EQ(result.queries, 3u);  // q3 has nothing relevant, q9 is not judged, q4 has no results
@@ -49,8 +50,10 @@ TEST(Metrics, NaiveTwin) {
       for (int d = 0; d < 30; ++d) list.push_back(std::to_string(d));
       std::shuffle(list.begin(), list.end(), random);
       list.resize(random() % 31);
-      if (random() % 10 != 0) ranking[query] = list;
-      else list.clear();
+      if (random() % 10 != 0)
+        ranking[query] = list;
+      else
+        list.clear();
 
       const auto grade = [&](const std::string& d) {
         const auto found = judgements[query].find(d);
@@ -73,7 +76,8 @@ TEST(Metrics, NaiveTwin) {
         if (first == 0) first = 1.0 / static_cast<double>(i + 1);
         precisions += found / static_cast<double>(i + 1);
       }
-      ndcg += dcg / best, mrr += first, map += precisions / relevant, recall += static_cast<double>(found_in_ten) / relevant;
+      ndcg += dcg / best, mrr += first, map += precisions / relevant,
+          recall += static_cast<double>(found_in_ten) / relevant;
     }
     const Measures result = measure(judgements, ranking, {10});
     ASSERT_EQ(result.queries, static_cast<std::size_t>(queries));
@@ -92,7 +96,8 @@ class MetricFiles : public testing::Test {
     return path_;
   }
   void TearDown() override { std::filesystem::remove(path_); }
-  std::string path_ = (std::filesystem::temp_directory_path() / ("vecstore-metrics-" + std::to_string(::getpid()))).string();
+  std::string path_ =
+      (std::filesystem::temp_directory_path() / ("vecstore-metrics-" + std::to_string(::getpid()))).string();
 };
 
 TEST_F(MetricFiles, Judgements) {
@@ -105,7 +110,8 @@ TEST_F(MetricFiles, Judgements) {
 
 TEST_F(MetricFiles, Rankings) {
   const Ranking expected = {{"q1", {"b", "a", "c"}}, {"q2", {"x"}}};
-  EXPECT_EQ(read_ranking(write("q1 Q0 a 1 0.5 t\nq1 Q0 b 2 1e1 t\nq1 Q0 c 3 0.5 t\nq2 Q0 x 1 -3 t\n")), expected);
+  EXPECT_EQ(read_ranking(write("q1 Q0 a 1 0.5 t\nq1 Q0 b 2 1e1 t\nq1 Q0 c 3 0.5 t\nq2 Q0 x 1 -3 t\n")),
+            expected);
   EXPECT_EQ(read_ranking(write("{\"q1\":{\"a\":0.5,\"b\":10,\"c\":0.5},\n\"q2\":{\"x\":-3}}\n")), expected);
   EXPECT_THROW(read_ranking(write("q1 Q0 a 1 t\n")), Error);
   EXPECT_THROW(read_ranking(write("q1 Q0 a 1 nan t\n")), Error);
@@ -125,12 +131,15 @@ TEST(Terminal, Numbers) {
 }
 
 TEST(Terminal, DocumentsCannotDriveIt) {
-  EXPECT_EQ(printable("a\x1b[31mb\rc\x7f\xC2\x9B" "d\tü\n"), "a [31mb c  d\tü\n");
+  EXPECT_EQ(printable("a\x1b[31mb\rc\x7f\xC2\x9B"
+                      "d\tü\n"),
+            "a [31mb c  d\tü\n");
   EXPECT_EQ(snippet("x\x1b]0;title\x07 y", "", 100), "x ]0;title y");
 }
 
 TEST(Terminal, Snippets) {
-  EXPECT_EQ(snippet("Use git stash to save.", "stashing the SAVED", 100, "<", ">"), "Use git <stash> to <save>.");
+  EXPECT_EQ(snippet("Use git stash to save.", "stashing the SAVED", 100, "<", ">"),
+            "Use git <stash> to <save>.");
   EXPECT_EQ(snippet("", "x", 100), "");
   EXPECT_EQ(snippet("  ...  ", "x", 100), "");
   std::string text;

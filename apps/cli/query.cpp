@@ -35,11 +35,16 @@ Metadata hit_json(const Hit& hit) {
 
 void print_hit(const Hit& hit, std::size_t rank, const std::string& query, bool full_text) {
   const bool colour = wants_colour(1);
-  const auto paint = [&](const char* code, const std::string& text) { return colour ? std::string(code) + text + "\x1b[0m" : text; };
+  const auto paint = [&](const char* code, const std::string& text) {
+    return colour ? std::string(code) + text + "\x1b[0m" : text;
+  };
   std::string place = hit.id;
-  if (!hit.source.empty()) place = hit.source + ":" + std::to_string(hit.start) + "-" + std::to_string(hit.end);
-  std::string line = std::to_string(rank) + ". " + paint("\x1b[36m", printable(place)) + "  " + fixed(hit.score, 4);
-  if (const Metadata& heading = hit.metadata["heading"]; heading.is_string()) line += "  " + paint("\x1b[2m", printable(heading.as_string()));
+  if (!hit.source.empty())
+    place = hit.source + ":" + std::to_string(hit.start) + "-" + std::to_string(hit.end);
+  std::string line =
+      std::to_string(rank) + ". " + paint("\x1b[36m", printable(place)) + "  " + fixed(hit.score, 4);
+  if (const Metadata& heading = hit.metadata["heading"]; heading.is_string())
+    line += "  " + paint("\x1b[2m", printable(heading.as_string()));
   line += "\n";
   if (full_text) {
     line += printable(hit.text) + "\n";
@@ -88,9 +93,13 @@ int query(const Common& common, const QueryCommandOptions& options) {
   }
   if (hits.empty()) std::puts("nothing found");
   if (hits.plan) std::fputs(("\n" + hits.plan->to_string()).c_str(), stdout);
-  for (const std::string& warning : hits.warnings) std::fputs(("vecstore: warning: " + printable(warning) + "\n").c_str(), stderr);
+  for (const std::string& warning : hits.warnings)
+    std::fputs(("vecstore: warning: " + printable(warning) + "\n").c_str(), stderr);
   if (hits.degraded > 0) {
-    std::fputs(("vecstore: warning: " + std::to_string(hits.degraded) + " damaged records were left out; see vecstore verify\n").c_str(), stderr);
+    std::fputs(("vecstore: warning: " + std::to_string(hits.degraded) +
+                " damaged records were left out; see vecstore verify\n")
+                   .c_str(),
+               stderr);
   }
   return kExitOk;
 }

@@ -78,7 +78,8 @@ TEST_F(Readers, LinesPlainAndGzip) {
   SCOPED_TRACE("seed " + std::to_string(seed));
   std::mt19937 random(seed);
   for (int i = 0; i < 300; ++i) {
-    lines.emplace_back(random() % 60 == 0 ? random() % 600'000 : random() % 300, static_cast<char>('a' + i % 26));
+    lines.emplace_back(random() % 60 == 0 ? random() % 600'000 : random() % 300,
+                       static_cast<char>('a' + i % 26));
     text += lines.back() + "\n";
   }
   lines.emplace_back("no newline at the end");
@@ -131,12 +132,13 @@ TEST_F(Readers, LongestLine) {
 }
 
 TEST_F(Readers, JsonRows) {
-  const std::string path = write_gzip("a.jsonl.gz",
-                                      "{\"_id\": \"a\", \"title\": \"T\", \"text\": \"x\", \"year\": 1950, \"tags\": [\"b\"]}\n"
-                                      "\r\n"
-                                      "{\"_id\": 7, \"text\": \"only\"}\n"
-                                      "{\"_id\": \"e\", \"title\": \"\", \"text\": \"\"}\n"
-                                      "{\"_id\": \"t\", \"title\": \"head\", \"text\": null}");
+  const std::string path =
+      write_gzip("a.jsonl.gz",
+                 "{\"_id\": \"a\", \"title\": \"T\", \"text\": \"x\", \"year\": 1950, \"tags\": [\"b\"]}\n"
+                 "\r\n"
+                 "{\"_id\": 7, \"text\": \"only\"}\n"
+                 "{\"_id\": \"e\", \"title\": \"\", \"text\": \"\"}\n"
+                 "{\"_id\": \"t\", \"title\": \"head\", \"text\": null}");
   JsonRows rows(path);
   Record record;
   ASSERT_TRUE(rows.next(record));
@@ -159,7 +161,8 @@ TEST_F(Readers, JsonRows) {
 TEST_F(Readers, JsonErrorsNameTheLineAndReadingGoesOn) {
   const std::string path = write("bad.jsonl",
                                  "{\"_id\": \"1\"}\n{\"_id\": \"2\"\n[1]\n{\"text\": \"x\"}\n{\"_id\": 1.5}\n"
-                                 "{\"_id\": \"6\", \"text\": 5}\n{\"_id\": \"7\", \"text\": \"\xff\"}\n{\"_id\": \"8\"} x\n{\"_id\": \"9\"}\n");
+                                 "{\"_id\": \"6\", \"text\": 5}\n{\"_id\": \"7\", \"text\": "
+                                 "\"\xff\"}\n{\"_id\": \"8\"} x\n{\"_id\": \"9\"}\n");
   JsonRows rows(path);
   Record record;
   std::vector<std::string> good, bad;
@@ -174,20 +177,30 @@ TEST_F(Readers, JsonErrorsNameTheLineAndReadingGoesOn) {
   }
   EXPECT_EQ(good, (std::vector<std::string>{"1", "9"}));
   ASSERT_EQ(bad.size(), 7u);
-  for (std::size_t i = 0; i < bad.size(); ++i) EXPECT_TRUE(bad[i].starts_with(path + ":" + std::to_string(i + 2) + ": ")) << bad[i];
+  for (std::size_t i = 0; i < bad.size(); ++i)
+    EXPECT_TRUE(bad[i].starts_with(path + ":" + std::to_string(i + 2) + ": ")) << bad[i];
   EXPECT_THROW(JsonRows("/nothing/here.jsonl"), Error);
 }
 
 TEST_F(Readers, NpyTypes) {
   const std::vector<std::vector<float>> expected = {{1, -2, 3}, {0, 5, 6}};
   const std::string shape = "'fortran_order': False, 'shape': (2, 3), }          \n";
-  EXPECT_EQ(read(write("f4.npy", npy("{'descr': '<f4', " + shape, raw<float>({1, -2, 3, 0, 5, 6})))), expected);
-  EXPECT_EQ(read(write("v2.npy", npy("{'descr': '<f4', " + shape, raw<float>({1, -2, 3, 0, 5, 6}), 2))), expected);
-  EXPECT_EQ(read(write("f2.npy", npy("{'descr': '<f2', " + shape, raw<std::uint16_t>({0x3c00, 0xc000, 0x4200, 0x0000, 0x4500, 0x4600})))), expected);
-  EXPECT_EQ(read(write("i1.npy", npy("{'descr': '|i1', " + shape, raw<std::int8_t>({1, -2, 3, 0, 5, 6})))), expected);
-  EXPECT_EQ(read(write("u1.npy", npy("{\"shape\":(2,3),\"fortran_order\":False,\"descr\":\"|u1\"}", raw<std::uint8_t>({1, 254, 3, 0, 5, 6})))),
+  EXPECT_EQ(read(write("f4.npy", npy("{'descr': '<f4', " + shape, raw<float>({1, -2, 3, 0, 5, 6})))),
+            expected);
+  EXPECT_EQ(read(write("v2.npy", npy("{'descr': '<f4', " + shape, raw<float>({1, -2, 3, 0, 5, 6}), 2))),
+            expected);
+  EXPECT_EQ(read(write("f2.npy", npy("{'descr': '<f2', " + shape,
+                                     raw<std::uint16_t>({0x3c00, 0xc000, 0x4200, 0x0000, 0x4500, 0x4600})))),
+            expected);
+  EXPECT_EQ(read(write("i1.npy", npy("{'descr': '|i1', " + shape, raw<std::int8_t>({1, -2, 3, 0, 5, 6})))),
+            expected);
+  EXPECT_EQ(read(write("u1.npy", npy("{\"shape\":(2,3),\"fortran_order\":False,\"descr\":\"|u1\"}",
+                                     raw<std::uint8_t>({1, 254, 3, 0, 5, 6})))),
             (std::vector<std::vector<float>>{{1, 254, 3}, {0, 5, 6}}));
-  EXPECT_EQ(VectorFile(write("none.npy", npy("{'descr': '<f4', 'fortran_order': False, 'shape': (0, 3), }", ""))).rows(), 0u);
+  EXPECT_EQ(
+      VectorFile(write("none.npy", npy("{'descr': '<f4', 'fortran_order': False, 'shape': (0, 3), }", "")))
+          .rows(),
+      0u);
 }
 
 TEST_F(Readers, NpyRefused) {
@@ -202,16 +215,24 @@ TEST_F(Readers, NpyRefused) {
   EXPECT_EQ(refuse("not numpy at all").first, ErrorCode::kInvalidArgument);
   EXPECT_NE(refuse(npy("{'descr': '<f8', " + tail, data + data)).second.find("<f8"), std::string::npos);
   for (const std::string& header :
-       {"{'descr': '>f4', " + tail, "{'descr': [('a', '<f4')], " + tail, std::string("{'descr': '<f4', 'fortran_order': True, 'shape': (2, 3)}"),
-        std::string("{'descr': '<f4', 'fortran_order': False, 'shape': (6,)}"), std::string("{'descr': '<f4', 'fortran_order': False, 'shape': (1, 2, 3)}"),
-        std::string("{'descr': '<f4', 'fortran_order': False}"), std::string("{'descr': '<f4'"), std::string("garbage"), std::string(""),
-        std::string("{'descr': '<f4', 'fortran_order': False, 'shape': (-2, 3)}"), std::string("{'descr': '<f4', 'fortran_order': False, 'shape': (6, 0)}"),
+       {"{'descr': '>f4', " + tail, "{'descr': [('a', '<f4')], " + tail,
+        std::string("{'descr': '<f4', 'fortran_order': True, 'shape': (2, 3)}"),
+        std::string("{'descr': '<f4', 'fortran_order': False, 'shape': (6,)}"),
+        std::string("{'descr': '<f4', 'fortran_order': False, 'shape': (1, 2, 3)}"),
+        std::string("{'descr': '<f4', 'fortran_order': False}"), std::string("{'descr': '<f4'"),
+        std::string("garbage"), std::string(""),
+        std::string("{'descr': '<f4', 'fortran_order': False, 'shape': (-2, 3)}"),
+        std::string("{'descr': '<f4', 'fortran_order': False, 'shape': (6, 0)}"),
         std::string("{'descr': '<f4', 'fortran_order': False, 'shape': (1, 70000)}")}) {
     EXPECT_EQ(refuse(npy(header, data)).first, ErrorCode::kInvalidArgument) << header;
   }
   // Sizes whose product overflows.
-  EXPECT_EQ(refuse(npy("{'descr': '<f4', 'fortran_order': False, 'shape': (4611686018427387904, 4)}", data)).first, ErrorCode::kCorruption);
-  EXPECT_EQ(refuse(npy("{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999999999999, 4)}", data)).first, ErrorCode::kInvalidArgument);
+  EXPECT_EQ(
+      refuse(npy("{'descr': '<f4', 'fortran_order': False, 'shape': (4611686018427387904, 4)}", data)).first,
+      ErrorCode::kCorruption);
+  EXPECT_EQ(
+      refuse(npy("{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999999999999, 4)}", data)).first,
+      ErrorCode::kInvalidArgument);
   EXPECT_EQ(refuse(npy("{'descr': '<f4', " + tail, data, 4)).first, ErrorCode::kInvalidArgument);
   EXPECT_EQ(refused("/nothing/here.npy").first, ErrorCode::kNotFound);
 }
@@ -220,10 +241,12 @@ TEST_F(Readers, NpyHeadersAtRandomNeverCrash) {
   const unsigned seed = std::random_device{}();
   SCOPED_TRACE("seed " + std::to_string(seed));
   std::mt19937 random(seed);
-  const std::string good = npy("{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }\n", std::string(24, '\0'));
+  const std::string good =
+      npy("{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }\n", std::string(24, '\0'));
   for (int round = 0; round < 500; ++round) {
     std::string bytes = good;
-    for (unsigned i = random() % 4 + 1; i > 0; --i) bytes[random() % (good.size() - 24)] = static_cast<char>(random());
+    for (unsigned i = random() % 4 + 1; i > 0; --i)
+      bytes[random() % (good.size() - 24)] = static_cast<char>(random());
     try {
       read(write("random.npy", bytes));
     } catch (const Error&) {
@@ -232,10 +255,12 @@ TEST_F(Readers, NpyHeadersAtRandomNeverCrash) {
 }
 
 TEST_F(Readers, Fvecs) {
-  const std::string row = raw<std::int32_t>({2}) + raw<float>({1, 2}), other = raw<std::int32_t>({2}) + raw<float>({3, 4});
+  const std::string row = raw<std::int32_t>({2}) + raw<float>({1, 2}),
+                    other = raw<std::int32_t>({2}) + raw<float>({3, 4});
   EXPECT_EQ(read(write("a.fvecs", row + other)), (std::vector<std::vector<float>>{{1, 2}, {3, 4}}));
   EXPECT_EQ(refused(write("b.fvecs", row + other.substr(0, 11))).first, ErrorCode::kCorruption);
-  EXPECT_EQ(refused(write("c.fvecs", row + raw<std::int32_t>({3}) + raw<float>({3, 4}))).first, ErrorCode::kCorruption);
+  EXPECT_EQ(refused(write("c.fvecs", row + raw<std::int32_t>({3}) + raw<float>({3, 4}))).first,
+            ErrorCode::kCorruption);
   EXPECT_EQ(refused(write("d.fvecs", raw<std::int32_t>({-1}))).first, ErrorCode::kInvalidArgument);
   EXPECT_EQ(refused(write("e.fvecs", "")).first, ErrorCode::kInvalidArgument);
 }
@@ -252,7 +277,8 @@ TEST(Half, AllValues) {
         ASSERT_EQ(value, sign * std::numeric_limits<float>::infinity());
       }
     } else {
-      const double expected = exponent == 0 ? std::ldexp(mantissa, -24) : std::ldexp(1024 + mantissa, exponent - 25);
+      const double expected =
+          exponent == 0 ? std::ldexp(mantissa, -24) : std::ldexp(1024 + mantissa, exponent - 25);
       ASSERT_EQ(value, static_cast<float>(sign * expected)) << bits;
       ASSERT_EQ(std::signbit(value), sign < 0);
     }

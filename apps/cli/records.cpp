@@ -17,7 +17,8 @@ void print_record(const Record& record, bool json) {
   const bool colour = wants_colour(1);
   std::string out = (colour ? "\x1b[36m" : "") + printable(record.id) + (colour ? "\x1b[0m" : "") + "\n";
   if (!record.source.empty()) {
-    out += "  source    " + printable(record.source) + ":" + std::to_string(record.start) + "-" + std::to_string(record.end) + "\n";
+    out += "  source    " + printable(record.source) + ":" + std::to_string(record.start) + "-" +
+           std::to_string(record.end) + "\n";
   }
   if (!record.metadata.empty()) out += "  metadata  " + printable(record.metadata.to_json()) + "\n";
   const auto vector_line = [&](const std::string& name, const Vector& vector) {
@@ -37,7 +38,8 @@ std::uint64_t erase_source(Collection& collection, const std::string& source) {
     std::vector<std::string> next;
     for (std::size_t i = 0; i < kStep; ++i) next.push_back(source + "#" + std::to_string(ids.size() + i));
     found = 0;
-    for (const Record& record : collection.get(next, GetOptions{.with_vectors = false})) found += record.source == source;
+    for (const Record& record : collection.get(next, GetOptions{.with_vectors = false}))
+      found += record.source == source;
     ids.insert(ids.end(), next.begin(), next.begin() + static_cast<std::ptrdiff_t>(found));
   }
   return ids.empty() ? 0 : collection.erase(ids);
@@ -51,8 +53,10 @@ int get(const Common& common, const GetCommandOptions& options) {
   std::string missing;
   for (const std::string& id : options.ids) {
     const auto record = collection.get(id, GetOptions{.with_vectors = options.vectors});
-    if (record) print_record(*record, common.json);
-    else missing += (missing.empty() ? "" : ", ") + id;
+    if (record)
+      print_record(*record, common.json);
+    else
+      missing += (missing.empty() ? "" : ", ") + id;
   }
   if (!missing.empty()) fail(ErrorCode::kNotFound, "no record with the id ", missing);
   return kExitOk;
@@ -74,7 +78,8 @@ int scroll(const Common& common, const ScrollCommandOptions& options) {
     request.limit = std::min(left, kPage);
     const ScrollPage page = collection.scroll(request);
     for (const Record& record : page.records) print_record(record, common.json);
-    for (const std::string& warning : page.warnings) std::fputs(("vecstore: warning: " + printable(warning) + "\n").c_str(), stderr);
+    for (const std::string& warning : page.warnings)
+      std::fputs(("vecstore: warning: " + printable(warning) + "\n").c_str(), stderr);
     left -= std::min<std::uint64_t>(left, page.records.size());
     request.after = page.next;
   } while (left > 0 && !request.after.empty());
@@ -86,25 +91,31 @@ int count(const Common& common, const std::string& where) {
   VecDatabase db = open_to_read(common);
   const Collection collection = choose_collection(db, common);
   const std::uint64_t n = filter ? collection.count(*filter) : collection.count();
-  if (common.json) print_json({{"collection", collection.name()}, {"count", n}});
-  else std::puts(std::to_string(n).c_str());
+  if (common.json)
+    print_json({{"collection", collection.name()}, {"count", n}});
+  else
+    std::puts(std::to_string(n).c_str());
   return kExitOk;
 }
 
 int erase(const Common& common, const EraseOptions& options) {
   const std::optional<Filter> filter = parse_where(options.where);
-  if (options.ids.empty() && !filter && options.source.empty()) throw UsageError("erase: name ids, --where or --source");
+  if (options.ids.empty() && !filter && options.source.empty())
+    throw UsageError("erase: name ids, --where or --source");
   VecDatabase db = open_to_write(common, false);
   Collection collection = choose_collection(db, common);
   std::uint64_t erased = 0;
   for (std::size_t i = 0; i < options.ids.size(); i += 10'000) {
-    erased += collection.erase(std::span(options.ids).subspan(i, std::min<std::size_t>(10'000, options.ids.size() - i)));
+    erased += collection.erase(
+        std::span(options.ids).subspan(i, std::min<std::size_t>(10'000, options.ids.size() - i)));
   }
   if (filter) erased += collection.erase_where(*filter);
   if (!options.source.empty()) erased += erase_source(collection, options.source);
   db.close();
-  if (common.json) print_json({{"erased", erased}});
-  else std::puts((grouped(erased) + (erased == 1 ? " record erased" : " records erased")).c_str());
+  if (common.json)
+    print_json({{"erased", erased}});
+  else
+    std::puts((grouped(erased) + (erased == 1 ? " record erased" : " records erased")).c_str());
   return kExitOk;
 }
 

@@ -11,7 +11,8 @@ namespace {
 
 /// Fields of a TREC line are separated by white space.
 void check_trec_name(const std::string& what, const std::string& name) {
-  if (name.find_first_of(" \t\r\n") != std::string::npos) invalid(what, " \"", name, "\" holds white space, which --format trec cannot say; use --format json");
+  if (name.find_first_of(" \t\r\n") != std::string::npos)
+    invalid(what, " \"", name, "\" holds white space, which --format trec cannot say; use --format json");
 }
 
 void print_trec(const std::string& query, const Hits& hits, const std::string& tag) {
@@ -19,7 +20,8 @@ void print_trec(const std::string& query, const Hits& hits, const std::string& t
   std::string lines;
   for (std::size_t i = 0; i < hits.size(); ++i) {
     check_trec_name("id", hits[i].id);
-    lines += query + " Q0 " + hits[i].id + " " + std::to_string(i + 1) + " " + json_number(hits[i].score).to_json() + " " + tag + "\n";
+    lines += query + " Q0 " + hits[i].id + " " + std::to_string(i + 1) + " " +
+             json_number(hits[i].score).to_json() + " " + tag + "\n";
   }
   std::fputs(lines.c_str(), stdout);
 }

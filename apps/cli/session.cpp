@@ -31,7 +31,8 @@ Collection choose_collection(const VecDatabase& db, const Common& common) {
     if (name == "default") return db.get_collection(name);
     list += (list.empty() ? "" : ", ") + name;
   }
-  if (names.empty()) fail(ErrorCode::kNotFound, common.database, ": no collection yet; fill one with vecstore ingest");
+  if (names.empty())
+    fail(ErrorCode::kNotFound, common.database, ": no collection yet; fill one with vecstore ingest");
   fail(ErrorCode::kNotFound, common.database, ": choose a collection with --collection: ", list);
 }
 
@@ -68,9 +69,12 @@ Mode choose_mode(const std::string& name, const CollectionInfo& info) {
 
 std::string_view to_string(Mode mode) {
   switch (mode) {
-    case Mode::kDense: return "dense";
-    case Mode::kText: return "text";
-    case Mode::kHybrid: return "hybrid";
+    case Mode::kDense:
+      return "dense";
+    case Mode::kText:
+      return "text";
+    case Mode::kHybrid:
+      return "hybrid";
   }
   return "";
 }

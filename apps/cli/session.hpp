@@ -18,11 +18,12 @@ Collection choose_collection(const VecDatabase& db, const Common& common);
 
 /// The model that the options name; none for "none" and for nothing. kNotFound.
 Embedder load_model(const ModelOptions& options, const Common& common);
-/// For queries: the options' model, or the collection's own where only a precision is given, else none: then the
-/// collection finds its model by itself.
+/// For queries: the options' model, or the collection's own where only a precision is given, else none: then
+/// the collection finds its model by itself.
 Embedder query_model(const ModelOptions& options, const Common& common, const CollectionInfo& info);
 
-/// "dense", "text", "hybrid"; empty: hybrid where the collection has a model, text elsewhere. kInvalidArgument.
+/// "dense", "text", "hybrid"; empty: hybrid where the collection has a model, text elsewhere.
+/// kInvalidArgument.
 Mode choose_mode(const std::string& name, const CollectionInfo& info);
 std::string_view to_string(Mode mode);
 /// UsageError for a filter that does not parse; nullopt for an empty one.

@@ -40,9 +40,10 @@ std::string lower(std::string_view s) {
 }
 
 std::vector<std::string> query_words(std::string_view query) {
-  constexpr std::array<std::string_view, 27> kCommon = {"the", "and", "for", "are", "how",  "what", "when", "where", "why",
-                                                        "who", "does", "did", "can", "from", "with", "that", "this", "has",
-                                                        "have", "was", "were", "you", "your", "not", "which", "into", "its"};
+  constexpr std::array<std::string_view, 27> kCommon = {
+      "the",  "and",  "for",  "are", "how",  "what", "when",  "where", "why",
+      "who",  "does", "did",  "can", "from", "with", "that",  "this",  "has",
+      "have", "was",  "were", "you", "your", "not",  "which", "into",  "its"};
   std::vector<std::string> words;
   for (const Word& word : words_of(query)) {
     std::string form = lower(query.substr(word.begin, word.end - word.begin));
@@ -55,8 +56,13 @@ std::vector<std::string> query_words(std::string_view query) {
 /// Equal, or one begins with the other but for an ending ("commit", "commits", "committed").
 bool same_word(std::string_view a, std::string_view b) {
   if (a == b) return true;
-  const std::size_t common = static_cast<std::size_t>(std::mismatch(a.begin(), a.begin() + static_cast<std::ptrdiff_t>(std::min(a.size(), b.size())), b.begin()).first - a.begin());
-  return common >= 4 && common + 1 >= std::min(a.size(), b.size()) && std::max(a.size(), b.size()) - common <= 4;
+  const std::size_t common = static_cast<std::size_t>(
+      std::mismatch(a.begin(), a.begin() + static_cast<std::ptrdiff_t>(std::min(a.size(), b.size())),
+                    b.begin())
+          .first -
+      a.begin());
+  return common >= 4 && common + 1 >= std::min(a.size(), b.size()) &&
+         std::max(a.size(), b.size()) - common <= 4;
 }
 
 /// The first word of the window of `width` bytes that holds most of the query's words.
@@ -65,7 +71,8 @@ std::size_t best_window(const std::vector<Word>& words, std::size_t forms, std::
   std::vector<std::size_t> counts(forms, 0);
   for (std::size_t begin = 0; begin < words.size(); ++begin) {
     for (; end < words.size() && words[end].end - words[begin].begin <= width; ++end) {
-      if (words[end].match >= 0) ++total, distinct += counts[static_cast<std::size_t>(words[end].match)]++ == 0;
+      if (words[end].match >= 0)
+        ++total, distinct += counts[static_cast<std::size_t>(words[end].match)]++ == 0;
     }
     const std::size_t score = distinct * 1000 + total;
     if (score > best_score) best_score = score, best = begin;
@@ -80,7 +87,8 @@ std::size_t best_window(const std::vector<Word>& words, std::size_t forms, std::
 
 }  // namespace
 
-std::string snippet(std::string_view text, std::string_view query, std::size_t width, std::string_view on, std::string_view off) {
+std::string snippet(std::string_view text, std::string_view query, std::size_t width, std::string_view on,
+                    std::string_view off) {
   const std::vector<std::string> forms = query_words(query);
   std::vector<Word> words = words_of(text);
   for (Word& word : words) {
@@ -104,8 +112,10 @@ std::string snippet(std::string_view text, std::string_view query, std::size_t w
   const auto append = [&out](std::string_view piece) {
     for (const char c : printable(piece)) {
       const bool space = c == ' ' || c == '\n' || c == '\t' || c == '\r';
-      if (!space) out += c;
-      else if (!out.empty() && out.back() != ' ') out += ' ';
+      if (!space)
+        out += c;
+      else if (!out.empty() && out.back() != ' ')
+        out += ' ';
     }
   };
   std::size_t at = begin;

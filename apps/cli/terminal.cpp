@@ -16,7 +16,8 @@ bool is_terminal(int file) { return isatty(file) == 1; }
 bool wants_colour(int file) {
   const char* no_colour = std::getenv("NO_COLOR");
   const char* term = std::getenv("TERM");
-  return is_terminal(file) && (no_colour == nullptr || *no_colour == 0) && term != nullptr && std::strcmp(term, "dumb") != 0;
+  return is_terminal(file) && (no_colour == nullptr || *no_colour == 0) && term != nullptr &&
+         std::strcmp(term, "dumb") != 0;
 }
 
 std::size_t terminal_width() {
@@ -127,7 +128,8 @@ Metadata to_json(const PlanNode& plan) {
   return out;
 }
 
-ProgressBar::ProgressBar(std::uint64_t total, bool enabled) : total_(total), enabled_(enabled && is_terminal(2)) {}
+ProgressBar::ProgressBar(std::uint64_t total, bool enabled)
+    : total_(total), enabled_(enabled && is_terminal(2)) {}
 
 void ProgressBar::update(std::uint64_t done, std::uint64_t records) {
   const auto now = std::chrono::steady_clock::now();
@@ -135,17 +137,22 @@ void ProgressBar::update(std::uint64_t done, std::uint64_t records) {
   last_ = now;
   drawn_ = true;
   const double seconds = std::chrono::duration<double>(now - start_).count();
-  const double share = total_ == 0 ? 1.0 : std::min(1.0, static_cast<double>(done) / static_cast<double>(total_));
-  std::string tail = " " + std::to_string(static_cast<int>(share * 100)) + "%  " + grouped(records) + " records";
-  if (seconds > 0.5) tail += "  " + grouped(static_cast<std::uint64_t>(static_cast<double>(records) / seconds)) + "/s";
+  const double share =
+      total_ == 0 ? 1.0 : std::min(1.0, static_cast<double>(done) / static_cast<double>(total_));
+  std::string tail =
+      " " + std::to_string(static_cast<int>(share * 100)) + "%  " + grouped(records) + " records";
+  if (seconds > 0.5)
+    tail += "  " + grouped(static_cast<std::uint64_t>(static_cast<double>(records) / seconds)) + "/s";
   if (share > 0.02 && seconds > 1) {
     const auto left = static_cast<unsigned>(seconds * (1 - share) / share + 0.5);
-    tail += "  " + std::to_string(left / 60) + ":" + (left % 60 < 10 ? "0" : "") + std::to_string(left % 60) + " left";
+    tail += "  " + std::to_string(left / 60) + ":" + (left % 60 < 10 ? "0" : "") + std::to_string(left % 60) +
+            " left";
   }
   const std::size_t width = terminal_width() - 1;
   const std::size_t bar = width > tail.size() + 4 ? std::min<std::size_t>(width - tail.size() - 2, 40) : 0;
   const auto full = static_cast<std::size_t>(share * static_cast<double>(bar));
-  std::string line = "\r" + (bar > 0 ? "[" + std::string(full, '=') + std::string(bar - full, ' ') + "]" : std::string());
+  std::string line =
+      "\r" + (bar > 0 ? "[" + std::string(full, '=') + std::string(bar - full, ' ') + "]" : std::string());
   line += tail.substr(0, width) + "\x1b[K";
   std::fwrite(line.data(), 1, line.size(), stderr);
 }

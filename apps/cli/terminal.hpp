@@ -29,14 +29,15 @@ std::string fixed(double value, int digits);
 /// One line of JSON on standard output.
 void print_json(const Metadata& document);
 
-/// {"id", "text", "metadata", "source", "start", "end", "part", "vector", ...} without what the record does not have.
+/// {"id", "text", "metadata", "source", "start", "end", "part", "vector", ...} without what the record does
+/// not have.
 Metadata to_json(const Record& record);
 Metadata to_json(const PlanNode& plan);
 
-/// The part of a text that holds most of the query's words, on one line of about `width` bytes; the words stand
-/// between `on` and `off`.
-std::string snippet(std::string_view text, std::string_view query, std::size_t width, std::string_view on = {},
-                    std::string_view off = {});
+/// The part of a text that holds most of the query's words, on one line of about `width` bytes; the words
+/// stand between `on` and `off`.
+std::string snippet(std::string_view text, std::string_view query, std::size_t width,
+                    std::string_view on = {}, std::string_view off = {});
 
 /// One line on standard error that is redrawn at most ten times a second; silent where that is no terminal.
 class ProgressBar {

@@ -13,7 +13,8 @@ namespace {
 
 constexpr std::size_t kMostDimensions = 65'536;
 constexpr std::size_t kLongestHeader = std::size_t{1} << 20;
-static_assert(std::endian::native == std::endian::little, "the readers copy little-endian numbers as they are");
+static_assert(std::endian::native == std::endian::little,
+              "the readers copy little-endian numbers as they are");
 
 /// The Python dictionary in an .npy header: {'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }.
 class HeaderParser {
@@ -73,7 +74,8 @@ class HeaderParser {
   }
   bool boolean() {
     peek();
-    for (const auto& [word, value] : {std::pair{std::string_view("True"), true}, {std::string_view("False"), false}}) {
+    for (const auto& [word, value] :
+         {std::pair{std::string_view("True"), true}, {std::string_view("False"), false}}) {
       if (text_.substr(at_).starts_with(word)) {
         at_ += word.size();
         return value;
@@ -118,13 +120,19 @@ float half_to_float(std::uint16_t half) {
   return std::bit_cast<float>(sign | (wide << 23) | (mantissa << 13));
 }
 
-bool VectorFile::is_vector_file(std::string_view path) { return path.ends_with(".npy") || path.ends_with(".fvecs"); }
+bool VectorFile::is_vector_file(std::string_view path) {
+  return path.ends_with(".npy") || path.ends_with(".fvecs");
+}
 
 std::size_t VectorFile::size_of(Element element) {
   switch (element) {
-    case Element::kF32: return 4;
-    case Element::kF16: return 2;
-    case Element::kInt8: case Element::kUint8: return 1;
+    case Element::kF32:
+      return 4;
+    case Element::kF16:
+      return 2;
+    case Element::kInt8:
+    case Element::kUint8:
+      return 1;
   }
   return 0;
 }
@@ -138,8 +146,10 @@ VectorFile::VectorFile(std::string path) : path_(std::move(path)), io_buffer_(st
   in_.rdbuf()->pubsetbuf(io_buffer_.data(), static_cast<std::streamsize>(io_buffer_.size()));
   in_.open(path_, std::ios::binary);
   if (!in_) fail(ErrorCode::kIo, path_, ": ", std::strerror(errno));
-  if (path_.ends_with(".fvecs")) open_fvecs();
-  else open_npy();
+  if (path_.ends_with(".fvecs"))
+    open_fvecs();
+  else
+    open_npy();
   if (dimension_ == 0 || dimension_ > kMostDimensions) {
     invalid(path_, ": ", dimension_, " dimensions; wanted 1 to ", kMostDimensions);
   }
@@ -148,7 +158,8 @@ VectorFile::VectorFile(std::string path) : path_(std::move(path)), io_buffer_(st
 
 void VectorFile::read_bytes(char* out, std::size_t size) {
   if (size > size_ - position_) fail(ErrorCode::kCorruption, path_, ": ends too early, at byte ", size_);
-  if (!in_.read(out, static_cast<std::streamsize>(size))) fail(ErrorCode::kIo, path_, ": could not be read at byte ", position_);
+  if (!in_.read(out, static_cast<std::streamsize>(size)))
+    fail(ErrorCode::kIo, path_, ": could not be read at byte ", position_);
   position_ += size;
 }
 
@@ -160,29 +171,39 @@ void VectorFile::open_npy() {
   if (version < 1 || version > 3) invalid(path_, ": .npy format ", version, "; wanted 1, 2 or 3");
   std::uint32_t length = 0;
   read_bytes(reinterpret_cast<char*>(&length), version == 1 ? 2 : 4);
-  if (length > kLongestHeader) invalid(path_, ": header of ", length, " bytes; the limit is ", kLongestHeader);
+  if (length > kLongestHeader)
+    invalid(path_, ": header of ", length, " bytes; the limit is ", kLongestHeader);
   std::string text(length, '\0');
   read_bytes(text.data(), length);
   HeaderParser header(text, path_);
   header.parse();
 
   const std::string_view type = header.descr;
-  if (type == "<f4") element_ = Element::kF32;
-  else if (type == "<f2") element_ = Element::kF16;
-  else if (type == "|i1" || type == "<i1") element_ = Element::kInt8;
-  else if (type == "|u1" || type == "<u1") element_ = Element::kUint8;
-  else invalid(path_, ": element type ", type, "; wanted float32 (<f4), float16 (<f2), int8 (|i1) or uint8 (|u1)");
-  if (header.shape.size() != 2) invalid(path_, ": ", header.shape.size(), " axes; wanted 2: rows and dimensions");
+  if (type == "<f4")
+    element_ = Element::kF32;
+  else if (type == "<f2")
+    element_ = Element::kF16;
+  else if (type == "|i1" || type == "<i1")
+    element_ = Element::kInt8;
+  else if (type == "|u1" || type == "<u1")
+    element_ = Element::kUint8;
+  else
+    invalid(path_, ": element type ", type,
+            "; wanted float32 (<f4), float16 (<f2), int8 (|i1) or uint8 (|u1)");
+  if (header.shape.size() != 2)
+    invalid(path_, ": ", header.shape.size(), " axes; wanted 2: rows and dimensions");
   if (header.fortran_order && header.shape[0] > 1 && header.shape[1] > 1) {
     invalid(path_, ": Fortran order; save it with numpy.ascontiguousarray");
   }
   rows_ = header.shape[0];
-  if (header.shape[1] > kMostDimensions) invalid(path_, ": ", header.shape[1], " dimensions; wanted 1 to ", kMostDimensions);
+  if (header.shape[1] > kMostDimensions)
+    invalid(path_, ": ", header.shape[1], " dimensions; wanted 1 to ", kMostDimensions);
   dimension_ = static_cast<std::size_t>(header.shape[1]);
   const std::uint64_t row_bytes = dimension_ * size_of(element_);
   const std::uint64_t rest = size_ - position_;
   if (row_bytes != 0 && (rest % row_bytes != 0 || rest / row_bytes != rows_)) {
-    fail(ErrorCode::kCorruption, path_, ": ", rest, " bytes follow the header; ", rows_, " rows of ", row_bytes, " bytes were announced");
+    fail(ErrorCode::kCorruption, path_, ": ", rest, " bytes follow the header; ", rows_, " rows of ",
+         row_bytes, " bytes were announced");
   }
 }
 
@@ -197,7 +218,8 @@ void VectorFile::open_fvecs() {
   dimension_ = static_cast<std::size_t>(dimension);
   const std::uint64_t row_bytes = 4 + 4 * static_cast<std::uint64_t>(dimension_);
   if (size_ % row_bytes != 0) {
-    fail(ErrorCode::kCorruption, path_, ": ", size_, " bytes are no multiple of a row's ", row_bytes, " bytes");
+    fail(ErrorCode::kCorruption, path_, ": ", size_, " bytes are no multiple of a row's ", row_bytes,
+         " bytes");
   }
   rows_ = size_ / row_bytes;
 }
@@ -208,7 +230,8 @@ bool VectorFile::next(std::vector<float>& row) {
     std::int32_t dimension = 0;
     read_bytes(reinterpret_cast<char*>(&dimension), sizeof dimension);
     if (dimension != static_cast<std::int32_t>(dimension_)) {
-      fail(ErrorCode::kCorruption, path_, ": row ", next_, " has ", dimension, " dimensions, row 0 has ", dimension_);
+      fail(ErrorCode::kCorruption, path_, ": row ", next_, " has ", dimension, " dimensions, row 0 has ",
+           dimension_);
     }
   }
   row.resize(dimension_);

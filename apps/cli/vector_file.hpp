@@ -9,9 +9,10 @@ namespace vecstore::cli {
 
 /// A matrix, read row by row through one buffer; every element becomes a float.
 ///
-/// .npy (format 1 to 3): float32, float16, int8 or uint8, two dimensions, C order, little endian. .fvecs: each row is
-/// its dimension as a 32-bit integer and as many floats. Everything else is kInvalidArgument; a file that is shorter or
-/// longer than it says is kCorruption. The header is checked against the file's size before anything is allocated.
+/// .npy (format 1 to 3): float32, float16, int8 or uint8, two dimensions, C order, little endian. .fvecs:
+/// each row is its dimension as a 32-bit integer and as many floats. Everything else is kInvalidArgument; a
+/// file that is shorter or longer than it says is kCorruption. The header is checked against the file's size
+/// before anything is allocated.
 class VectorFile {
  public:
   explicit VectorFile(std::string path);
