@@ -158,16 +158,8 @@ void add_query(CLI::App& app, CommandLine& line) {
       &query);
   QueryCommandOptions& o = *command.options;
   add_database(command.app, line);
-  command
-      ->add_option(
-          "TEXT",
-          [&o](const CLI::results_t& words) {
-            for (const std::string& word : words) o.text += (o.text.empty() ? "" : " ") + word;
-            return true;
-          },
-          "What to look for")
+  command->add_option("TEXT", o.words, "What to look for; several words need no quotes")
       ->required()
-      ->expected(1, 1 << 16)
       ->type_name("");
   add_collection(command.app, line);
   command->add_option("-k", o.k, "How many (5)")->check(CLI::Range(0, 10'000))->type_name("N");

@@ -53,7 +53,7 @@ struct IngestOptions {
 };
 
 struct QueryCommandOptions {
-  std::string text;
+  std::vector<std::string> words;  ///< Joined by spaces.
   std::int64_t k = 5;
   std::int64_t offset = 0;
   std::string mode;

@@ -71,7 +71,9 @@ int query(const Common& common, const QueryCommandOptions& options) {
   request.explain = options.explain;
   request.stop = stop_on_signals();
   if (request.mode != Mode::kText) request.embedder = query_model(options.model, common, info);
-  const Hits hits = collection.query_text(options.text, request);
+  std::string text;
+  for (const std::string& word : options.words) text += (text.empty() ? "" : " ") + word;
+  const Hits hits = collection.query_text(text, request);
 
   if (common.json) {
     Metadata out;
@@ -87,7 +89,7 @@ int query(const Common& common, const QueryCommandOptions& options) {
     return kExitOk;
   }
   for (std::size_t i = 0; i < hits.size(); ++i) {
-    print_hit(hits[i], static_cast<std::size_t>(options.offset) + i + 1, options.text, options.full_text);
+    print_hit(hits[i], static_cast<std::size_t>(options.offset) + i + 1, text, options.full_text);
   }
   if (hits.empty()) std::puts("nothing found");
   if (hits.plan) std::fputs(("\n" + hits.plan->to_string()).c_str(), stdout);
