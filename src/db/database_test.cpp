@@ -131,11 +131,13 @@ TEST_F(DatabaseTest, ChangesAreDelivered) {
   EXPECT_EQ(seen, "a3 b2 ");
 }
 
-// Small row blocks lie in leaf pages, which move with every write near them; what a query remembers of them must not.
+// Small row blocks lie in leaf pages, which move with every write near them; what a query remembers of them
+// must not.
 TEST_F(DatabaseTest, QueriesBetweenLoneWritesAreRight) {
   auto db = VecDatabase::open(dir(), {.durability = Durability::kRelaxed});
   for (std::size_t dimension : {2, 4, 6, 16}) {
-    auto c = db.create_collection("c" + std::to_string(dimension), {.metric = Metric::kDot, .dimension = dimension});
+    auto c = db.create_collection("c" + std::to_string(dimension),
+                                  {.metric = Metric::kDot, .dimension = dimension});
     for (std::size_t i = 0; i < 150; ++i) {
       std::vector<float> v(dimension, 0.5f);
       v[0] = static_cast<float>(i);
@@ -145,7 +147,8 @@ TEST_F(DatabaseTest, QueriesBetweenLoneWritesAreRight) {
       q[0] = 1;
       const Hits hits = c.query(Query(q).k(1000));
       ASSERT_EQ(hits.size(), i + 1);
-      for (const Hit& hit : hits) ASSERT_EQ(hit.score, std::stof(hit.id)) << "after " << i << " of dimension " << dimension;
+      for (const Hit& hit : hits)
+        ASSERT_EQ(hit.score, std::stof(hit.id)) << "after " << i << " of dimension " << dimension;
     }
   }
 }

@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "base/error.hpp"
-#include "io/file.hpp"
+#include "base/os_file.hpp"
 
 namespace vecstore::storage {
 namespace {
@@ -325,7 +325,7 @@ void WriteTxn::commit() {
   // LMDB reports a write that came up short, which is how a full disk shows, as EIO. Whether a failed sync
   // left anything durable nobody can know: the caller poisons the store, and reopening tells.
   const bool full =
-      rc == ENOSPC || rc == EDQUOT || (rc == EIO && io::disk_space(env_->directory_).free_bytes < (1U << 20));
+      rc == ENOSPC || rc == EDQUOT || (rc == EIO && os::disk_space(env_->directory_).free_bytes < (1U << 20));
   MDB_txn* probe = nullptr;
   const int begin = mdb_txn_begin(env_->env_, nullptr, 0, &probe);
   if (probe) mdb_txn_abort(probe);

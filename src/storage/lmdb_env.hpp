@@ -133,8 +133,8 @@ class Env {
   /// True after an error that LMDB cannot recover from in this process.
   bool fatal() const { return fatal_.load(std::memory_order_relaxed); }
   EnvStats stats();
-  /// True for a value that has pages of its own: they stay as they are until it is erased. Smaller values lie in
-  /// leaf pages, which move with every write near them.
+  /// True for a value that has pages of its own: they stay as they are until it is erased. Smaller values lie
+  /// in leaf pages, which move with every write near them.
   bool has_own_pages(std::string_view value) const {
     return reinterpret_cast<std::uintptr_t>(value.data()) % page_bytes_ == kPageHeader;
   }

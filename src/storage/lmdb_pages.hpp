@@ -13,7 +13,7 @@
 #include <utility>
 #include <vector>
 
-#include "io/file.hpp"
+#include "base/os_file.hpp"
 #include "storage/format.hpp"
 
 namespace vecstore::storage {
@@ -60,7 +60,7 @@ class PageFile {
   bool read(std::uint64_t page, std::uint64_t offset, std::span<char> out) const;
 
  private:
-  io::File file_;
+  os::File file_;
   std::uint32_t page_size_;
 };
 

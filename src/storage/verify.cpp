@@ -4,7 +4,7 @@
 #include <charconv>
 
 #include "base/bytes.hpp"
-#include "io/file.hpp"
+#include "base/os_file.hpp"
 #include "storage/envelope.hpp"
 #include "storage/keys.hpp"
 #include "storage/lmdb_file.hpp"
@@ -252,7 +252,7 @@ void StoreCheck::run(std::optional<Uuid> uuid, std::optional<std::uint64_t> gene
 std::optional<std::uint64_t> highest_generation(const std::string& directory) {
   std::optional<std::uint64_t> highest;
   constexpr std::string_view kPrefix = "truth.";
-  for (const std::string& name : io::list_directory(directory)) {
+  for (const std::string& name : os::list_directory(directory)) {
     if (!name.starts_with(kPrefix)) continue;
     std::uint64_t n = 0;
     const auto [end, error] = std::from_chars(name.data() + kPrefix.size(), name.data() + name.size(), n);
@@ -287,7 +287,7 @@ void verify_closed(const std::string& path, std::optional<DirectoryFiles> files,
 }  // namespace
 
 VerifyResult verify_directory(const std::string& directory, const Context& context) {
-  if (!io::exists(directory + "/FORMAT") && !highest_generation(directory))
+  if (!os::exists(directory + "/FORMAT") && !highest_generation(directory))
     fail(ErrorCode::kNotFound, "'", directory, "' holds no store");
   VerifyResult result;
   std::optional<DirectoryFiles> files;

@@ -1,12 +1,12 @@
-#include "io/identity.hpp"
+#include "base/os_identity.hpp"
 
 #include <sys/stat.h>
 
 #include <cerrno>
 
-#include "io/os_error.hpp"
+#include "base/os_error.hpp"
 
-namespace vecstore::io {
+namespace vecstore::os {
 
 FileIdentity identity_of(const std::string& path) {
   struct stat info;
@@ -14,4 +14,4 @@ FileIdentity identity_of(const std::string& path) {
   return {static_cast<std::uint64_t>(info.st_dev), static_cast<std::uint64_t>(info.st_ino)};
 }
 
-}  // namespace vecstore::io
+}  // namespace vecstore::os

@@ -1,4 +1,4 @@
-#include "io/os_error.hpp"
+#include "base/os_error.hpp"
 
 #include <sys/statvfs.h>
 
@@ -6,7 +6,7 @@
 #include <string>
 #include <system_error>
 
-namespace vecstore::io {
+namespace vecstore::os {
 namespace {
 
 bool is_full(std::string_view path) {
@@ -56,4 +56,4 @@ void fail_os(int error, std::string_view operation, std::string_view path) {
        std::generic_category().message(error));
 }
 
-}  // namespace vecstore::io
+}  // namespace vecstore::os

@@ -12,10 +12,10 @@
 #include <string_view>
 
 #include "base/error.hpp"
-#include "io/file.hpp"
-#include "io/os_error.hpp"
+#include "base/os_error.hpp"
+#include "base/os_file.hpp"
 
-namespace vecstore::io {
+namespace vecstore::os {
 namespace {
 
 constexpr std::uint32_t kFuse = 0x65735546;
@@ -86,4 +86,4 @@ bool is_remote_filesystem(const std::string& path) {
   return std::find(kRemote.begin(), kRemote.end(), kind) != kRemote.end();
 }
 
-}  // namespace vecstore::io
+}  // namespace vecstore::os

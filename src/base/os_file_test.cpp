@@ -1,4 +1,4 @@
-#include "io/file.hpp"
+#include "base/os_file.hpp"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -14,11 +14,11 @@
 
 #include "base/clock.hpp"
 #include "base/error.hpp"
+#include "base/os_error.hpp"
+#include "base/os_file_lock.hpp"
 #include "base/os_process.hpp"
-#include "io/file_lock.hpp"
-#include "io/os_error.hpp"
 
-namespace vecstore::io {
+namespace vecstore::os {
 namespace {
 
 class FileTest : public ::testing::Test {
@@ -393,4 +393,4 @@ TEST(ClockTest, SystemAndManual) {
 }
 
 }  // namespace
-}  // namespace vecstore::io
+}  // namespace vecstore::os

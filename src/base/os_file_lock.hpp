@@ -5,10 +5,10 @@
 #include <optional>
 #include <string>
 
+#include "base/os_file.hpp"
 #include "base/os_process.hpp"
-#include "io/file.hpp"
 
-namespace vecstore::io {
+namespace vecstore::os {
 
 /// An exclusive advisory lock (flock) on a file that is made when missing and never removed. The kernel
 /// releases it when the holder ends, however it ends. Two FileLocks on one file exclude each other within a
@@ -45,4 +45,4 @@ class FileLock {
 /// only.
 std::optional<ProcessIdentity> lock_owner(const std::string& path);
 
-}  // namespace vecstore::io
+}  // namespace vecstore::os

@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-namespace vecstore::io {
+namespace vecstore::os {
 
 inline constexpr unsigned kFilePermissions =
     0600;  ///< Stores hold private data; the umask may take more away.
@@ -153,4 +153,4 @@ DiskSpace disk_space(const std::string& path);
 /// type (sshfs is remote).
 bool is_remote_filesystem(const std::string& path);
 
-}  // namespace vecstore::io
+}  // namespace vecstore::os

@@ -12,10 +12,10 @@
 #include <system_error>
 
 #include "base/error.hpp"
-#include "io/file.hpp"
-#include "io/os_error.hpp"
+#include "base/os_error.hpp"
+#include "base/os_file.hpp"
 
-namespace vecstore::io {
+namespace vecstore::os {
 namespace {
 
 std::string parent_of(const std::string& path) {
@@ -126,4 +126,4 @@ DiskSpace disk_space(const std::string& path) {
   return {block * info.f_bavail, block * info.f_blocks};
 }
 
-}  // namespace vecstore::io
+}  // namespace vecstore::os

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string>
 
-namespace vecstore::io {
+namespace vecstore::os {
 
 /// Device and inode: equal for the same directory through links, mounts and relative paths.
 struct FileIdentity {
@@ -16,4 +16,4 @@ struct FileIdentity {
 /// Throws kNotFound and the like.
 FileIdentity identity_of(const std::string& path);
 
-}  // namespace vecstore::io
+}  // namespace vecstore::os

@@ -1,4 +1,4 @@
-#include "io/file.hpp"
+#include "base/os_file.hpp"
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -13,10 +13,10 @@
 #include <utility>
 
 #include "base/error.hpp"
+#include "base/os_error.hpp"
 #include "base/os_process.hpp"
-#include "io/os_error.hpp"
 
-namespace vecstore::io {
+namespace vecstore::os {
 namespace {
 
 template <class Call>
@@ -242,4 +242,4 @@ void atomic_replace(const std::string& dir, const std::string& name, std::string
   atomic_replace(dir, name, std::as_bytes(std::span(text.data(), text.size())));
 }
 
-}  // namespace vecstore::io
+}  // namespace vecstore::os

@@ -1,4 +1,4 @@
-#include "io/file_lock.hpp"
+#include "base/os_file_lock.hpp"
 
 #include <pthread.h>
 #include <sys/file.h>
@@ -13,9 +13,9 @@
 #include <vector>
 
 #include "base/error.hpp"
-#include "io/os_error.hpp"
+#include "base/os_error.hpp"
 
-namespace vecstore::io {
+namespace vecstore::os {
 namespace {
 
 // Descriptors of locks that are held or waited for. flock belongs to the open file description, which a
@@ -139,4 +139,4 @@ std::optional<ProcessIdentity> lock_owner(const std::string& path) {
   return owner;
 }
 
-}  // namespace vecstore::io
+}  // namespace vecstore::os
