@@ -6,6 +6,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <thread>
+
 #include "base/crc32c.hpp"
 #include "storage/truth_writer.hpp"
 #include "storage/verify.hpp"
@@ -282,6 +285,37 @@ TEST(DataFile, MayEndBeforeItsLastPage) {
   }
   std::printf("  %d of 120 files ended before their last page\n", shorter);
   EXPECT_GT(shorter, 0) << "the case was not made; find another way";
+}
+
+// A reader may open while the writer commits, grows and shortens what is at the end of the file.
+TEST(DataFile, IsCheckedWhileItIsWritten) {
+  ScratchDirectory scratch;
+  const std::string dir = scratch / "db";
+  auto store = Store::open(dir, {.map_size = 1 << 24});
+  std::atomic<bool> stop{false};
+  std::atomic<int> commits{0};
+  std::thread thread([&] {
+    std::mt19937_64 random(3);
+    for (; !stop; ++commits) {
+      store->write(
+          [&](Commit& c) {
+            const std::size_t keys = 1 + random() % 20;
+            for (std::size_t k = 0; k < keys; ++k)
+              c.txn.put(Keyspace::kLog, log_key(k + 1), std::string(100 + random() % 9000, 'x'));
+            for (std::size_t k = 0; k < keys; ++k) c.txn.erase(Keyspace::kLog, log_key(k + 1));
+          },
+          1000);
+    }
+  });
+  int shorter = 0;
+  for (int i = 0; i < 300 || commits < 100; ++i) {
+    MetaPage meta;
+    ASSERT_NO_THROW(meta = check_data_file(store->data_file())) << i;
+    shorter += (meta.last_page + 1) * meta.page_size > std::filesystem::file_size(store->data_file());
+  }
+  stop = true;
+  thread.join();
+  std::printf("  checked 300 times beside %d commits, %d times with a short file\n", commits.load(), shorter);
 }
 
 }  // namespace
