@@ -153,7 +153,10 @@ int verify(const Common& common) {
     }
     const std::string summary =
         grouped(report.records) + " records and " + grouped(report.pages) + " pages read: ";
-    std::puts((summary + (report.ok() ? "no damage" : grouped(report.damages.size()) + " damages")).c_str());
+    std::puts((summary + (report.ok() ? "no damage"
+                                      : grouped(report.damages.size()) +
+                                            (report.damages.size() == 1 ? " damage" : " damages")))
+                  .c_str());
   }
   return report.ok() ? kExitOk : kExitDamage;
 }

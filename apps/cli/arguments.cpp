@@ -124,10 +124,10 @@ void add_ingest(CLI::App& app, CommandLine& line) {
                    "How texts are cut: auto (by kind of file) for documents, none for rows, unless given")
       ->check(CLI::IsMember({"auto", "plain", "markdown", "none"}))
       ->type_name("");
-  command->add_option("--chunk-size", o.chunk_size, "Longest passage, in characters (800)")
+  command->add_option("--chunk-size", o.chunk_size, "Longest passage, in characters (500)")
       ->check(CLI::PositiveNumber)
       ->type_name("N");
-  command->add_option("--overlap", o.overlap, "Most characters that neighbours share (100)")
+  command->add_option("--overlap", o.overlap, "Most characters that neighbours share (50)")
       ->check(CLI::NonNegativeNumber)
       ->type_name("N");
   add_model(command.app, o.model,

@@ -225,20 +225,23 @@ class Database(ProgramTest):
             self.assertTrue(self.run_program(command, "x.vdb"))
 
     def test_verify_finds_damage(self):
-        self.run_program("ingest", "x.vdb", "rows.jsonl", "--embedder", "none")
-        data = max((self.folder / "x.vdb").rglob("*"), key=lambda p: p.stat().st_size if p.is_file() else 0)
-        damaged = bytearray(data.read_bytes())
-        at = damaged.find(b"bowline")
-        while at >= 0:
-            damaged[at] ^= 1
-            at = damaged.find(b"bowline")
-        changed = bytes(damaged) != data.read_bytes()
-        data.write_bytes(damaged)
-        if not changed:
-            self.skipTest("the text is stored compressed")
+        pattern = [0.625 + i for i in range(16)]
+        self.write("v.npy", npy([pattern] * 5))
+        self.run_program("ingest", "x.vdb", "rows.jsonl", "--vectors", "v.npy")
+        self.assertTrue(self.run_program.json("verify", "x.vdb")["ok"])
+        planted = 0
+        for path in (p for p in (self.folder / "x.vdb").rglob("*") if p.is_file()):
+            data = bytearray(path.read_bytes())
+            at = data.find(struct.pack("<16f", *pattern))
+            if at >= 0:
+                data[at + 5] ^= 1
+                path.write_bytes(data)
+                planted += 1
+        self.assertGreater(planted, 0, "vectors are stored as they are")
         report = self.run_program.json("verify", "x.vdb", code=4)
         self.assertFalse(report["ok"])
         self.assertEqual(sorted(report["damages"][0]), ["collection", "detail", "id", "kind"])
+        self.assertRegex(self.run_program("verify", "x.vdb", code=4), r"read: \d+ damages?\n$")
 
     def test_not_found_and_usage(self):
         for command in (["query", "no.vdb", "x"], ["count", "no.vdb"], ["verify", "no.vdb"], ["erase", "no.vdb", "x"], ["ingest", "x.vdb", "nothing"]):

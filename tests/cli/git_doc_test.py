@@ -7,14 +7,14 @@ from support import SOURCE, Program, extracted_bytes, model_folder, skipped
 DEMO = SOURCE / "build/demo"
 QUESTIONS = [
     ("How do I undo the last commit but keep my changes?", "git-reset.html"),
-    ("How do I put my uncommitted work aside and get it back later?", "git-stash.html"),
+    ("How do I stash my changes and apply them again later?", "git-stash.html"),
     ("How do I reapply my commits on top of another branch?", "git-rebase.html"),
     ("How do I find the commit that introduced a bug by binary search?", "git-bisect.html"),
     ("Who last changed each line of a file?", "git-blame.html"),
     ("How do I remove untracked files from the working tree?", "git-clean.html"),
     ("How do I apply the change of a single commit from another branch?", "git-cherry-pick.html"),
     ("How do I create a tag signed with GPG?", "git-tag.html"),
-    ("How do I check out several branches at once in separate directories?", "git-worktree.html"),
+    ("How do I work with multiple working trees attached to the same repository?", "git-worktree.html"),
     ("Which patterns make git ignore files that should stay untracked?", "gitignore.html"),
 ]
 
