@@ -34,6 +34,12 @@ storage::StoreOptions store_options(const OpenOptions& o) {
 
 constexpr std::size_t kSweepAtOnce = 20'000;
 
+// FORMAT is written once and never replaced: it tells a store even where its files were linked into another directory.
+io::FileIdentity identity_of_store(const std::string& directory) {
+  const std::string format = directory + "/FORMAT";
+  return io::identity_of(io::exists(format) ? format : directory);
+}
+
 }  // namespace
 
 std::shared_ptr<VecDatabase::Impl> VecDatabase::Impl::open(const std::string& directory,
@@ -41,7 +47,7 @@ std::shared_ptr<VecDatabase::Impl> VecDatabase::Impl::open(const std::string& di
   Registry& registry = Registry::instance();
   std::lock_guard lock(registry.mutex);
   if (!directory.empty() && io::exists(directory)) {
-    const auto found = registry.open.find(io::identity_of(directory));
+    const auto found = registry.open.find(identity_of_store(directory));
     if (found != registry.open.end()) {
       auto impl = found->second.lock();
       if (impl && !impl->store().closed() && impl->store().usable()) {
@@ -54,7 +60,7 @@ std::shared_ptr<VecDatabase::Impl> VecDatabase::Impl::open(const std::string& di
     }
   }
   auto impl = std::make_shared<Impl>(storage::Store::open(directory, store_options(options)), options);
-  impl->identity_ = io::identity_of(directory);
+  impl->identity_ = identity_of_store(directory);
   registry.open[impl->identity_] = impl;
   if (!options.read_only) impl->sweep();
   return impl;

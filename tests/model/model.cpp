@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <numeric>
+#include <sstream>
 
 #include "base/error.hpp"
 #include "base/hash.hpp"
@@ -112,6 +112,8 @@ std::vector<Candidate> score_vectors(const CollectionModel& c, const std::string
   std::vector<Candidate> out;
   const Metric metric = c.fields.at(name).metric;
   const double query_norm = norm(query);
+  // Products below float's normal range are flushed to zero.
+  const double subnormal = 2.4e-38 * static_cast<double>(query.size());
   for (const auto& [id, doc] : c.docs) {
     const Vector* v = &doc.record.vector;
     if (!name.empty()) {
@@ -123,13 +125,11 @@ std::vector<Candidate> score_vectors(const CollectionModel& c, const std::string
     const double doc_norm = norm(v->dense());
     double dot = 0;
     double square = 0;
-    double largest = 0;
     for (std::size_t i = 0; i < query.size(); ++i) {
       const double a = query[i];
       const double b = v->dense()[i];
       dot += a * b;
       square += (a - b) * (a - b);
-      largest = std::max(largest, std::abs(a * b));
     }
     Candidate candidate{id, 0, 0, hash_floats(v->dense())};
     switch (metric) {
@@ -139,11 +139,11 @@ std::vector<Candidate> score_vectors(const CollectionModel& c, const std::string
         break;
       case Metric::kDot:
         candidate.score = dot;
-        candidate.tolerance = 2e-6 * query_norm * doc_norm + 1e-37;
+        candidate.tolerance = 2e-6 * query_norm * doc_norm + subnormal;
         break;
       case Metric::kEuclidean:
         candidate.score = -std::sqrt(square);
-        candidate.tolerance = 2e-6 * std::max(query_norm, doc_norm) + 1e-37;
+        candidate.tolerance = 2e-6 * std::max(query_norm, doc_norm) + std::sqrt(square + subnormal) - std::sqrt(std::max(0.0, square - subnormal));
         break;
     }
     out.push_back(std::move(candidate));
@@ -255,7 +255,9 @@ void check_hits(const std::vector<Candidate>& candidates, const Hits& hits, std:
     const Candidate& c = *found->second;
     const double half_ulp = std::abs(c.score) * 0x1p-23;
     if (!(std::abs(static_cast<double>(hit.score) - c.score) <= c.tolerance + half_ulp)) {
-      throw Mismatch{concat("hit ", i, " '", hit.id, "': score ", hit.score, ", expected ", c.score, " within ", c.tolerance)};
+      std::ostringstream text;  // small numbers as well
+      text << "hit " << i << " '" << hit.id << "': score " << hit.score << ", expected " << c.score << " within " << c.tolerance;
+      throw Mismatch{text.str()};
     }
     if (threshold && hit.score < *threshold) throw Mismatch{concat("hit '", hit.id, "' scores ", hit.score, " below the threshold ", *threshold)};
     if (i > 0 && (hits[i - 1].score < hit.score || (hits[i - 1].score == hit.score && hits[i - 1].id >= hit.id))) {

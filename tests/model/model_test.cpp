@@ -107,8 +107,8 @@ TEST_P(ManyRecords, QueriesAreExact) {
     runner.step({Kind::kDense, slot, rng()});
     runner.step({Kind::kReopen, slot, 0});
     for (int i = 0; i < 3; ++i) runner.step({Kind::kDense, slot, rng()});
-    Spec spec = make_spec({Kind::kDense, slot, rng()}, setting);
-    const auto plan = runner.db().get_collection(collection_name(slot)).query(dense_query(spec).using_vector("").explain()).plan;
+    const Query query(random_vector(rng, Metric::kCosine, setting.dimension));
+    const auto plan = runner.db().get_collection(collection_name(slot)).query(Query(query).explain()).plan;
     EXPECT_NE(plan->to_string().find("8-bit codes"), std::string::npos) << plan->to_string();
     runner.step({Kind::kVerify, slot, 0});
   } catch (const Mismatch& m) {
