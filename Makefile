@@ -20,7 +20,7 @@ space := $(empty) $(empty)
 label_of = ^($(subst $(space),|,$(strip $(1))))$$
 
 # Folders whose threads are worth ThreadSanitizer, and folders that meet LMDB.
-TSAN_TESTS := $(call tests_of,base io storage shard db)
+TSAN_TESTS := $(call tests_of,base io storage shard db) model_test
 LMDB_TESTS := $(call tests_of,storage catalog)
 
 # ThreadSanitizer's memory layout breaks under strong address randomisation: switched off where that is allowed.
@@ -52,7 +52,7 @@ test-tsan: setup
 ifneq ($(strip $(TSAN_TESTS)),)
 	cmake --preset tsan
 	cmake --build --preset tsan -j $(JOBS) --target $(TSAN_TESTS)
-	$(NO_ASLR) $(CTEST) --test-dir build/tsan -L '$(call label_of,$(TSAN_TESTS))'
+	VECSTORE_MODEL_OPS=4000 VECSTORE_MODEL_THREAD_OPS=20000 $(NO_ASLR) $(CTEST) --test-dir build/tsan -L '$(call label_of,$(TSAN_TESTS))'
 endif
 
 test-system-lmdb: setup
@@ -65,7 +65,7 @@ endif
 test-dev: setup
 	cmake --preset dev
 	cmake --build --preset dev -j $(JOBS)
-	$(CTEST) --test-dir build/dev
+	VECSTORE_MODEL_OPS=200000 VECSTORE_MODEL_THREAD_OPS=20000 $(CTEST) --test-dir build/dev
 
 check: setup
 	tools/check_format.sh

@@ -166,6 +166,7 @@ std::uint64_t Collection::erase_where(const Filter& filter) {
       }
     }
     if (!batch.writes.empty()) {
+      const storage::Store::Session session(impl_->shard().store());
       try {
         erased += impl_->shard().apply(batch).existed;
       } catch (const shard::SchemaChanged&) {
@@ -180,6 +181,7 @@ std::uint64_t Collection::erase_where(const Filter& filter) {
 void Collection::add_vector(std::string_view vector_name, const VectorField& field) {
   catalog::check_name("vector name", vector_name);
   if (field.dimension != 0) catalog::check_dimension("dimension", field.dimension);
+  const storage::Store::Session session(impl_->shard().store());
   impl_->shard().change_schema([&](catalog::Schema& schema) {
     if (schema.find(vector_name)) fail(ErrorCode::kAlreadyExists, "vector '", vector_name, "' exists");
     if (schema.vectors.size() >= catalog::kMaxVectorFields)
@@ -190,6 +192,7 @@ void Collection::add_vector(std::string_view vector_name, const VectorField& fie
 
 void Collection::drop_vector(std::string_view vector_name) {
   if (vector_name.empty()) invalid("vector name '': the vector without a name cannot be dropped");
+  const storage::Store::Session session(impl_->shard().store());
   impl_->shard().change_schema([&](catalog::Schema& schema) {
     if (std::erase_if(schema.vectors, [&](const auto& f) { return f.name == vector_name; }) == 0) {
       fail(ErrorCode::kNotFound, "vector '", vector_name, "' does not exist");

@@ -258,15 +258,15 @@ ApplyResult Application::run(const PreparedBatch& batch, const FieldNames& names
   const bool in_place = !schema_.indexes_metadata();
   for (std::size_t i = 0; i < batch.writes.size(); ++i) {
     const PreparedWrite& w = batch.writes[i];
-    result.existed += old[i].has_value();
+    const bool current = old[i] && (!w.expected_sequence || *w.expected_sequence == old[i]->sequence);
+    result.existed += current;
     switch (w.kind) {
       case PreparedWrite::Kind::kInsert:
       case PreparedWrite::Kind::kUpsert:
         fresh.push_back(i);
         break;
       case PreparedWrite::Kind::kErase:
-        if (old[i] && (!w.expected_sequence || *w.expected_sequence == old[i]->sequence))
-          erase(w.id, *old[i]);
+        if (current) erase(w.id, *old[i]);
         break;
       case PreparedWrite::Kind::kUpdateMetadata:
         if (in_place) {

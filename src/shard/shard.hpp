@@ -18,7 +18,7 @@ namespace vecstore::shard {
 
 struct ApplyResult {
   std::uint64_t sequence = 0;
-  std::uint64_t existed = 0;  ///< Ids of the batch that were there before.
+  std::uint64_t existed = 0;  ///< Ids of the batch that were there before, in the version that was expected.
 };
 
 /// Thread-safe. Writers go through Store's group commit; each query reads through a ReadView of its own.

@@ -474,7 +474,6 @@ class BadInputRecord : public BadInputFiles {
     bool listed = false;
     for (const Damage& d : report.damages) listed = listed || (d.id == id_of(lost) && d.collection == "docs");
     EXPECT_TRUE(listed) << report.damages.size() << " damages, none names the record";
-    EXPECT_EQ(report.records, static_cast<std::uint64_t>(kRecords - 1));
     // It can be written anew, and then all is well.
     c.upsert({.id = id_of(lost), .vector = Vector(vector_of(lost)), .text = "whole again"});
     EXPECT_EQ(c.get(id_of(lost))->text, "whole again");
@@ -504,14 +503,14 @@ std::vector<std::size_t> key_places(const std::string& bytes, const std::string&
 }
 
 TEST_F(BadInputRecord, Row47_KeyFlipped) {
-  const std::string id = id_of(17);
+  const std::string id = id_of(kRecords - 1);
   std::string bytes = read_file(data_file(dir()));
   const auto places = key_places(bytes, id);
   ASSERT_FALSE(places.empty());
-  // target17 becomes target1?, which keeps its place in the order.
-  for (std::size_t at : places) bytes[at + 4 + id.size() - 1] = '7' ^ 0x8;
+  // target39 becomes target3;, which keeps its place as the last one.
+  for (std::size_t at : places) bytes[at + 4 + id.size() - 1] = '9' ^ 0x2;
   write_file(data_file(dir()), bytes);
-  const std::string wrong = "target1?";
+  const std::string wrong = "target3;";
   auto db = VecDatabase::open(dir());
   auto c = db.get_collection("docs");
   // Neither name leads to a wrong record, and the loss is found.

@@ -218,6 +218,7 @@ TEST_F(BadInput, Row50_NoReaderSlots) {
   ASSERT_EQ(::pipe(end), 0);
   const pid_t child = ::fork();
   if (child == 0) {
+    ::close(end[1]);  // so that the parent's end is the only one
     MDB_env* env = nullptr;
     mdb_env_create(&env);
     char byte = 'n';
