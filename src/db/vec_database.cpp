@@ -1,10 +1,10 @@
 #include "vecstore/vec_database.hpp"
 
 #include "base/error.hpp"
+#include "base/os_file.hpp"
 #include "base/os_process.hpp"
 #include "catalog/catalog.hpp"
 #include "db/database_impl.hpp"
-#include "io/file.hpp"
 #include "storage/verify.hpp"
 
 namespace vecstore {
@@ -13,7 +13,7 @@ namespace {
 // One instance per directory and process: LMDB must not open a file twice in a process.
 struct Registry {
   std::mutex mutex;
-  std::map<io::FileIdentity, std::weak_ptr<VecDatabase::Impl>> open;
+  std::map<os::FileIdentity, std::weak_ptr<VecDatabase::Impl>> open;
 
   static Registry& instance() {
     static auto* registry = new Registry;  // never destroyed: handles may outlive static destruction
@@ -34,10 +34,11 @@ storage::StoreOptions store_options(const OpenOptions& o) {
 
 constexpr std::size_t kSweepAtOnce = 20'000;
 
-// FORMAT is written once and never replaced: it tells a store even where its files were linked into another directory.
-io::FileIdentity identity_of_store(const std::string& directory) {
+// FORMAT is written once and never replaced: it tells a store even where its files were linked into another
+// directory.
+os::FileIdentity identity_of_store(const std::string& directory) {
   const std::string format = directory + "/FORMAT";
-  return io::identity_of(io::exists(format) ? format : directory);
+  return os::identity_of(os::exists(format) ? format : directory);
 }
 
 }  // namespace
@@ -46,7 +47,7 @@ std::shared_ptr<VecDatabase::Impl> VecDatabase::Impl::open(const std::string& di
                                                            const OpenOptions& options) {
   Registry& registry = Registry::instance();
   std::lock_guard lock(registry.mutex);
-  if (!directory.empty() && io::exists(directory)) {
+  if (!directory.empty() && os::exists(directory)) {
     const auto found = registry.open.find(identity_of_store(directory));
     if (found != registry.open.end()) {
       auto impl = found->second.lock();
