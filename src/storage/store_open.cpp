@@ -180,6 +180,10 @@ void Store::create_files() {
     }
     if (!unused)
       fail(ErrorCode::kCorruption, "'", directory_, "': FORMAT is missing but the truth holds data");
+    // CURRENT first, durably: beside it a half-made data file looks like a loss, should this creation be cut
+    // off too.
+    io::remove_file(directory_ + "/CURRENT");
+    io::fsync_dir(directory_);
     io::remove_file(data);
     io::remove_file(truth + "/lock.mdb");
   }
