@@ -1,7 +1,7 @@
 # A folder under src/ needs no build file of its own: every x.cpp joins the library, every x_test.cpp beside it
 # joins the folder's test program, and the ISA in a file's name (x_avx2.cpp) selects its flags. Nothing else in
 # the project carries an instruction-set flag.
-set(VECSTORE_ISA_sse42 -msse4.2)
+set(VECSTORE_ISA_sse42 -msse4.2 -mpclmul)
 set(VECSTORE_ISA_avx2 -mavx2 -mfma -mf16c -mbmi2 -mpopcnt)
 set(VECSTORE_ISA_avx512 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mavx2 -mfma -mf16c -mbmi2 -mpopcnt)
 set(VECSTORE_ISA_avx512bf16 ${VECSTORE_ISA_avx512} -mavx512bf16)

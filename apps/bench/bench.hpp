@@ -11,4 +11,14 @@ namespace vecstore::bench {
 /// the defaults.
 int run_scan(std::span<const std::string> args);
 
+/// Durable writes through the public API: batches of N x dim records with text and metadata, then single
+/// upserts.
+int run_ingest(std::span<const std::string> args);
+
+/// The native embedder: passages and tokens per second in both precisions. Options: --model NAME
+/// (all-MiniLM-L6-v2; without it a seeded random model of the same shape is written to the temporary folder),
+/// --texts FILE.jsonl (the key text; without it seeded texts), --threads N (0 = all), --precision
+/// f32|fast|both, --seconds S per precision. Within 120 s with the defaults.
+int run_embed(std::span<const std::string> args);
+
 }  // namespace vecstore::bench

@@ -93,27 +93,28 @@ PreparedWrite prepare_record(const Record& record, catalog::Schema& schema, Fiel
   return out;
 }
 
-PreparedWrite prepare_one(const Operation& operation, catalog::Schema& schema, FieldNames& names,
+PreparedWrite prepare_one(const Write& write, catalog::Schema& schema, FieldNames& names,
                           std::int64_t now_ms) {
-  check_id(operation.record.id);
+  const Record& record = *write.record;
+  check_id(record.id);
   PreparedWrite out;
-  switch (operation.kind) {
+  switch (write.kind) {
     case Operation::Kind::kInsert:
     case Operation::Kind::kUpsert:
-      out = prepare_record(operation.record, schema, names, now_ms);
-      out.kind = operation.kind == Operation::Kind::kInsert ? PreparedWrite::Kind::kInsert
-                                                            : PreparedWrite::Kind::kUpsert;
+      out = prepare_record(record, schema, names, now_ms);
+      out.kind = write.kind == Operation::Kind::kInsert ? PreparedWrite::Kind::kInsert
+                                                        : PreparedWrite::Kind::kUpsert;
       return out;
     case Operation::Kind::kErase:
       out.kind = PreparedWrite::Kind::kErase;
       break;
     case Operation::Kind::kUpdateMetadata:
       out.kind = PreparedWrite::Kind::kUpdateMetadata;
-      validate_metadata(operation.record.metadata);
-      encode_metadata(operation.record.metadata, names, out.metadata);
+      validate_metadata(record.metadata);
+      encode_metadata(record.metadata, names, out.metadata);
       break;
   }
-  out.id = operation.record.id;
+  out.id = record.id;
   return out;
 }
 
@@ -139,9 +140,9 @@ void check_dense(std::string_view what, std::span<const float> vector, std::size
   }
   if (squares == 0 && metric == Metric::kCosine)
     invalid(what, " has zero norm, for which the cosine is undefined");
-  const double norm = std::sqrt(squares);
-  if (norm > static_cast<double>(std::numeric_limits<float>::max()))
-    invalid(what, ": norm not representable (", norm, ")");
+  // Beyond this the product of two such vectors, which is a score, would be infinite.
+  if (squares > static_cast<double>(std::numeric_limits<float>::max()))
+    invalid(what, ": norm not representable (", std::sqrt(squares), "; its square must fit a 32-bit float)");
 }
 
 Sparse check_sparse(std::string_view what, Sparse sparse) {
@@ -168,23 +169,23 @@ Sparse check_sparse(std::string_view what, Sparse sparse) {
   return sorted;
 }
 
-shard::PreparedBatch prepare(std::span<const Operation> operations, const catalog::Schema& schema,
+shard::PreparedBatch prepare(std::span<const Write> writes, const catalog::Schema& schema,
                              std::uint64_t schema_number, FieldNames& names, bool is_batch) {
-  if (operations.size() > kMaxBatchRecords) {
-    fail(ErrorCode::kTooLarge, "a batch of ", operations.size(), " records; the limit is ", kMaxBatchRecords);
+  if (writes.size() > kMaxBatchRecords) {
+    fail(ErrorCode::kTooLarge, "a batch of ", writes.size(), " records; the limit is ", kMaxBatchRecords);
   }
   shard::PreparedBatch batch;
   batch.schema = schema_number;
-  batch.writes.reserve(operations.size());
+  batch.writes.reserve(writes.size());
   catalog::Schema learned = schema;
   std::unordered_map<std::string_view, std::size_t> seen;
   const std::int64_t now = Clock::system().wall_ms();
   std::size_t bytes = 0;
-  for (std::size_t i = 0; i < operations.size(); ++i) {
+  for (std::size_t i = 0; i < writes.size(); ++i) {
     try {
-      batch.writes.push_back(prepare_one(operations[i], learned, names, now));
-      const auto [it, added] = seen.emplace(operations[i].record.id, i);
-      if (!added) invalid("duplicate id '", operations[i].record.id, "' at ", it->second, " and ", i);
+      batch.writes.push_back(prepare_one(writes[i], learned, names, now));
+      const auto [it, added] = seen.emplace(writes[i].record->id, i);
+      if (!added) invalid("duplicate id '", writes[i].record->id, "' at ", it->second, " and ", i);
       bytes += batch.writes.back().document.size();
       for (const auto& v : batch.writes.back().vectors) bytes += v.bytes.size();
       if (bytes > storage::kMaxCommitBytes) {
@@ -196,7 +197,8 @@ shard::PreparedBatch prepare(std::span<const Operation> operations, const catalo
       throw Error(e.code(), e.what(), i);
     }
   }
-  batch.field_names = names.size();
+  // Names that a refused write left in memory are no reason for a commit.
+  batch.field_names = batch.only_erases() ? 0 : names.size();
   if (learned != schema) batch.changed_schema = std::move(learned);
   return batch;
 }

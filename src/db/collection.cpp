@@ -1,7 +1,8 @@
 // Collection: writing, and what it is.
 #include "vecstore/collection.hpp"
 
-#include <unordered_set>
+#include <array>
+#include <set>
 
 #include "base/error.hpp"
 #include "db/admission.hpp"
@@ -21,10 +22,10 @@ Record make_record(std::string_view id, Vector vector, Metadata metadata) {
   return r;
 }
 
-std::vector<Operation> operations(Operation::Kind kind, std::span<const Record> records) {
-  std::vector<Operation> out;
+std::vector<db::Write> writes_of(Operation::Kind kind, std::span<const Record> records) {
+  std::vector<db::Write> out;
   out.reserve(records.size());
-  for (const Record& r : records) out.push_back({kind, r});
+  for (const Record& r : records) out.push_back({kind, &r});
   return out;
 }
 
@@ -34,7 +35,7 @@ Collection::Impl::Impl(std::shared_ptr<storage::Store> store, std::uint32_t numb
                        const OpenOptions& options)
     : shard_(store, number, std::move(name)), threads_(options.threads), directory_(store->directory()) {}
 
-shard::ApplyResult Collection::Impl::execute(std::span<const Operation> ops, bool is_batch,
+shard::ApplyResult Collection::Impl::execute(std::span<const db::Write> writes, bool is_batch,
                                              const std::string* replaced_source, const Embedder& bind) {
   for (int i = 0; i < kSchemaTries; ++i) {
     std::uint64_t schema_number = 0;
@@ -55,7 +56,7 @@ shard::ApplyResult Collection::Impl::execute(std::span<const Operation> ops, boo
       schema.embedder_fingerprint = bind.fingerprint();
     }
     const storage::Store::Session session(shard_.store());
-    shard::PreparedBatch batch = db::prepare(ops, schema, schema_number, shard_.field_names(), is_batch);
+    shard::PreparedBatch batch = db::prepare(writes, schema, schema_number, shard_.field_names(), is_batch);
     if (!batch.changed_schema && schema != stored) batch.changed_schema = schema;
     if (replaced_source) batch.replaced_source = *replaced_source;
     try {
@@ -94,13 +95,13 @@ CollectionInfo Collection::info() const {
 }
 
 SequenceNumber Collection::insert(const Record& record) {
-  return impl_->execute(std::array{Operation{Operation::Kind::kInsert, record}}, false).sequence;
+  return impl_->execute(std::array{db::Write{Operation::Kind::kInsert, &record}}, false).sequence;
 }
 SequenceNumber Collection::insert(std::string_view id, Vector vector, Metadata metadata) {
   return insert(make_record(id, std::move(vector), std::move(metadata)));
 }
 SequenceNumber Collection::upsert(const Record& record) {
-  return impl_->execute(std::array{Operation{Operation::Kind::kUpsert, record}}, false).sequence;
+  return impl_->execute(std::array{db::Write{Operation::Kind::kUpsert, &record}}, false).sequence;
 }
 SequenceNumber Collection::upsert(std::string_view id, Vector vector, Metadata metadata) {
   return upsert(make_record(id, std::move(vector), std::move(metadata)));
@@ -109,35 +110,33 @@ SequenceNumber Collection::upsert_vector(std::string_view id, Vector vector, Met
   return upsert(make_record(id, std::move(vector), std::move(metadata)));
 }
 SequenceNumber Collection::batch_upsert(std::span<const Record> records) {
-  return impl_->execute(operations(Operation::Kind::kUpsert, records), true).sequence;
+  return impl_->execute(writes_of(Operation::Kind::kUpsert, records), true).sequence;
 }
 SequenceNumber Collection::batch_insert(std::span<const Record> records) {
-  return impl_->execute(operations(Operation::Kind::kInsert, records), true).sequence;
+  return impl_->execute(writes_of(Operation::Kind::kInsert, records), true).sequence;
 }
-SequenceNumber Collection::batch_execute(std::span<const Operation> ops) {
-  return impl_->execute(ops, true).sequence;
+SequenceNumber Collection::batch_execute(std::span<const Operation> operations) {
+  std::vector<db::Write> writes;
+  writes.reserve(operations.size());
+  for (const Operation& o : operations) writes.push_back({o.kind, &o.record});
+  return impl_->execute(writes, true).sequence;
 }
 
 SequenceNumber Collection::update_metadata(std::string_view id, Metadata metadata) {
-  return impl_
-      ->execute(
-          std::array{Operation{Operation::Kind::kUpdateMetadata, make_record(id, {}, std::move(metadata))}},
-          false)
-      .sequence;
+  const Record record = make_record(id, {}, std::move(metadata));
+  return impl_->execute(std::array{db::Write{Operation::Kind::kUpdateMetadata, &record}}, false).sequence;
 }
 
 std::uint64_t Collection::erase(std::string_view id) {
-  return impl_->execute(std::array{Operation{Operation::Kind::kErase, make_record(id, {}, {})}}, false)
-      .existed;
+  const Record record = make_record(id, {}, {});
+  return impl_->execute(std::array{db::Write{Operation::Kind::kErase, &record}}, false).existed;
 }
 
 std::uint64_t Collection::erase(std::span<const std::string> ids) {
-  std::vector<Operation> ops;
-  std::unordered_set<std::string_view> seen;
-  for (const std::string& id : ids) {
-    if (seen.insert(id).second) ops.push_back({Operation::Kind::kErase, make_record(id, {}, {})});
-  }
-  return impl_->execute(ops, true).existed;
+  const std::set<std::string_view> distinct(ids.begin(), ids.end());
+  std::vector<Record> records;
+  for (std::string_view id : distinct) records.push_back(make_record(id, {}, {}));
+  return impl_->execute(writes_of(Operation::Kind::kErase, records), true).existed;
 }
 
 // Reads what matches, then erases exactly those versions: a record that was written anew in between is left.

@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 
+#include "db/admission.hpp"
 #include "shard/read_view.hpp"
 #include "shard/shard.hpp"
 #include "vecstore/collection.hpp"
@@ -22,7 +23,7 @@ class Collection::Impl {
   unsigned threads() const { return threads_; }
 
   /// Checks, encodes and commits; prepares again when another writer taught the schema something meanwhile.
-  shard::ApplyResult execute(std::span<const Operation> operations, bool is_batch,
+  shard::ApplyResult execute(std::span<const db::Write> writes, bool is_batch,
                              const std::string* replaced_source = nullptr, const Embedder& bind = {});
   /// The model to use: the one given, or the collection's own, found by its name. kInvalidArgument when there
   /// is none or the fingerprints differ.

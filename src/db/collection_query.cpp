@@ -3,6 +3,7 @@
 #include <thread>
 
 #include "base/error.hpp"
+#include "base/executor.hpp"
 #include "db/admission.hpp"
 #include "db/collection_impl.hpp"
 #include "query/executor.hpp"
@@ -73,14 +74,27 @@ Hits Collection::query(const Query& q) const {
 }
 
 std::vector<Hits> Collection::query_batch(std::span<const Query> queries) const {
-  std::vector<Hits> out;
-  out.reserve(queries.size());
-  for (std::size_t i = 0; i < queries.size(); ++i) {
+  std::vector<Hits> out(queries.size());
+  std::vector<std::exception_ptr> errors(queries.size());
+  const auto one = [&](std::size_t i, unsigned threads) {
     try {
-      out.push_back(query(queries[i]));
+      Query q = queries[i];
+      if (threads != 0) q.threads(threads);
+      out[i] = query(q);
     } catch (const Error& e) {
-      throw Error(e.code(), e.what(), i);
+      errors[i] = std::make_exception_ptr(Error(e.code(), e.what(), i));
+    } catch (...) {
+      errors[i] = std::current_exception();
     }
+  };
+  if (queries.size() == 1) {
+    one(0, 0);
+  } else {
+    // One thread per query keeps all cores busy and each query's data in one cache.
+    Executor::shared().parallel_for(queries.size(), impl_->threads(), [&](std::size_t i) { one(i, 1); });
+  }
+  for (const auto& error : errors) {
+    if (error) std::rethrow_exception(error);
   }
   return out;
 }

@@ -14,6 +14,13 @@ void report(const BatchOptions& options, std::size_t done, std::size_t total) {
     fail(ErrorCode::kCancelled, "the call was cancelled after ", done, " of ", total);
 }
 
+std::vector<db::Write> upserts(const std::vector<Record>& records) {
+  std::vector<db::Write> out;
+  out.reserve(records.size());
+  for (const Record& r : records) out.push_back({Operation::Kind::kUpsert, &r});
+  return out;
+}
+
 }  // namespace
 
 void Collection::Impl::set_embedder(const Embedder& model) {
@@ -59,12 +66,13 @@ SequenceNumber Collection::upsert_text(std::string_view id, std::string_view tex
                                        Metadata metadata) {
   db::check_id(id);
   const Embedder embedder = impl_->embedder(model);
-  Operation op;
-  op.record.id = id;
-  op.record.text = text;
-  op.record.metadata = std::move(metadata);
-  op.record.vector = Vector(embedder.embed(text));
-  return impl_->execute(std::array{op}, false, nullptr, embedder).sequence;
+  Record record;
+  record.id = id;
+  record.text = text;
+  record.metadata = std::move(metadata);
+  record.vector = Vector(embedder.embed(text));
+  return impl_->execute(std::array{db::Write{Operation::Kind::kUpsert, &record}}, false, nullptr, embedder)
+      .sequence;
 }
 
 SequenceNumber Collection::batch_upsert_texts(std::span<const std::string> texts,
@@ -80,9 +88,9 @@ SequenceNumber Collection::batch_upsert_texts(std::span<const std::string> texts
     std::vector<std::string_view> views(texts.begin() + static_cast<std::ptrdiff_t>(from),
                                         texts.begin() + static_cast<std::ptrdiff_t>(from + count));
     std::vector<std::vector<float>> vectors = embedder.embed_batch(views);
-    std::vector<Operation> ops(count);
+    std::vector<Record> records(count);
     for (std::size_t i = 0; i < count; ++i) {
-      Record& r = ops[i].record;
+      Record& r = records[i];
       r.text = texts[from + i];
       if (metadata) r.metadata = metadata(texts[from + i], from + i);
       const Metadata& id = std::as_const(r.metadata)["_id"];
@@ -91,7 +99,7 @@ SequenceNumber Collection::batch_upsert_texts(std::span<const std::string> texts
       r.vector = Vector(std::move(vectors[i]));
     }
     try {
-      sequence = impl_->execute(ops, true, nullptr, embedder).sequence;
+      sequence = impl_->execute(upserts(records), true, nullptr, embedder).sequence;
     } catch (const Error& e) {
       if (!e.item()) throw;
       const std::string message = e.what();
@@ -109,7 +117,7 @@ SequenceNumber Collection::upsert_chunks(std::string_view source, std::span<cons
   if (source.empty()) invalid("source is empty");
   const bool embed = model || !info().embedder_fingerprint.empty();
   const Embedder embedder = embed ? impl_->embedder(model) : Embedder{};
-  std::vector<Operation> ops(chunks.size());
+  std::vector<Record> records(chunks.size());
   const std::size_t step = std::max<std::size_t>(options.batch_size, 1);
   for (std::size_t from = 0; from < chunks.size(); from += step) {
     report(options, from, chunks.size());
@@ -122,7 +130,7 @@ SequenceNumber Collection::upsert_chunks(std::string_view source, std::span<cons
     }
     for (std::size_t i = from; i < from + count; ++i) {
       const Chunk& c = chunks[i];
-      Record& r = ops[i].record;
+      Record& r = records[i];
       r.id = concat(source, "#", i);
       r.text = c.text;
       r.metadata = metadata ? metadata(c, i) : c.metadata;
@@ -134,7 +142,7 @@ SequenceNumber Collection::upsert_chunks(std::string_view source, std::span<cons
     }
   }
   const std::string name(source);
-  const SequenceNumber sequence = impl_->execute(ops, true, &name, embedder).sequence;
+  const SequenceNumber sequence = impl_->execute(upserts(records), true, &name, embedder).sequence;
   report(options, chunks.size(), chunks.size());
   return sequence;
 }

@@ -5,8 +5,8 @@
 #include <mutex>
 #include <string>
 
+#include "base/os_identity.hpp"
 #include "db/collection_impl.hpp"
-#include "io/identity.hpp"
 #include "storage/store.hpp"
 #include "vecstore/vec_database.hpp"
 
@@ -36,7 +36,7 @@ class VecDatabase::Impl : public std::enable_shared_from_this<VecDatabase::Impl>
 
   std::shared_ptr<storage::Store> store_;
   const OpenOptions options_;
-  io::FileIdentity identity_;
+  os::FileIdentity identity_;
   std::mutex mutex_;
   std::map<std::uint32_t, std::unique_ptr<Collection::Impl>> collections_;  // guarded by mutex_
   std::vector<std::unique_ptr<Collection::Impl>> dropped_;                  // guarded by mutex_

@@ -131,6 +131,37 @@ TEST_F(DatabaseTest, ChangesAreDelivered) {
   EXPECT_EQ(seen, "a3 b2 ");
 }
 
+// Small row blocks lie in leaf pages, which move with every write near them; what a query remembers of them
+// must not.
+TEST_F(DatabaseTest, QueriesBetweenLoneWritesAreRight) {
+  auto db = VecDatabase::open(dir(), {.durability = Durability::kRelaxed});
+  for (std::size_t dimension : {2, 4, 6, 16}) {
+    auto c = db.create_collection("c" + std::to_string(dimension),
+                                  {.metric = Metric::kDot, .dimension = dimension});
+    for (std::size_t i = 0; i < 150; ++i) {
+      std::vector<float> v(dimension, 0.5f);
+      v[0] = static_cast<float>(i);
+      c.upsert({.id = std::to_string(i), .vector = Vector(v), .text = std::string(i * 37 % 300, 'x')});
+      if (i % 10 == 7) c.add_vector("v" + std::to_string(i), {Metric::kDot, 2});
+      std::vector<float> q(dimension, 0.0f);
+      q[0] = 1;
+      const Hits hits = c.query(Query(q).k(1000));
+      ASSERT_EQ(hits.size(), i + 1);
+      for (const Hit& hit : hits)
+        ASSERT_EQ(hit.score, std::stof(hit.id)) << "after " << i << " of dimension " << dimension;
+    }
+  }
+}
+
+TEST_F(DatabaseTest, ErasingNothingIsNoCommit) {
+  auto db = VecDatabase::open(dir());
+  auto c = db.create_collection("c");
+  const auto sequence = c.upsert("a", {1, 2});
+  EXPECT_EQ(code_of([&] { c.update_metadata("unknown", {{"never", "seen"}}); }), ErrorCode::kNotFound);
+  EXPECT_EQ(c.erase("unknown"), 0u);
+  EXPECT_EQ(db.stats().sequence, sequence);
+}
+
 TEST_F(DatabaseTest, OneInstancePerProcess) {
   auto a = VecDatabase::open(dir());
   a.create_collection("c").upsert("x", {1.0f});

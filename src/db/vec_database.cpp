@@ -1,10 +1,10 @@
 #include "vecstore/vec_database.hpp"
 
 #include "base/error.hpp"
+#include "base/os_file.hpp"
 #include "base/os_process.hpp"
 #include "catalog/catalog.hpp"
 #include "db/database_impl.hpp"
-#include "io/file.hpp"
 #include "storage/verify.hpp"
 
 namespace vecstore {
@@ -13,7 +13,7 @@ namespace {
 // One instance per directory and process: LMDB must not open a file twice in a process.
 struct Registry {
   std::mutex mutex;
-  std::map<io::FileIdentity, std::weak_ptr<VecDatabase::Impl>> open;
+  std::map<os::FileIdentity, std::weak_ptr<VecDatabase::Impl>> open;
 
   static Registry& instance() {
     static auto* registry = new Registry;  // never destroyed: handles may outlive static destruction
@@ -40,8 +40,8 @@ std::shared_ptr<VecDatabase::Impl> VecDatabase::Impl::open(const std::string& di
                                                            const OpenOptions& options) {
   Registry& registry = Registry::instance();
   std::lock_guard lock(registry.mutex);
-  if (!directory.empty() && io::exists(directory)) {
-    const auto found = registry.open.find(io::identity_of(directory));
+  if (!directory.empty() && os::exists(directory)) {
+    const auto found = registry.open.find(os::identity_of(directory));
     if (found != registry.open.end()) {
       auto impl = found->second.lock();
       if (impl && !impl->store().closed() && impl->store().usable()) {
@@ -54,7 +54,7 @@ std::shared_ptr<VecDatabase::Impl> VecDatabase::Impl::open(const std::string& di
     }
   }
   auto impl = std::make_shared<Impl>(storage::Store::open(directory, store_options(options)), options);
-  impl->identity_ = io::identity_of(directory);
+  impl->identity_ = os::identity_of(directory);
   registry.open[impl->identity_] = impl;
   if (!options.read_only) impl->sweep();
   return impl;

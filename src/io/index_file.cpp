@@ -12,7 +12,7 @@ namespace vecstore::io {
 namespace f = index_file_format;
 
 std::shared_ptr<const IndexFile> IndexFile::open(const std::string& path) {
-  std::shared_ptr<IndexFile> file(new IndexFile(MappedFile::open(path)));
+  std::shared_ptr<IndexFile> file(new IndexFile(os::MappedFile::open(path)));
   file->parse();
   return file;
 }
@@ -176,7 +176,7 @@ std::vector<std::uint64_t> IndexFile::verify(const Context& context) const {
   return bad;
 }
 
-void IndexFile::advise(std::uint32_t id, MappedFile::Access access) const {
+void IndexFile::advise(std::uint32_t id, os::MappedFile::Access access) const {
   const Section& s = at(id);
   map_.advise(access, s.offset, s.length);
 }

@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "base/context.hpp"
-#include "io/file.hpp"
+#include "base/os_file.hpp"
 
 namespace vecstore::io {
 
@@ -72,7 +72,7 @@ class IndexFile {
   /// Where block 0 begins in the file.
   std::uint64_t body_offset() const noexcept { return body_offset_; }
 
-  void advise(std::uint32_t id, MappedFile::Access access) const;
+  void advise(std::uint32_t id, os::MappedFile::Access access) const;
 
  private:
   struct Section {
@@ -81,7 +81,7 @@ class IndexFile {
     std::uint64_t length;
   };
 
-  explicit IndexFile(MappedFile map) : map_(std::move(map)) {}
+  explicit IndexFile(os::MappedFile map) : map_(std::move(map)) {}
   void parse();
   void parse_sections(std::uint64_t count, std::uint64_t body_end);
   [[noreturn]] void damaged(std::string_view what) const;
@@ -90,7 +90,7 @@ class IndexFile {
   void check_blocks(std::uint64_t first, std::uint64_t last) const;
   std::span<const std::byte> block_bytes(std::uint64_t block) const noexcept;
 
-  MappedFile map_;
+  os::MappedFile map_;
   IndexFileInfo info_;
   std::vector<Section> sections_;  // sorted by id
   std::uint64_t body_offset_ = 0;
@@ -168,7 +168,7 @@ class IndexFileWriter {
   std::vector<Section> sections_;
   std::vector<std::byte> block_;  // the part of the current block that is not written yet
   std::vector<std::uint32_t> checksums_;
-  File file_;
+  os::File file_;
   bool finished_ = false;
 };
 

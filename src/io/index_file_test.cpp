@@ -116,7 +116,7 @@ TEST_F(IndexFileTest, RandomSectionsComeBack) {
     }
     EXPECT_TRUE(file->verify().empty());
   }
-  EXPECT_EQ(list_directory(dir_), std::vector<std::string>{"x.vsx"});
+  EXPECT_EQ(os::list_directory(dir_), std::vector<std::string>{"x.vsx"});
 }
 
 TEST_F(IndexFileTest, ArraysAreTyped) {
@@ -313,7 +313,7 @@ TEST_F(IndexFileTest, AnUnfinishedFileLeavesNothing) {
     IndexFileWriter writer(dir_, "x.vsx", sample_info());
     writer.add(1, std::vector<std::byte>(1 << 20));
   }
-  EXPECT_EQ(list_directory(dir_), std::vector<std::string>{"x.vsx"});
+  EXPECT_EQ(os::list_directory(dir_), std::vector<std::string>{"x.vsx"});
   EXPECT_EQ(IndexFile::open(path())->section_size(1), 10u);
 }
 

@@ -12,13 +12,13 @@ namespace f = index_file_format;
 
 IndexFileWriter::IndexFileWriter(const std::string& dir, const std::string& name, const IndexFileInfo& info,
                                  std::uint32_t max_sections)
-    : dir_(dir), name_(name), temp_(temporary_path(dir, name)), info_(info), max_sections_(max_sections) {
+    : dir_(dir), name_(name), temp_(os::temporary_path(dir, name)), info_(info), max_sections_(max_sections) {
   if (max_sections > f::kMaxSections)
     invalid("max_sections is ", max_sections, ", the limit is ", f::kMaxSections);
   body_offset_ = f::body_offset(max_sections);
   position_ = body_offset_;
   block_.reserve(f::kBlock);
-  file_ = File::open(temp_, OpenMode::kCreateNew);
+  file_ = os::File::open(temp_, os::OpenMode::kCreateNew);
 }
 
 IndexFileWriter::~IndexFileWriter() {
@@ -26,7 +26,7 @@ IndexFileWriter::~IndexFileWriter() {
   file_.close();
   // A destructor must not throw; a file that stays behind is removed when the directory is next cleaned.
   try {
-    remove_file(temp_);
+    os::remove_file(temp_);
   } catch (const Error&) {
   }
 }
@@ -113,8 +113,8 @@ std::uint64_t IndexFileWriter::finish() {
   file_.pwrite(header(position_ - body_offset_, file_length, crc32c(checksums)), 0);
   file_.sync_unpublished();
   file_.close();
-  Directory directory(dir_);
-  rename_file(temp_, dir_ + "/" + name_);
+  os::Directory directory(dir_);
+  os::rename_file(temp_, dir_ + "/" + name_);
   finished_ = true;
   directory.sync();
   return file_length;

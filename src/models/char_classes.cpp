@@ -2,49 +2,41 @@
 
 #include <utf8proc.h>
 
+#include <algorithm>
+#include <cstddef>
+
+#include "models/char_ranges.hpp"
+
 namespace vecstore::models {
 namespace {
 
 utf8proc_int32_t as_int(char32_t c) { return static_cast<utf8proc_int32_t>(c); }
 
+template <std::size_t kCount>
+bool within(const CharRange (&ranges)[kCount], char32_t c) {
+  const CharRange* behind = std::upper_bound(
+      ranges, ranges + kCount, c, [](char32_t value, const CharRange& r) { return value < r.first; });
+  return behind != ranges && c <= behind[-1].last;
+}
+
 }  // namespace
 
 bool is_bert_control(char32_t c) {
   if (c < 0x80) return (c < 0x20 && c != '\t' && c != '\n' && c != '\r') || c == 0x7f;
-  switch (utf8proc_category(as_int(c))) {
-    case UTF8PROC_CATEGORY_CC:
-    case UTF8PROC_CATEGORY_CF:
-    case UTF8PROC_CATEGORY_CO:
-      return true;
-    default:
-      return false;
-  }
+  return within(kControlRanges, c);
 }
 
 bool is_bert_space(char32_t c) {
   if (c < 0x80) return c == ' ' || (c >= '\t' && c <= '\r');
-  if (c == 0x85) return true;
-  const auto category = utf8proc_category(as_int(c));
-  return category == UTF8PROC_CATEGORY_ZS || category == UTF8PROC_CATEGORY_ZL ||
-         category == UTF8PROC_CATEGORY_ZP;
+  return c == 0x85 || c == 0xa0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200a) || c == 0x2028 ||
+         c == 0x2029 || c == 0x202f || c == 0x205f || c == 0x3000;
 }
 
 bool is_bert_punctuation(char32_t c) {
   if (c < 0x80)
     return (c >= '!' && c <= '/') || (c >= ':' && c <= '@') || (c >= '[' && c <= '`') ||
            (c >= '{' && c <= '~');
-  switch (utf8proc_category(as_int(c))) {
-    case UTF8PROC_CATEGORY_PC:
-    case UTF8PROC_CATEGORY_PD:
-    case UTF8PROC_CATEGORY_PS:
-    case UTF8PROC_CATEGORY_PE:
-    case UTF8PROC_CATEGORY_PI:
-    case UTF8PROC_CATEGORY_PF:
-    case UTF8PROC_CATEGORY_PO:
-      return true;
-    default:
-      return false;
-  }
+  return within(kPunctuationRanges, c);
 }
 
 bool is_bert_ideograph(char32_t c) {
@@ -53,7 +45,7 @@ bool is_bert_ideograph(char32_t c) {
          (c >= 0xf900 && c <= 0xfaff) || (c >= 0x2f800 && c <= 0x2fa1f);
 }
 
-bool is_bert_accent(char32_t c) { return utf8proc_category(as_int(c)) == UTF8PROC_CATEGORY_MN; }
+bool is_bert_accent(char32_t c) { return within(kAccentRanges, c); }
 
 char32_t bert_lower(char32_t c) { return static_cast<char32_t>(utf8proc_tolower(as_int(c))); }
 

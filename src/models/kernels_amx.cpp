@@ -11,7 +11,7 @@
 #include <cpuid.h>
 
 #include "base/os_amx.hpp"
-#include "models/bf16_impl.hpp"
+#include "models/kernels_bf16_impl.hpp"
 #endif
 
 namespace vecstore::models {

@@ -8,7 +8,7 @@
 #include "models/kernels_impl.hpp"
 
 #if defined(__x86_64__)
-#include "models/bf16_impl.hpp"
+#include "models/kernels_bf16_impl.hpp"
 #endif
 
 namespace vecstore::models {

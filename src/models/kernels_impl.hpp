@@ -42,7 +42,7 @@ inline V splat(float x) {
 template <class T>
 inline typename T::V exp_lanes(typename T::V x) {
   using V = typename T::V;
-  typedef int I __attribute__((vector_size(sizeof(V))));
+  using I = decltype(V{} < V{});
   x = T::max(x, splat<V>(-80.0f));
   // Adding 1.5 * 2^23 rounds to an integer and leaves it in the low bits.
   const V magic = splat<V>(12582912.0f);
@@ -242,7 +242,11 @@ inline void embed_tokens(const EncoderView& e, const Batch& batch, const Scratch
       const float* word = e.words + static_cast<size_t>(batch.ids[t]) * e.hidden;
       const float* position = e.positions + (t - batch.offsets[i]) * e.hidden;
       float* x = s.x + t * width;
-      for (size_t j = 0; j < e.hidden; ++j) x[j] = word[j] + position[j];
+      const size_t whole = e.hidden / T::kLanes * T::kLanes;
+      for (size_t j = 0; j < whole; j += T::kLanes) {
+        store_float(x + j, load<typename T::V>(word + j) + load<typename T::V>(position + j));
+      }
+      for (size_t j = whole; j < e.hidden; ++j) x[j] = word[j] + position[j];
       for (size_t j = e.hidden; j < width; ++j) x[j] = 0;
       layer_norm<T>(x, e.hidden, e.epsilon, e.norm_embedding, activations + t * width);
     }
@@ -296,19 +300,31 @@ inline void pack_values(const typename T::Element* values, size_t ld, size_t len
 
 // Turns one row of scores into e^(scale (s - max)) elements; returns the reciprocal of their sum.
 template <class T>
-inline float softmax_row(float* scores, size_t length, float scale, typename T::Element* out) {
+inline float softmax_row(const float* scores, size_t length, float scale, typename T::Element* out) {
   using V = typename T::V;
-  const size_t used = round_up(length, T::kLanes);
-  for (size_t i = length; i < used; ++i) scores[i] = -1e30f;
-  V best = load<V>(scores);
-  for (size_t i = T::kLanes; i < used; i += T::kLanes) best = T::max(best, load<V>(scores + i));
-  const float shift = -scale * T::highest(best);
+  using I = decltype(V{} < V{});
+  alignas(64) static constexpr int kNumbers[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+  I lane;
+  std::memcpy(&lane, kNumbers, sizeof lane);
+  const V low = splat<V>(-1e30f);
+  const size_t whole = length / T::kLanes * T::kLanes;
+  // What is behind the row's end is blended away in registers: written to memory, it would be waited for.
+  const auto last = [&] {
+    return lane < I{} + static_cast<int>(length - whole) ? load<V>(scores + whole) : low;
+  };
+
+  V best = whole < length ? last() : low;
+  for (size_t i = 0; i < whole; i += T::kLanes) best = T::max(best, load<V>(scores + i));
+  const V shift = splat<V>(-scale * T::highest(best));
   V sums{};
-  for (size_t i = 0; i < used; i += T::kLanes) {
-    const V e = exp_lanes<T>(T::fma(load<V>(scores + i), splat<V>(scale), splat<V>(shift)));
+  const auto put = [&](size_t i, V v) {
+    const V e = exp_lanes<T>(T::fma(v, splat<V>(scale), shift));
     sums += e;
     T::store(out + i, e);
-  }
+  };
+  for (size_t i = 0; i < whole; i += T::kLanes) put(i, load<V>(scores + i));
+  if (whole < length) put(whole, last());
+  const size_t used = round_up(length, T::kLanes);
   for (size_t i = used; i < round_up(length, T::kInnerPad); i += T::kLanes) T::store(out + i, V{});
   return 1.0f / T::sum(sums);
 }

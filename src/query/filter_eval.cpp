@@ -1,6 +1,6 @@
 #include "query/filter_eval.hpp"
 
-#include <string.h>
+#include <cstring>
 
 #include <algorithm>
 #include <cmath>

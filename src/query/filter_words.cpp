@@ -1,6 +1,6 @@
 #include "query/filter_words.hpp"
 
-#include <string.h>
+#include <cstring>
 
 #include <algorithm>
 

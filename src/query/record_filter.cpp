@@ -63,7 +63,10 @@ AnalyzeFn analyze_as(const catalog::Schema& schema) {
 
 RecordFilter::RecordFilter(const shard::ReadView& view, const Filter& filter)
     : program_(filter, view.field_names(), analyze_as(view.schema())),
-      warnings_(unknown_field_warnings(filter, view.field_names())) {}
+      warnings_(unknown_field_warnings(filter, view.field_names())) {
+  check_filter_types(filter,
+                     [](std::string_view) { return std::nullopt; });  // a record's own fields have types
+}
 
 bool RecordFilter::matches(const storage::Document& document) const {
   const DocumentFields fields(document);

@@ -15,7 +15,7 @@ float inverse_norm(std::span<const float> vector) {
 
 void DenseSegment::follow(const BlockList& blocks, std::span<const std::uint64_t> bad_rows,
                           std::uint64_t end_row) {
-  if (blocks.row_count() < kCodesFrom) return;
+  if (blocks.row_count() < kCodesFrom || !CodeStore::useful()) return;
   const std::uint64_t dead = encoded_ > blocks.row_count() ? encoded_ - blocks.row_count() : 0;
   if (!codes_ || dead * 2 > encoded_) {  // more codes of vanished rows than of present ones: start anew
     codes_ = std::make_shared<CodeStore>(metric_, dimension_);

@@ -79,7 +79,8 @@ std::shared_ptr<const BlockDirectory> VectorFollower::build(const ReadView& view
       BlockDirectory::Block block;
       block.sequence = stored.sequence();
       const BlockDirectory::Block* old = known(stored.last_row(), stored.sequence());
-      const bool unaligned = reinterpret_cast<std::uintptr_t>(stored.data()) % kAlignment != 0;
+      // What lies in a leaf page may be elsewhere in the next transaction, aligned by chance or not.
+      const bool moves = !view.shard().store().env().has_own_pages(reader.value());
       if (old && old->copy) {
         block = *old;
       } else {
@@ -88,7 +89,7 @@ std::shared_ptr<const BlockDirectory> VectorFollower::build(const ReadView& view
             if (!stored.verify(i)) out->bad_rows.push_back(stored.row(i));
           }
         }
-        if (unaligned) {
+        if (moves) {
           std::string_view copied;
           block.copy = aligned_copy(reader.value(), copied);
           block.view = to_vector_block(storage::BlockView(copied, space.meta(), false));

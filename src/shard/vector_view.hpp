@@ -20,7 +20,7 @@ struct BlockDirectory {
   struct Block {
     VectorBlock view;
     std::uint64_t sequence = 0;  ///< With the rows it identifies the content: blocks are immutable.
-    std::shared_ptr<const std::vector<char>> copy;  ///< Small blocks lie unaligned in the map and are copied.
+    std::shared_ptr<const std::vector<char>> copy;  ///< Small blocks share leaf pages, which move: copied.
   };
   std::vector<Block> blocks;
   std::vector<std::uint64_t> bad_rows;  ///< Damaged rows, ascending; they must not be returned.

@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "base/error.hpp"
-#include "io/file.hpp"
+#include "base/os_file.hpp"
 
 namespace vecstore::storage {
 namespace {
@@ -87,6 +87,9 @@ Env::Env(const std::string& directory, const EnvOptions& options) : directory_(d
     if (options_.relaxed) flags |= MDB_NOMETASYNC;
     if (int rc = mdb_env_open(env_, directory_.c_str(), flags, 0600)) raise(rc, directory_, "opening");
     open_keyspaces(options_.create);
+    MDB_stat stat;
+    mdb_env_stat(env_, &stat);
+    page_bytes_ = stat.ms_psize;
   } catch (...) {
     mdb_env_close(env_);
     throw;
@@ -322,7 +325,7 @@ void WriteTxn::commit() {
   // LMDB reports a write that came up short, which is how a full disk shows, as EIO. Whether a failed sync
   // left anything durable nobody can know: the caller poisons the store, and reopening tells.
   const bool full =
-      rc == ENOSPC || rc == EDQUOT || (rc == EIO && io::disk_space(env_->directory_).free_bytes < (1U << 20));
+      rc == ENOSPC || rc == EDQUOT || (rc == EIO && os::disk_space(env_->directory_).free_bytes < (1U << 20));
   MDB_txn* probe = nullptr;
   const int begin = mdb_txn_begin(env_->env_, nullptr, 0, &probe);
   if (probe) mdb_txn_abort(probe);

@@ -133,6 +133,11 @@ class Env {
   /// True after an error that LMDB cannot recover from in this process.
   bool fatal() const { return fatal_.load(std::memory_order_relaxed); }
   EnvStats stats();
+  /// True for a value that has pages of its own: they stay as they are until it is erased. Smaller values lie
+  /// in leaf pages, which move with every write near them.
+  bool has_own_pages(std::string_view value) const {
+    return reinterpret_cast<std::uintptr_t>(value.data()) % page_bytes_ == kPageHeader;
+  }
   /// Changes whenever the map may have moved: pointers kept from an earlier transaction are then void.
   std::uint64_t map_epoch() const { return map_epoch_.load(std::memory_order_acquire); }
   /// After fork(): forget everything without touching files or locks.
@@ -148,7 +153,9 @@ class Env {
 
   std::string directory_;
   EnvOptions options_;
+  static constexpr std::size_t kPageHeader = 16;
   MDB_env* env_ = nullptr;
+  std::size_t page_bytes_ = 1;
   unsigned dbis_[kKeyspaces] = {};
   std::shared_mutex gate_;  // shared by every transaction, exclusive while the map is resized
   std::mutex readers_mutex_;

@@ -15,6 +15,7 @@ constexpr std::uint16_t kMetaFlag = 0x08;
 constexpr std::size_t kMetaBytes = 16 + 136;
 constexpr std::size_t kNarrowMagicAt = 12;  // where 32-bit builds of LMDB have it
 constexpr std::uint64_t kMostBytes = std::uint64_t{1} << 47;
+constexpr std::uint64_t kMostMissing = 4 * std::uint64_t{kMaxCommitBytes};  // what leaked pages may come to
 constexpr int kTries = 8;
 
 // The parts that LMDB writes once. A commit rewrites what follows them, 120 bytes within one sector.
@@ -85,6 +86,7 @@ bool missing_pages_are_free(const PageFile& file, const MetaPage& meta) {
   walk.walk_free();
   const std::uint64_t missing = meta.last_page + 1 - file.bytes() / meta.page_size;
   if (sound && walk.free_past_end() == missing) return true;
+  if (missing > kMostMissing / meta.page_size) return false;
   sound = true;
   PageWalk data(file, meta, report);
   data.walk_data({});
@@ -97,6 +99,9 @@ MetaPage check_newest(const PageFile& file, const std::string& path) {
   const auto& newest = metas.pages[metas.newest];
   const std::uint64_t bytes =
       file.bytes();  // after the meta page: a file that grows meanwhile is long enough
+  if (const std::string wrong = meta_txn_damage(file, metas); !wrong.empty()) {
+    fail(ErrorCode::kCorruption, "'", path, "': ", wrong);
+  }
   if (!newest)
     fail(ErrorCode::kCorruption, "'", path, "': the newer meta page, ", metas.newest, ", is damaged");
   if ((newest->last_page + 1) * newest->page_size > bytes && !missing_pages_are_free(file, *newest)) {
@@ -134,6 +139,28 @@ MetaPages read_meta_pages(const PageFile& file, const std::string& path) {
   // written last, as it was: the torn page is the older one, and what it says does not matter.
   out.newest = out.txns[0] < out.txns[1];
   return out;
+}
+
+std::string meta_txn_damage(const PageFile& file, const MetaPages& metas) {
+  const std::size_t older = 1 - metas.newest;
+  const std::uint64_t newest = metas.txns[metas.newest];
+  if (metas.txns[older] + 1 == newest || newest == 0) return {};
+  if (metas.txns[older] % kMetaPages != older) {
+    return concat("meta page ", older, " names transaction ", metas.txns[older]);
+  }
+  for (const std::size_t i : {metas.newest, older}) {
+    if (!metas.pages[i]) continue;
+    PageWalk walk(file, *metas.pages[i], [](std::string_view, const std::string&) {});
+    walk.walk_free();
+    const auto wrote = walk.newest_free();
+    // Without syncs of meta pages the older one may be much older, its pages used again: it must not be
+    // newer, that is all.
+    if (wrote && (i == older ? *wrote > newest : *wrote != newest)) {
+      return concat("meta page ", i, " names transaction ", metas.txns[i], ", its free list was written by ",
+                    *wrote);
+    }
+  }
+  return {};
 }
 
 MetaPage check_data_file(const std::string& path) {

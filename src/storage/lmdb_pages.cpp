@@ -34,7 +34,7 @@ std::uint64_t overflow_pages(std::uint64_t size, std::uint64_t page_size) {
 }  // namespace
 
 PageFile::PageFile(const std::string& path)
-    : file_(io::File::open(path, io::OpenMode::kRead)),
+    : file_(os::File::open(path, os::OpenMode::kRead)),
       page_size_(static_cast<std::uint32_t>(::sysconf(_SC_PAGESIZE))) {}
 
 bool PageFile::read(std::uint64_t page, std::uint64_t offset, std::span<char> out) const {

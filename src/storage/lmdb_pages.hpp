@@ -13,7 +13,7 @@
 #include <utility>
 #include <vector>
 
-#include "io/file.hpp"
+#include "base/os_file.hpp"
 #include "storage/format.hpp"
 
 namespace vecstore::storage {
@@ -60,7 +60,7 @@ class PageFile {
   bool read(std::uint64_t page, std::uint64_t offset, std::span<char> out) const;
 
  private:
-  io::File file_;
+  os::File file_;
   std::uint32_t page_size_;
 };
 
@@ -106,6 +106,10 @@ class PageWalk {
   const TreeRecord& tree(Keyspace keyspace) const { return trees_[static_cast<std::size_t>(keyspace)]; }
   /// The last page that a tree of the data or the free list itself needs.
   std::uint64_t largest_used() const { return largest_used_; }
+  /// True for pages that were come across, as used or as free.
+  bool taken(std::uint64_t page) const {
+    return page / 64 < taken_.size() && (taken_[page / 64] >> (page % 64) & 1);
+  }
   /// How many pages that the file does not reach are listed as free.
   std::uint64_t free_past_end() const { return past_end_.size(); }
   /// The newest transaction in the free list: the one that wrote it. nullopt when the list is empty.

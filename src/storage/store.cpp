@@ -4,8 +4,8 @@
 
 #include "base/clock.hpp"
 #include "base/error.hpp"
+#include "base/os_file.hpp"
 #include "base/os_process.hpp"
-#include "io/file.hpp"
 
 namespace vecstore::storage {
 namespace {
@@ -123,7 +123,7 @@ void Store::commit_group(std::deque<Pending*>& group) {
   try {
     std::size_t bytes = 0;
     for (Pending* p : left) bytes += p->frees ? 0 : p->bytes;
-    if (bytes > 0 && io::disk_space(directory_).free_bytes < kDiskReserve + 2 * bytes) {
+    if (bytes > 0 && os::disk_space(directory_).free_bytes < kDiskReserve + 2 * bytes) {
       const auto full = std::make_exception_ptr(
           Error(ErrorCode::kDiskFull, concat("'", directory_, "': ", bytes, " bytes to write, less than ",
                                              kDiskReserve + 2 * bytes, " free")));

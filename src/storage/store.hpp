@@ -11,7 +11,7 @@
 #include <shared_mutex>
 #include <string>
 
-#include "io/file_lock.hpp"
+#include "base/os_file_lock.hpp"
 #include "storage/change_log.hpp"
 #include "storage/lmdb_env.hpp"
 #include "storage/state.hpp"
@@ -97,7 +97,7 @@ class Store {
 
   std::string directory_;
   StoreOptions options_;
-  io::FileLock writer_lock_;
+  os::FileLock writer_lock_;
   std::unique_ptr<Env> env_;
   std::uint64_t generation_ = 1;
   Uuid uuid_{};

@@ -8,8 +8,8 @@
 #include "base/bytes.hpp"
 #include "base/clock.hpp"
 #include "base/crc32c.hpp"
+#include "base/os_file.hpp"
 #include "base/os_process.hpp"
-#include "io/file.hpp"
 #include "storage/lmdb_file.hpp"
 #include "storage/store.hpp"
 
@@ -49,7 +49,7 @@ Uuid random_uuid() {
 
 FormatFile read_format(const std::string& directory) {
   const std::string path = directory + "/FORMAT";
-  const std::string bytes = io::read_file(path, 4096);
+  const std::string bytes = os::read_file(path, 4096);
   if (bytes.size() < 16 || load<std::uint64_t>(bytes.data()) != kFormatMagic) {
     fail(ErrorCode::kCorruption, "'", path, "' does not begin like a VecStore's");
   }
@@ -65,7 +65,8 @@ FormatFile read_format(const std::string& directory) {
   if (bytes.size() != sizeof(FormatFile))
     fail(ErrorCode::kCorruption, "'", path, "' has ", bytes.size(), " bytes");
   const auto format = load<FormatFile>(bytes.data());
-  if (format.crc != format_crc(format)) fail(ErrorCode::kCorruption, "'", path, "': checksum differs");
+  if (format.crc != format_crc(format) || format.zero != 0)
+    fail(ErrorCode::kCorruption, "'", path, "': checksum differs");
   if (format.page_size != page_size() || format.word_bytes != sizeof(void*)) {
     fail(ErrorCode::kUnsupportedFormat, "'", directory, "' was written with pages of ", format.page_size,
          " bytes and words of ", format.word_bytes, "; this machine has ", page_size(), " and ",
@@ -79,14 +80,14 @@ void write_format(const std::string& directory, const Uuid& uuid) {
   format.page_size = page_size();
   format.uuid = uuid;
   format.crc = format_crc(format);
-  io::atomic_replace(directory, "FORMAT",
+  os::atomic_replace(directory, "FORMAT",
                      std::string_view(reinterpret_cast<const char*>(&format), sizeof format));
 }
 
 std::uint64_t read_current(const std::string& directory) {
   const std::string path = directory + "/CURRENT";
-  if (!io::exists(path)) fail(ErrorCode::kCorruption, "'", path, "' is missing");
-  const std::string text = io::read_file(path, 64);
+  if (!os::exists(path)) fail(ErrorCode::kCorruption, "'", path, "' is missing");
+  const std::string text = os::read_file(path, 64);
   std::uint64_t n = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), n);
   if (error != std::errc() || n == 0 || std::string_view(end, text.data() + text.size()) != "\n") {
@@ -97,7 +98,7 @@ std::uint64_t read_current(const std::string& directory) {
 
 // A directory that is not ours must stay as it is.
 void check_foreign(const std::string& directory) {
-  for (const std::string& name : io::list_directory(directory)) {
+  for (const std::string& name : os::list_directory(directory)) {
     const bool ours = name == "WRITER" || name == "CURRENT" || name == "tmp" || name == "seg" ||
                       name == "truth.1" || name.starts_with("FORMAT.tmp-") ||
                       name.starts_with("CURRENT.tmp-");
@@ -114,7 +115,7 @@ bool writable_media(const std::string& directory) { return ::access(directory.c_
 // not be read cannot be synced; then the directory is not ours but was given.
 void sync_name(const std::string& directory) {
   try {
-    io::fsync_dir(directory + "/..");
+    os::fsync_dir(directory + "/..");
   } catch (const Error& e) {
     if (e.code() != ErrorCode::kPermissionDenied) throw;
   }
@@ -132,26 +133,26 @@ Store::Store(std::string directory, const StoreOptions& options)
 std::shared_ptr<Store> Store::open(const std::string& directory, const StoreOptions& options) {
   if (directory.empty() || directory.find('\0') != std::string::npos)
     invalid("directory: '", directory, "' is no path");
-  if (io::exists(directory) && !io::is_directory(directory))
+  if (os::exists(directory) && !os::is_directory(directory))
     invalid("directory: '", directory, "' is a file");
-  if (!options.allow_remote_fs && io::is_remote_filesystem(directory)) {
+  if (!options.allow_remote_fs && os::is_remote_filesystem(directory)) {
     invalid("directory: '", directory,
             "' is on a remote filesystem, whose locks cannot keep two writers apart; "
             "allow_remote_fs opens it all the same");
   }
-  if (!io::exists(directory)) {
+  if (!os::exists(directory)) {
     if (options.read_only || !options.create)
       fail(ErrorCode::kNotFound, "directory '", directory, "' does not exist");
-    io::make_directories(directory);
+    os::make_directories(directory);
   }
   std::shared_ptr<Store> store(new Store(directory, options));
   if (!options.read_only) {
-    store->writer_lock_ = io::FileLock::acquire(directory + "/WRITER", options.lock_timeout);
-    if (!io::exists(directory + "/FORMAT")) {
+    store->writer_lock_ = os::FileLock::acquire(directory + "/WRITER", options.lock_timeout);
+    if (!os::exists(directory + "/FORMAT")) {
       check_foreign(directory);
       store->create_files();
     }
-  } else if (!io::exists(directory + "/FORMAT")) {
+  } else if (!os::exists(directory + "/FORMAT")) {
     fail(ErrorCode::kNotFound, "'", directory, "' holds no store");
   }
   store->open_files();
@@ -166,7 +167,7 @@ void Store::create_files() {
   const std::string truth = generation_dir(directory_, 1);
   const std::string data = truth + "/data.mdb";
   StoreState state;
-  if (io::exists(data)) {
+  if (os::exists(data)) {
     // Either a creation that was cut off, or a store whose FORMAT was lost: only the first may be cleared.
     bool unused = true;
     try {
@@ -176,18 +177,18 @@ void Store::create_files() {
       ReadTxn txn(env);
       unused = read_store_state(txn).sequence == 0;
     } catch (const Error&) {
-      unused = !io::exists(directory_ + "/CURRENT");
+      unused = !os::exists(directory_ + "/CURRENT");
     }
     if (!unused)
       fail(ErrorCode::kCorruption, "'", directory_, "': FORMAT is missing but the truth holds data");
     // CURRENT first, durably: beside it a half-made data file looks like a loss, should this creation be cut
     // off too.
-    io::remove_file(directory_ + "/CURRENT");
-    io::fsync_dir(directory_);
-    io::remove_file(data);
-    io::remove_file(truth + "/lock.mdb");
+    os::remove_file(directory_ + "/CURRENT");
+    os::fsync_dir(directory_);
+    os::remove_file(data);
+    os::remove_file(truth + "/lock.mdb");
   }
-  io::make_directories(truth);
+  os::make_directories(truth);
   state.uuid = random_uuid();
   {
     EnvOptions fresh{.create = true, .map_size = options_.map_size, .max_map_size = options_.max_map_size};
@@ -196,8 +197,8 @@ void Store::create_files() {
     write_store_state(txn, state);
     txn.commit();
   }
-  io::fsync_dir(truth);
-  io::atomic_replace(directory_, "CURRENT", std::string_view("1\n"));
+  os::fsync_dir(truth);
+  os::atomic_replace(directory_, "CURRENT", std::string_view("1\n"));
   write_format(directory_, state.uuid);
 }
 
@@ -205,7 +206,7 @@ void Store::open_files() {
   const FormatFile format = read_format(directory_);
   uuid_ = format.uuid;
   generation_ = read_current(directory_);
-  if (!io::exists(data_file())) fail(ErrorCode::kCorruption, "'", data_file(), "' is missing");
+  if (!os::exists(data_file())) fail(ErrorCode::kCorruption, "'", data_file(), "' is missing");
   const MetaPage meta = check_data_file(data_file());
   EnvOptions options;
   options.read_only = options_.read_only;
@@ -226,15 +227,15 @@ void Store::open_files() {
   }
   if (options_.read_only) return;
   const std::string tmp = directory_ + "/tmp";
-  io::make_directories(tmp);
-  for (const std::string& name : io::list_directory(tmp)) io::remove_file(tmp + "/" + name);
-  for (const std::string& name : io::list_directory(directory_)) {
-    if (name.find(".tmp-") != std::string::npos) io::remove_file(directory_ + "/" + name);
+  os::make_directories(tmp);
+  for (const std::string& name : os::list_directory(tmp)) os::remove_file(tmp + "/" + name);
+  for (const std::string& name : os::list_directory(directory_)) {
+    if (name.find(".tmp-") != std::string::npos) os::remove_file(directory_ + "/" + name);
   }
   // A process that was killed may have left a name or a commit in the cache only. What this one has seen, and
   // what it will build on, must not vanish with the power.
   env_->sync();
-  io::fsync_dir(directory_);
+  os::fsync_dir(directory_);
 }
 
 std::string Store::data_file() const { return generation_dir(directory_, generation_) + "/data.mdb"; }

@@ -4,7 +4,7 @@
 #include <charconv>
 
 #include "base/bytes.hpp"
-#include "io/file.hpp"
+#include "base/os_file.hpp"
 #include "storage/envelope.hpp"
 #include "storage/keys.hpp"
 #include "storage/lmdb_file.hpp"
@@ -31,8 +31,6 @@ class StoreCheck {
         meta_(meta) {}
 
   void run(std::optional<Uuid> uuid, std::optional<std::uint64_t> generation);
-  /// The transaction that wrote the free list; see check_metas.
-  std::optional<std::uint64_t> newest_free() const { return walk_.newest_free(); }
 
  private:
   struct Record {
@@ -250,26 +248,11 @@ void StoreCheck::run(std::optional<Uuid> uuid, std::optional<std::uint64_t> gene
   check_collections();
 }
 
-// A transaction number that was damaged downwards makes LMDB take the older page, and the last commit is gone
-// without a trace but one: the page that was passed over leads to a free list of a newer transaction.
-void check_older_meta(const PageFile& file, const MetaPages& metas, DamageReport& report) {
-  const auto& newest = metas.pages[metas.newest];
-  const auto& other = metas.pages[1 - metas.newest];
-  if (!newest || !other || newest->txn == other->txn + 1) return;
-  PageWalk walk(file, *other, [](std::string_view, const std::string&) {});
-  walk.walk_free();
-  if (walk.newest_free() && *walk.newest_free() > newest->txn) {
-    report.add("meta", 0, {},
-               concat("the older meta page, of transaction ", other->txn, ", leads to pages of transaction ",
-                      *walk.newest_free()));
-  }
-}
-
 /// The highest truth.N: what CURRENT would name, were it readable.
 std::optional<std::uint64_t> highest_generation(const std::string& directory) {
   std::optional<std::uint64_t> highest;
   constexpr std::string_view kPrefix = "truth.";
-  for (const std::string& name : io::list_directory(directory)) {
+  for (const std::string& name : os::list_directory(directory)) {
     if (!name.starts_with(kPrefix)) continue;
     std::uint64_t n = 0;
     const auto [end, error] = std::from_chars(name.data() + kPrefix.size(), name.data() + name.size(), n);
@@ -294,7 +277,8 @@ void verify_closed(const std::string& path, std::optional<DirectoryFiles> files,
   StoreCheck check(*file, *metas.pages[metas.newest], context, result);
   check.run(files ? std::optional(files->uuid) : std::nullopt,
             files ? std::optional(files->generation) : std::nullopt);
-  check_older_meta(*file, metas, report);
+  if (const std::string wrong = meta_txn_damage(*file, metas); !wrong.empty())
+    report.add("meta", 0, {}, wrong);
   const MetaPages after = read_meta_pages(*file, path);
   if (after.txns != metas.txns)
     fail(ErrorCode::kBusy, "'", path, "' was written while it was verified; verify the open store");
@@ -303,7 +287,7 @@ void verify_closed(const std::string& path, std::optional<DirectoryFiles> files,
 }  // namespace
 
 VerifyResult verify_directory(const std::string& directory, const Context& context) {
-  if (!io::exists(directory + "/FORMAT") && !highest_generation(directory))
+  if (!os::exists(directory + "/FORMAT") && !highest_generation(directory))
     fail(ErrorCode::kNotFound, "'", directory, "' holds no store");
   VerifyResult result;
   std::optional<DirectoryFiles> files;

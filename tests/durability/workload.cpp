@@ -7,7 +7,7 @@
 #include <stdexcept>
 
 #include "base/error.hpp"
-#include "io/file.hpp"
+#include "base/os_file.hpp"
 
 namespace vecstore::durability {
 namespace {

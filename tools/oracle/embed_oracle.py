@@ -214,7 +214,7 @@ def speed(model, bench, data, count):
             rate = len(texts) / (time.perf_counter() - start)
             print(f"onnxruntime f32, batch {batch}: {rate:.1f} passages/s")
             best["onnxruntime"] = max(best.get("onnxruntime", 0), rate)
-            out = subprocess.run([str(bench), "embed", "--model", str(model), "--texts", str(source), "--threads", "2", "--rounds", "1"],
+            out = subprocess.run([str(bench), "embed", "--model", str(model), "--texts", str(source), "--threads", "2", "--seconds", "1000"],
                                  check=True, capture_output=True, text=True).stdout
             for line in out.splitlines():
                 row = json.loads(line)

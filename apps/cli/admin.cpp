@@ -1,0 +1,182 @@
+// vecstore collections, create, drop, stats, verify, extract.
+#include <cstdio>
+
+#include "base/error.hpp"
+#include "cli/document.hpp"
+#include "cli/session.hpp"
+#include "cli/terminal.hpp"
+
+namespace vecstore::cli {
+namespace {
+
+Metadata describe(const Collection& collection) {
+  const CollectionInfo info = collection.info();
+  Metadata out;
+  out["name"] = Metadata(info.name);
+  out["count"] = Metadata(collection.count());
+  out["metric"] = Metadata(to_string(info.metric));
+  out["dimension"] = Metadata(info.dimension);
+  out["embedder"] = info.embedder_name.empty() ? Metadata(nullptr) : Metadata(info.embedder_name);
+  Metadata::Array fields;
+  for (const TextField& field : info.text_fields) {
+    Metadata entry = {{"path", field.path}, {"analyzer", field.analyzer}};
+    entry["weight"] = json_number(field.weight);
+    fields.push_back(std::move(entry));
+  }
+  out["text_fields"] = Metadata(std::move(fields));
+  Metadata vectors;
+  for (const auto& [name, field] : info.vectors) {
+    vectors[name] = Metadata{{"metric", to_string(field.metric)}, {"dimension", field.dimension}};
+  }
+  if (!vectors.empty()) out["vectors"] = std::move(vectors);
+  return out;
+}
+
+}  // namespace
+
+int collections(const Common& common) {
+  const VecDatabase db = open_to_read(common);
+  Metadata::Array list;
+  for (const std::string& name : db.list_collections()) {
+    Metadata entry = describe(db.get_collection(name));
+    if (!common.json) {
+      std::string line = name + std::string(name.size() < 20 ? 20 - name.size() : 1, ' ') +
+                         grouped(static_cast<std::uint64_t>(entry["count"].as_int())) + " records";
+      if (entry["dimension"].as_int() > 0)
+        line += ", " + entry["metric"].as_string() + " " + std::to_string(entry["dimension"].as_int());
+      if (entry["embedder"].is_string()) line += ", " + printable(entry["embedder"].as_string());
+      std::puts(line.c_str());
+    }
+    list.push_back(std::move(entry));
+  }
+  if (common.json) print_json({{"collections", Metadata(std::move(list))}});
+  return kExitOk;
+}
+
+int create(const Common& common, const CreateOptions& options) {
+  CollectionOptions request;
+  if (options.metric) request.metric = parse_metric(*options.metric);
+  request.dimension = options.dimension.value_or(0);
+  if (options.analyzer) request.text_fields = {TextField{.analyzer = *options.analyzer}};
+  request.embedder = load_model(options.model, common);
+  VecDatabase db = open_to_write(common, true);
+  const Collection collection = db.create_collection(options.name, request);
+  if (common.json)
+    print_json(describe(collection));
+  else
+    std::puts(("collection " + options.name + " created").c_str());
+  db.close();
+  return kExitOk;
+}
+
+int drop(const Common& common, const std::string& name) {
+  VecDatabase db = open_to_write(common, false);
+  const std::uint64_t count = db.get_collection(name).count();
+  db.delete_collection(name);
+  db.close();
+  if (common.json)
+    print_json({{"dropped", name}, {"count", count}});
+  else
+    std::puts(("collection " + name + " dropped, " + grouped(count) + " records").c_str());
+  return kExitOk;
+}
+
+int stats(const Common& common) {
+  const VecDatabase db = open_to_read(common);
+  const DatabaseStats all = db.stats();
+  Metadata out = {{"collections", all.collections}, {"records", all.records},
+                  {"file_bytes", all.file_bytes},   {"free_bytes", all.free_bytes},
+                  {"sequence", all.sequence},       {"generation", all.generation}};
+  Metadata::Array each;
+  for (const std::string& name : db.list_collections()) {
+    if (!common.collection.empty() && name != common.collection) continue;
+    const CollectionStats one = db.get_collection(name).stats();
+    Metadata entry = {{"name", name},
+                      {"count", one.count},
+                      {"stored_rows", one.stored_rows},
+                      {"live_bytes", one.live_bytes},
+                      {"sequence", one.sequence}};
+    // All 64 bits, which a JSON number does not promise.
+    char digest[17];
+    std::snprintf(digest, sizeof digest, "%016llx", static_cast<unsigned long long>(one.digest));
+    entry["digest"] = Metadata(static_cast<const char*>(digest));
+    each.push_back(std::move(entry));
+  }
+  if (!common.collection.empty() && each.empty())
+    fail(ErrorCode::kNotFound, "no collection ", common.collection);
+  if (common.json) {
+    out["each"] = Metadata(std::move(each));
+    print_json(out);
+    return kExitOk;
+  }
+  std::string text = grouped(all.records) + " records in " + grouped(all.collections) +
+                     (all.collections == 1 ? " collection" : " collections") + "\n";
+  text += "file        " + bytes_text(all.file_bytes) + ", of which " + bytes_text(all.free_bytes) +
+          " are free for new writes\n";
+  text += "sequence    " + grouped(all.sequence) + "\ngeneration  " + grouped(all.generation) + "\n";
+  for (const Metadata& entry : each) {
+    text += entry["name"].as_string() + ": " + grouped(static_cast<std::uint64_t>(entry["count"].as_int())) +
+            " records, " + bytes_text(static_cast<std::uint64_t>(entry["live_bytes"].as_int())) +
+            " of data, " + grouped(static_cast<std::uint64_t>(entry["stored_rows"].as_int())) +
+            " rows stored, digest " + entry["digest"].as_string() + "\n";
+  }
+  std::fputs(text.c_str(), stdout);
+  return kExitOk;
+}
+
+int verify(const Common& common) {
+  VerifyReport report;
+  try {
+    report = open_to_read(common).verify();
+  } catch (const Error& error) {
+    // So damaged that it does not open: that is what verify is asked for.
+    if (error.code() != ErrorCode::kCorruption) throw;
+    report.damages.push_back({"open", "", "", error.what()});
+  }
+  if (common.json) {
+    Metadata::Array damages;
+    for (const Damage& damage : report.damages) {
+      damages.push_back(Metadata{{"kind", damage.kind},
+                                 {"collection", damage.collection},
+                                 {"id", damage.id},
+                                 {"detail", damage.detail}});
+    }
+    Metadata out = {{"ok", report.ok()}, {"records", report.records}, {"pages", report.pages}};
+    out["damages"] = Metadata(std::move(damages));
+    print_json(out);
+  } else {
+    for (const Damage& damage : report.damages) {
+      std::string line = damage.kind + ":";
+      if (!damage.collection.empty()) line += " collection " + damage.collection;
+      if (!damage.id.empty()) line += " record " + damage.id;
+      std::puts(printable(line + " " + damage.detail).c_str());
+    }
+    const std::string summary =
+        grouped(report.records) + " records and " + grouped(report.pages) + " pages read: ";
+    std::puts((summary + (report.ok() ? "no damage"
+                                      : grouped(report.damages.size()) +
+                                            (report.damages.size() == 1 ? " damage" : " damages")))
+                  .c_str());
+  }
+  return report.ok() ? kExitOk : kExitDamage;
+}
+
+int extract_file(const Common& common, const std::string& path) {
+  const Document document = read_document(path);
+  if (!common.json) {
+    std::fwrite(document.text.data(), 1, document.text.size(), stdout);
+    return kExitOk;
+  }
+  Metadata::Array headings;
+  for (const Heading& heading : document.headings) {
+    headings.push_back(
+        Metadata{{"offset", heading.offset}, {"level", heading.level}, {"text", heading.text}});
+  }
+  Metadata out = {{"file", path}, {"kind", to_string(document.kind)}, {"title", document.title}};
+  out["headings"] = Metadata(std::move(headings));
+  out["text"] = Metadata(document.text);
+  print_json(out);
+  return kExitOk;
+}
+
+}  // namespace vecstore::cli
