@@ -181,6 +181,10 @@ void Store::create_files() {
     }
     if (!unused)
       fail(ErrorCode::kCorruption, "'", directory_, "': FORMAT is missing but the truth holds data");
+    // CURRENT first, durably: beside it a half-made data file looks like a loss, should this creation be cut
+    // off too.
+    os::remove_file(directory_ + "/CURRENT");
+    os::fsync_dir(directory_);
     os::remove_file(data);
     os::remove_file(truth + "/lock.mdb");
   }
