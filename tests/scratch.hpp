@@ -12,8 +12,10 @@ class Scratch {
  public:
   explicit Scratch(bool in_memory = true) {
     const std::filesystem::path memory = "/dev/shm";
-    const bool use = in_memory && std::filesystem::is_directory(memory) && ::access(memory.c_str(), W_OK) == 0;
-    std::string name = ((use ? memory : std::filesystem::temp_directory_path()) / "vecstore-test-XXXXXX").string();
+    const bool use =
+        in_memory && std::filesystem::is_directory(memory) && ::access(memory.c_str(), W_OK) == 0;
+    std::string name =
+        ((use ? memory : std::filesystem::temp_directory_path()) / "vecstore-test-XXXXXX").string();
     if (!::mkdtemp(name.data())) throw std::runtime_error("no directory for the test: " + name);
     path_ = name;
   }

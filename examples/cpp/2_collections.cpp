@@ -7,6 +7,7 @@ using namespace vecstore;
 int main() {
   std::vector<float> v(384, 0.05f);
 
+  // clang-format off
   auto db    = VecDatabase::open("app.vdb");
   auto docs  = db.create_collection("documents", {.metric = Metric::kCosine, .dimension = 384});
   auto users = db.get_or_create_collection("users");
@@ -14,10 +15,12 @@ int main() {
   auto hits  = docs.query(Query(v).k(10).where("year >= 2024 AND tags CONTAINS 'search'"));
   auto names = db.list_collections();          // {"documents", "users"}
   db.delete_collection("users");
+  // clang-format on
 
   for (const Hit& hit : hits) std::cout << hit.id << " " << hit.score << " " << hit.metadata << "\n";
   const bool found = hits.size() == 1 && hits[0].id == "d1" && hits[0].text == "…";
   const bool filtered = docs.query(Query(v).where("year < 2024")).empty();
-  const bool listed = names == std::vector<std::string>{"documents", "users"} && db.list_collections().size() == 1;
+  const bool listed =
+      names == std::vector<std::string>{"documents", "users"} && db.list_collections().size() == 1;
   return found && filtered && listed ? 0 : 1;
 }

@@ -1,4 +1,5 @@
-// Hybrid: vectors and the words of the stored text together. Sparse weights are stored beside the dense vector.
+// Hybrid: vectors and the words of the stored text together. Sparse weights are stored beside the dense
+// vector.
 #include <iostream>
 
 #include <vecstore/vecstore.hpp>
@@ -9,12 +10,16 @@ int main() {
   const std::vector<std::uint32_t> indices = {17, 4711};
   const std::vector<float> weights = {0.4f, 1.5f};
 
-  auto db   = VecDatabase::open("app.vdb");
+  auto db = VecDatabase::open("app.vdb");
   auto docs = db.create_collection("documents");
-  docs.upsert({.id = "d1", .vector = {0.9f, 0.1f, 0.0f}, .text = "error E0502: the borrow checker refuses a second mutable borrow"});
+  docs.upsert({.id = "d1",
+               .vector = {0.9f, 0.1f, 0.0f},
+               .text = "error E0502: the borrow checker refuses a second mutable borrow"});
   docs.upsert({.id = "d3", .vector = {0.1f, 0.8f, 0.3f}, .text = "how to cook rice"});
+  // clang-format off
   docs.upsert_vector("d2", Vector::hybrid(dense, indices, weights), {{"lang", "en"}});
   auto b = docs.hybrid_query(HybridQuery(dense, "borrow checker error E0502").fusion(Fusion::rrf()).k(10).explain());
+  // clang-format on
 
   for (const Hit& hit : b) {
     std::cout << hit.id << " " << hit.score << ":";

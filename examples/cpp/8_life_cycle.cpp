@@ -7,17 +7,21 @@ using namespace std::chrono_literals;
 
 int main() {
   const std::vector<float> v = {0.1f, 0.2f, 0.3f};
-  auto db   = VecDatabase::open("app.vdb");
+  auto db = VecDatabase::open("app.vdb");
   auto docs = db.create_collection("documents");
   docs.upsert("d1", v, {{"year", 2019}});
   const SequenceNumber seq = docs.upsert("d2", v, {{"year", 2026}});
 
+  // clang-format off
   docs.upsert({.id = "tmp", .vector = v, .ttl = 24h});
+  // clang-format on
   docs.update_metadata("d2", {{"year", 2027}});
   docs.erase_where("year < 2020");
   std::string seen;
   for (auto change : docs.changes({.since = seq})) {
-    const char* what = change.operation == Change::Operation::kUpsert ? "upsert" : change.operation == Change::Operation::kErase ? "erase" : "update";
+    const char* what = change.operation == Change::Operation::kUpsert  ? "upsert"
+                       : change.operation == Change::Operation::kErase ? "erase"
+                                                                       : "update";
     std::cout << change.sequence << " " << what << " " << change.id << "\n";
     seen += std::string(what) + " " + change.id + ", ";
   }

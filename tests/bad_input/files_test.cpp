@@ -1,4 +1,5 @@
-// Directories that cannot be opened, or not like this: rows 39 to 44. And records whose bytes were damaged: rows 46 and 47.
+// Directories that cannot be opened, or not like this: rows 39 to 44. And records whose bytes were damaged:
+// rows 46 and 47.
 #include <lmdb.h>
 #include <sched.h>
 #include <sys/mount.h>
@@ -22,14 +23,19 @@ constexpr int kRecords = 40;
 const OpenOptions kOneThread{.threads = 1};
 
 std::string id_of(int i) { return concat("target", i < 10 ? "0" : "", i); }
-std::vector<float> vector_of(int i) { return {1.0f, 0.5f + 0.001f * static_cast<float>(i), 77.25f + static_cast<float>(i), -3.5f}; }
+std::vector<float> vector_of(int i) {
+  return {1.0f, 0.5f + 0.001f * static_cast<float>(i), 77.25f + static_cast<float>(i), -3.5f};
+}
 
 /// A store with some records, closed.
 void make_store(const std::string& dir) {
   auto db = VecDatabase::open(dir, kOneThread);
   auto c = db.create_collection("docs", {.dimension = 4});
   for (int i = 0; i < kRecords; ++i) {
-    c.upsert({.id = id_of(i), .vector = Vector(vector_of(i)), .text = concat("needle", i, " in the hay"), .metadata = {{"i", i}}});
+    c.upsert({.id = id_of(i),
+              .vector = Vector(vector_of(i)),
+              .text = concat("needle", i, " in the hay"),
+              .metadata = {{"i", i}}});
   }
   db.close();
 }
@@ -39,7 +45,8 @@ std::map<std::string, std::string> bytes_of(const std::string& dir) {
   std::map<std::string, std::string> out;
   for (const auto& entry : fs::recursive_directory_iterator(dir)) {
     const std::string name = entry.path().filename();
-    if (entry.is_regular_file() && name != "WRITER" && name != "lock.mdb") out[entry.path()] = read_file(entry.path());
+    if (entry.is_regular_file() && name != "WRITER" && name != "lock.mdb")
+      out[entry.path()] = read_file(entry.path());
   }
   return out;
 }
@@ -55,7 +62,9 @@ class BadInputFiles : public ::testing::Test {
     const auto before = bytes_of(dir());
     for (bool read_only : {false, true}) {
       std::string message;
-      EXPECT_EQ(to_string(code_of([&] { VecDatabase::open(dir(), {.read_only = read_only}); }, &message)), to_string(code)) << message;
+      EXPECT_EQ(to_string(code_of([&] { VecDatabase::open(dir(), {.read_only = read_only}); }, &message)),
+                to_string(code))
+          << message;
       for (std::string_view word : words) EXPECT_NE(message.find(word), std::string::npos) << message;
     }
     EXPECT_EQ(bytes_of(dir()), before);
@@ -108,7 +117,8 @@ TEST_F(BadInputFiles, Row39_NoPermission) {
 
 /// A mount namespace of its own for a child process; "" or why there is none.
 std::string own_mounts() {
-  if (::unshare(CLONE_NEWNS) != 0 || ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) return "skip: needs the right to mount";
+  if (::unshare(CLONE_NEWNS) != 0 || ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0)
+    return "skip: needs the right to mount";
   return "";
 }
 
@@ -120,7 +130,8 @@ TEST_F(BadInputFiles, Row39_ReadOnlyMedia) {
     if (::mount("tmpfs", at.c_str(), "tmpfs", 0, "size=64m") != 0) return "skip: needs the right to mount";
     make_store(at + "/db");
     const auto before = bytes_of(at);
-    if (::mount(nullptr, at.c_str(), nullptr, MS_REMOUNT | MS_RDONLY, nullptr) != 0) return "skip: cannot mount again";
+    if (::mount(nullptr, at.c_str(), nullptr, MS_REMOUNT | MS_RDONLY, nullptr) != 0)
+      return "skip: cannot mount again";
     try {
       VecDatabase::open(at + "/db", kOneThread);
       return "opened for writing";
@@ -129,7 +140,8 @@ TEST_F(BadInputFiles, Row39_ReadOnlyMedia) {
     }
     auto db = VecDatabase::open(at + "/db", {.read_only = true, .threads = 1});
     auto c = db.get_collection("docs");
-    if (c.query(Query(vector_of(7)).k(1)).size() != 1 || c.get(id_of(7))->metadata != Metadata{{"i", 7}}) return "the records differ";
+    if (c.query(Query(vector_of(7)).k(1)).size() != 1 || c.get(id_of(7))->metadata != Metadata{{"i", 7}})
+      return "the records differ";
     if (!db.verify().ok()) return "verify reports damages";
     if (bytes_of(at) != before) return "a file changed";
     return "";
@@ -138,7 +150,8 @@ TEST_F(BadInputFiles, Row39_ReadOnlyMedia) {
   EXPECT_EQ(result, "");
 }
 
-// What is on a network file system is told by numbers of statfs, which the tests of src/io check; none can be mounted here.
+// What is on a network file system is told by numbers of statfs, which the tests of src/io check; none can be
+// mounted here.
 
 TEST_F(BadInputFiles, Row40_OtherFormats) {
   const std::string path = dir() + "/FORMAT";
@@ -211,7 +224,8 @@ TEST_F(BadInputFiles, Row41_DataFile) {
   refused(ErrorCode::kCorruption, {});
   std::string random(good.size(), '\0');
   std::uint64_t x = 7;
-  for (char& c : random) c = static_cast<char>((x = x * 6364136223846793005ULL + 1442695040888963407ULL) >> 56);
+  for (char& c : random)
+    c = static_cast<char>((x = x * 6364136223846793005ULL + 1442695040888963407ULL) >> 56);
   write_file(data, random);
   refused(ErrorCode::kCorruption, {});
   write_file(data, "#!/bin/sh\n" + std::string(20'000, ' '));
@@ -246,7 +260,9 @@ TEST_F(BadInputFiles, Row42_LockFiles) {
     c.upsert("again", {1, 1, 1, 1});
     EXPECT_EQ(c.count(), static_cast<std::uint64_t>(kRecords + 1)) << what;
     db.close();
-    EXPECT_EQ(VecDatabase::open(dir(), {.read_only = true}).get_collection("docs").count(), static_cast<std::uint64_t>(kRecords + 1)) << what;
+    EXPECT_EQ(VecDatabase::open(dir(), {.read_only = true}).get_collection("docs").count(),
+              static_cast<std::uint64_t>(kRecords + 1))
+        << what;
   };
   const std::string lock = dir() + "/truth.1/lock.mdb";
   fs::remove(lock);
@@ -285,11 +301,13 @@ TEST_F(BadInputFiles, Row42_LockFiles) {
   std::string message;
   EXPECT_EQ(code_of([&] { VecDatabase::open(dir()); }, &message), ErrorCode::kLocked);
   EXPECT_NE(message.find(std::to_string(child)), std::string::npos) << message;
-  EXPECT_EQ(code_of([&] { VecDatabase::open(dir(), {.lock_timeout = std::chrono::milliseconds(30)}); }), ErrorCode::kLocked);
+  EXPECT_EQ(code_of([&] { VecDatabase::open(dir(), {.lock_timeout = std::chrono::milliseconds(30)}); }),
+            ErrorCode::kLocked);
   {
     auto reader = VecDatabase::open(dir(), {.read_only = true});
     EXPECT_EQ(reader.get_collection("docs").count(), static_cast<std::uint64_t>(kRecords + 1));
-    EXPECT_EQ(code_of([&] { reader.get_collection("docs").upsert("x", {1, 1, 1, 1}); }), ErrorCode::kReadOnly);
+    EXPECT_EQ(code_of([&] { reader.get_collection("docs").upsert("x", {1, 1, 1, 1}); }),
+              ErrorCode::kReadOnly);
     EXPECT_EQ(code_of([&] { reader.create_collection("new"); }), ErrorCode::kReadOnly);
     EXPECT_EQ(code_of([&] { reader.delete_collection("docs"); }), ErrorCode::kReadOnly);
   }
@@ -315,11 +333,13 @@ TEST_F(BadInputFiles, Row43_OpenedTwice) {
   EXPECT_TRUE(same(scratch_ / "symlink"));
   // Read-only beside it in the same process is the same instance too.
   EXPECT_EQ(VecDatabase::open(dir(), {.read_only = true}).stats().sequence, db.stats().sequence);
-  // A directory of hard links to the same files is another directory; it must not become a second engine on one file.
+  // A directory of hard links to the same files is another directory; it must not become a second engine on
+  // one file.
   const std::string linked = scratch_ / "linked";
   fs::create_directories(linked + "/truth.1");
   for (const auto& entry : fs::recursive_directory_iterator(dir())) {
-    if (entry.is_regular_file()) fs::create_hard_link(entry.path(), linked + "/" + fs::relative(entry.path(), dir()).string());
+    if (entry.is_regular_file())
+      fs::create_hard_link(entry.path(), linked + "/" + fs::relative(entry.path(), dir()).string());
   }
   for (bool read_only : {false, true}) {
     try {
@@ -338,7 +358,8 @@ TEST_F(BadInputFiles, Row43_OpenedTwice) {
     if (const std::string why = own_mounts(); !why.empty()) return why;
     const std::string at = scratch_ / "bind";
     fs::create_directory(at);
-    if (::mount(dir().c_str(), at.c_str(), nullptr, MS_BIND, nullptr) != 0) return "skip: needs the right to mount";
+    if (::mount(dir().c_str(), at.c_str(), nullptr, MS_BIND, nullptr) != 0)
+      return "skip: needs the right to mount";
     auto one = VecDatabase::open(dir(), kOneThread);
     auto two = VecDatabase::open(at, kOneThread);
     two.get_collection("docs").upsert("bind", {1, 1, 1, 1});
@@ -382,12 +403,15 @@ TEST_F(BadInputFiles, Row44_Fork) {
                   call();
                   return concat(name, " went through");
                 } catch (const Error& e) {
-                  if (e.code() != ErrorCode::kForked) return concat(name, ": ", to_string(e.code()), " ", e.what());
+                  if (e.code() != ErrorCode::kForked)
+                    return concat(name, ": ", to_string(e.code()), " ", e.what());
                 }
               }
-              // Opened again in the child it is a handle like any other; only the one writer is still the parent.
+              // Opened again in the child it is a handle like any other; only the one writer is still the
+              // parent.
               auto mine = VecDatabase::open(dir(), {.read_only = true, .threads = 1});
-              if (mine.get_collection("docs").count() != kRecords) return "the child's own handle finds other records";
+              if (mine.get_collection("docs").count() != kRecords)
+                return "the child's own handle finds other records";
               try {
                 VecDatabase::open(dir(), kOneThread);
                 return "the child could open for writing";
@@ -473,7 +497,8 @@ TEST_F(BadInputRecord, Row46_TextFlipped) {
 std::vector<std::size_t> key_places(const std::string& bytes, const std::string& id) {
   std::vector<std::size_t> out;
   const std::string key = std::string("\0\0\0\1", 4) + id;
-  for (std::size_t at = bytes.find(key); at != std::string::npos; at = bytes.find(key, at + 1)) out.push_back(at);
+  for (std::size_t at = bytes.find(key); at != std::string::npos; at = bytes.find(key, at + 1))
+    out.push_back(at);
   return out;
 }
 

@@ -1,5 +1,5 @@
-// The invariant of all bad inputs: nothing changes, nothing is lost, the handle stays usable, the message says what is wrong
-// and gives nothing away.
+// The invariant of all bad inputs: nothing changes, nothing is lost, the handle stays usable, the message
+// says what is wrong and gives nothing away.
 #pragma once
 #include <gtest/gtest.h>
 #include <sys/wait.h>
@@ -27,8 +27,12 @@ class BadInput : public ::testing::Test {
 
   /// Three records in a cosine collection of dimension 3, with a named vector "title" (Euclidean, 2).
   Collection make_docs() {
-    auto docs = db_.create_collection("docs", {.dimension = 3, .vectors = {{"title", {Metric::kEuclidean, 2}}}});
-    docs.upsert({.id = "a", .vector = {1, 0, 0}, .text = "alpha words", .metadata = {{"n", 1}, {"password", std::string(kSecret)}}});
+    auto docs =
+        db_.create_collection("docs", {.dimension = 3, .vectors = {{"title", {Metric::kEuclidean, 2}}}});
+    docs.upsert({.id = "a",
+                 .vector = {1, 0, 0},
+                 .text = "alpha words",
+                 .metadata = {{"n", 1}, {"password", std::string(kSecret)}}});
     docs.upsert({.id = "b", .vector = {0, 1, 0}, .text = "beta words", .metadata = {{"n", 2}}});
     docs.upsert({.id = "c", .vector = {0, 0, 1}, .text = "gamma words", .metadata = {{"n", 3}}});
     return docs;
@@ -37,7 +41,8 @@ class BadInput : public ::testing::Test {
   /// What must not change.
   std::string state() {
     const CollectionStats s = docs_.stats();
-    return concat("sequence ", db_.stats().sequence, ", records ", s.count, ", digest ", s.digest, ", bytes ", s.live_bytes);
+    return concat("sequence ", db_.stats().sequence, ", records ", s.count, ", digest ", s.digest, ", bytes ",
+                  s.live_bytes);
   }
 
   void usable() {
@@ -47,8 +52,8 @@ class BadInput : public ::testing::Test {
   }
 
   /// `call` is refused with `code`, in words that contain all of `words`.
-  void refused(ErrorCode code, std::initializer_list<std::string_view> words, const std::function<void()>& call,
-               std::optional<std::size_t> item = std::nullopt) {
+  void refused(ErrorCode code, std::initializer_list<std::string_view> words,
+               const std::function<void()>& call, std::optional<std::size_t> item = std::nullopt) {
     const std::string before = state();
     try {
       call();
@@ -56,7 +61,8 @@ class BadInput : public ::testing::Test {
     } catch (const Error& e) {
       const std::string message = e.what();
       EXPECT_EQ(to_string(e.code()), to_string(code)) << message;
-      for (std::string_view word : words) EXPECT_NE(message.find(word), std::string::npos) << "'" << word << "' is missing in: " << message;
+      for (std::string_view word : words)
+        EXPECT_NE(message.find(word), std::string::npos) << "'" << word << "' is missing in: " << message;
       EXPECT_EQ(message.find(kSecret), std::string::npos) << message;
       EXPECT_EQ(message.find('\n'), std::string::npos) << message;
       EXPECT_LT(message.size(), 2000u) << message;
@@ -67,7 +73,8 @@ class BadInput : public ::testing::Test {
     EXPECT_EQ(state(), before);
     usable();
   }
-  void invalid(std::initializer_list<std::string_view> words, const std::function<void()>& call, std::optional<std::size_t> item = std::nullopt) {
+  void invalid(std::initializer_list<std::string_view> words, const std::function<void()>& call,
+               std::optional<std::size_t> item = std::nullopt) {
     refused(ErrorCode::kInvalidArgument, words, call, item);
   }
 
@@ -100,7 +107,8 @@ inline void write_file(const std::string& path, std::string_view bytes) {
   out.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
 }
 
-/// Runs `work` in a child process and returns what went wrong in it; "" when nothing did. "skip: ..." passes through.
+/// Runs `work` in a child process and returns what went wrong in it; "" when nothing did. "skip: ..." passes
+/// through.
 inline std::string in_child(const std::function<std::string()>& work) {
   int pipe_ends[2];
   if (::pipe(pipe_ends) != 0) return "pipe failed";
@@ -118,7 +126,8 @@ inline std::string in_child(const std::function<std::string()>& work) {
   ::close(pipe_ends[1]);
   std::string text;
   char buffer[4096];
-  for (ssize_t n; (n = ::read(pipe_ends[0], buffer, sizeof buffer)) > 0;) text.append(buffer, static_cast<std::size_t>(n));
+  for (ssize_t n; (n = ::read(pipe_ends[0], buffer, sizeof buffer)) > 0;)
+    text.append(buffer, static_cast<std::size_t>(n));
   ::close(pipe_ends[0]);
   int status = 0;
   ::waitpid(child, &status, 0);

@@ -13,8 +13,9 @@ TEST_F(BadInput, Row10_K) {
   EXPECT_TRUE(docs_.query_text("words", 0).empty());
   EXPECT_TRUE(docs_.hybrid_query(HybridQuery({1, 0, 0}, "words").k(0)).empty());
   EXPECT_EQ(docs_.query({1, 0, 0}, 10'000).size(), 3u);
-  for (std::int64_t k : {std::int64_t{-1}, std::int64_t{10'001}, std::int64_t{1} << 31, std::int64_t{1'000'000'000}, std::numeric_limits<std::int64_t>::max(),
-                         std::numeric_limits<std::int64_t>::min()}) {
+  for (std::int64_t k :
+       {std::int64_t{-1}, std::int64_t{10'001}, std::int64_t{1} << 31, std::int64_t{1'000'000'000},
+        std::numeric_limits<std::int64_t>::max(), std::numeric_limits<std::int64_t>::min()}) {
     const std::string number = std::to_string(k);
     invalid({"k is", number, "10000"}, [&] { docs_.query({1, 0, 0}, k); });
     invalid({"k is", number, "10000"}, [&] { docs_.query_text("words", k); });
@@ -25,10 +26,13 @@ TEST_F(BadInput, Row10_K) {
 }
 
 TEST_F(BadInput, Row12_Offset) {
-  for (std::int64_t offset : {std::int64_t{-1}, std::int64_t{9'991}, std::int64_t{1'000'000'000'000}, std::numeric_limits<std::int64_t>::max()}) {
-    invalid({"offset is", std::to_string(offset), "cursor"}, [&] { docs_.query(Query({1, 0, 0}).offset(offset)); });
+  for (std::int64_t offset : {std::int64_t{-1}, std::int64_t{9'991}, std::int64_t{1'000'000'000'000},
+                              std::numeric_limits<std::int64_t>::max()}) {
+    invalid({"offset is", std::to_string(offset), "cursor"},
+            [&] { docs_.query(Query({1, 0, 0}).offset(offset)); });
     invalid({"offset is", "cursor"}, [&] { docs_.query_text("words", {.offset = offset}); });
-    invalid({"offset is", "cursor"}, [&] { docs_.hybrid_query(HybridQuery({1, 0, 0}, "words").offset(offset)); });
+    invalid({"offset is", "cursor"},
+            [&] { docs_.hybrid_query(HybridQuery({1, 0, 0}, "words").offset(offset)); });
   }
   EXPECT_TRUE(docs_.query(Query({1, 0, 0}).offset(9'990)).empty());
   invalid({"limit is 0"}, [&] { docs_.scroll({.limit = 0}); });
@@ -66,7 +70,8 @@ TEST_F(BadInput, Row14_ThresholdIsNaN) {
   const float nan = std::numeric_limits<float>::quiet_NaN();
   invalid({"score_threshold"}, [&] { docs_.query(Query({1, 0, 0}).score_threshold(nan)); });
   invalid({"score_threshold"}, [&] { docs_.query_text("words", {.score_threshold = nan}); });
-  invalid({"score_threshold"}, [&] { docs_.hybrid_query(HybridQuery({1, 0, 0}, "words").score_threshold(nan)); });
+  invalid({"score_threshold"},
+          [&] { docs_.hybrid_query(HybridQuery({1, 0, 0}, "words").score_threshold(nan)); });
   for (float alpha : {nan, -0.1f, 1.1f}) {
     invalid({"alpha"}, [&] { docs_.hybrid_query(HybridQuery({1, 0, 0}, "words").alpha(alpha)); });
     invalid({"alpha"}, [&] { docs_.query_text("words", {.alpha = alpha}); });
@@ -83,19 +88,23 @@ TEST_F(BadInput, Row28_Filters) {
   ASSERT_EQ(hits.warnings.size(), 1u);
   EXPECT_NE(hits.warnings[0].find("'foo' not seen"), std::string::npos) << hits.warnings[0];
   EXPECT_EQ(docs_.query(Query({1, 0, 0}).where("foo IS NULL")).size(), 3u);
-  // No schema declares the types of metadata yet, so that values of different types are not equal and not ordered: no hit
-  // and no error.
+  // No schema declares the types of metadata yet, so that values of different types are not equal and not
+  // ordered: no hit and no error.
   EXPECT_TRUE(docs_.query(Query({1, 0, 0}).where("n > 'x'")).empty());
   EXPECT_EQ(docs_.query(Query({1, 0, 0}).where("NOT n > 'x'")).size(), 3u);
   // A filter that cannot be read is an error that tells the place, never dropped.
-  for (const char* filter : {"n ~ 1", "n === 1", "n >", "n = 1 AND", "(n = 1", "n = 1)", "n = = 1", "AND n = 1", "n = 'x", "n LIKE 1", "n BETWEEN 1", "", " ",
-                             "n = null", "n IN (1,", "FROM n = 1", "n = 1; DROP"}) {
+  for (const char* filter :
+       {"n ~ 1", "n === 1", "n >", "n = 1 AND", "(n = 1", "n = 1)", "n = = 1", "AND n = 1", "n = 'x",
+        "n LIKE 1", "n BETWEEN 1", "", " ", "n = null", "n IN (1,", "FROM n = 1", "n = 1; DROP"}) {
     invalid({"filter"}, [&] { docs_.query(Query({1, 0, 0}).where(filter)); });
     invalid({"filter"}, [&] { docs_.erase_where(filter); });
     invalid({"filter"}, [&] { docs_.count(filter); });
   }
-  invalid({"$.and[1]", "regexp"}, [&] { Filter::from_json(R"({"and":[{"op":"=","path":"n","value":1},{"op":"regexp","path":"n","value":"x"}]})"); });
-  invalid({"$.and[0]", "colour"}, [&] { Filter::from_json(R"({"and":[{"op":"=","path":"n","value":1,"colour":2}]})"); });
+  invalid({"$.and[1]", "regexp"}, [&] {
+    Filter::from_json(R"({"and":[{"op":"=","path":"n","value":1},{"op":"regexp","path":"n","value":"x"}]})");
+  });
+  invalid({"$.and[0]", "colour"},
+          [&] { Filter::from_json(R"({"and":[{"op":"=","path":"n","value":1,"colour":2}]})"); });
   invalid({"$"}, [&] { Filter::from_json(R"({"and":[{"op":"=","path":"n","value":1}],"or":[]})"); });
   invalid({"$"}, [&] { Filter::from_json("[]"); });
 }
@@ -143,7 +152,8 @@ TEST_F(BadInput, Row31_DatesPlacesRanges) {
 TEST_F(BadInput, Row32_FilterTextInAValue) {
   const std::string attack = "' OR 1 == 1 OR n = '";
   docs_.upsert({.id = "odd", .vector = {1, 1, 1}, .metadata = {{"name", attack}}});
-  for (const Filter& f : {Filter::parse("name = ?", Metadata::array({attack})), Filter::parse("name = :name", {{"name", attack}}), field("name") == attack,
+  for (const Filter& f : {Filter::parse("name = ?", Metadata::array({attack})),
+                          Filter::parse("name = :name", {{"name", attack}}), field("name") == attack,
                           Filter::from_value({{"op", "="}, {"path", "name"}, {"value", attack}})}) {
     const Hits hits = docs_.query(Query({1, 0, 0}).where(f));
     ASSERT_EQ(hits.size(), 1u) << f;
@@ -161,7 +171,8 @@ TEST_F(BadInput, Row33_Deadline) {
   using std::chrono::milliseconds;
   refused(ErrorCode::kDeadline, {}, [&] { docs_.query(Query({1, 0, 0}).deadline(milliseconds(0))); });
   refused(ErrorCode::kDeadline, {}, [&] { docs_.query_text("words", {.deadline = milliseconds(0)}); });
-  refused(ErrorCode::kDeadline, {}, [&] { docs_.hybrid_query(HybridQuery({1, 0, 0}, "words").deadline(milliseconds(0))); });
+  refused(ErrorCode::kDeadline, {},
+          [&] { docs_.hybrid_query(HybridQuery({1, 0, 0}, "words").deadline(milliseconds(0))); });
   refused(ErrorCode::kDeadline, {}, [&] { docs_.query(Query({1, 0, 0}).deadline(milliseconds(-5))); });
   std::stop_source stop;
   stop.request_stop();
@@ -172,14 +183,20 @@ TEST_F(BadInput, Row33_Deadline) {
   auto large = db_.create_collection("large", {.dimension = 8});
   std::vector<Record> batch;
   for (int i = 0; i < 60'000; ++i) {
-    batch.push_back({.id = std::to_string(i), .vector = {1, static_cast<float>(i % 7), 0, 0, 0, 0, 0, 1}, .metadata = {{"name", std::string(300, 'x')}}});
+    batch.push_back({.id = std::to_string(i),
+                     .vector = {1, static_cast<float>(i % 7), 0, 0, 0, 0, 0, 1},
+                     .metadata = {{"name", std::string(300, 'x')}}});
     if (batch.size() == 10'000) {
       large.batch_upsert(batch);
       batch.clear();
     }
   }
   const std::vector<float> v = {1, 0, 0, 0, 0, 0, 0, 0};
-  const Query slow = Query(v).where("name LIKE '%x%x%x%x%y' OR name LIKE '%x%z%' OR name CONTAINS 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxy'").threads(1);
+  const Query slow = Query(v)
+                         .where(
+                             "name LIKE '%x%x%x%x%y' OR name LIKE '%x%z%' OR name CONTAINS "
+                             "'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxy'")
+                         .threads(1);
   large.query(Query(v));
   auto late = std::chrono::steady_clock::duration::max();
   for (int i = 0; i < 10; ++i) {
@@ -213,7 +230,9 @@ TEST_F(BadInput, Row33_Deadline) {
 
 /// Does what it is told.
 struct Puppet {
-  std::function<void(std::span<float>)> act = [](std::span<float> out) { std::fill(out.begin(), out.end(), 1.0f); };
+  std::function<void(std::span<float>)> act = [](std::span<float> out) {
+    std::fill(out.begin(), out.end(), 1.0f);
+  };
   std::shared_ptr<std::size_t> dimension_now = std::make_shared<std::size_t>(3);
   std::string print = "puppet-1";
   std::string name() const { return "puppet"; }
@@ -224,7 +243,8 @@ struct Puppet {
 
 TEST_F(BadInput, Row62_Embedder) {
   const std::vector<Chunk> chunks = {{.text = "one"}, {.text = "two"}};
-  const auto all_refuse = [&](ErrorCode code, std::initializer_list<std::string_view> words, const Puppet& puppet) {
+  const auto all_refuse = [&](ErrorCode code, std::initializer_list<std::string_view> words,
+                              const Puppet& puppet) {
     const Embedder model = puppet;
     const std::string before = state();
     std::string message;
@@ -236,12 +256,17 @@ TEST_F(BadInput, Row62_Embedder) {
     EXPECT_FALSE(docs_.get("x"));
     usable();
   };
-  all_refuse(ErrorCode::kInvalidArgument, {"puppet", "not finite"}, {.act = [](std::span<float> out) { out[0] = std::numeric_limits<float>::quiet_NaN(); }});
-  all_refuse(ErrorCode::kInvalidArgument, {"puppet", "missing or not finite"}, {.act = [](std::span<float> out) { out[0] = 1; }});
-  all_refuse(ErrorCode::kInvalidArgument, {"zero norm"}, {.act = [](std::span<float> out) { std::fill(out.begin(), out.end(), 0.0f); }});
-  all_refuse(ErrorCode::kIo, {"puppet", "502 <html>"}, {.act = [](std::span<float>) { throw std::runtime_error("502 <html>"); }});
+  all_refuse(ErrorCode::kInvalidArgument, {"puppet", "not finite"},
+             {.act = [](std::span<float> out) { out[0] = std::numeric_limits<float>::quiet_NaN(); }});
+  all_refuse(ErrorCode::kInvalidArgument, {"puppet", "missing or not finite"},
+             {.act = [](std::span<float> out) { out[0] = 1; }});
+  all_refuse(ErrorCode::kInvalidArgument, {"zero norm"},
+             {.act = [](std::span<float> out) { std::fill(out.begin(), out.end(), 0.0f); }});
+  all_refuse(ErrorCode::kIo, {"puppet", "502 <html>"},
+             {.act = [](std::span<float>) { throw std::runtime_error("502 <html>"); }});
   all_refuse(ErrorCode::kIo, {"puppet"}, {.act = [](std::span<float>) { throw 5; }});
-  all_refuse(ErrorCode::kBusy, {"try later"}, {.act = [](std::span<float>) { throw Error(ErrorCode::kBusy, "try later"); }});
+  all_refuse(ErrorCode::kBusy, {"try later"},
+             {.act = [](std::span<float>) { throw Error(ErrorCode::kBusy, "try later"); }});
   Puppet growing;
   growing.act = [d = growing.dimension_now](std::span<float> out) {
     std::fill(out.begin(), out.end(), 1.0f);
@@ -249,27 +274,31 @@ TEST_F(BadInput, Row62_Embedder) {
   };
   const Embedder grows = growing;
   invalid({"dimension"}, [&] { docs_.upsert_text("x", "text", grows); });
-  invalid({"4", "3"}, [&] { docs_.upsert_text("x", "text", Puppet{.dimension_now = std::make_shared<std::size_t>(4)}); });
+  invalid({"4", "3"},
+          [&] { docs_.upsert_text("x", "text", Puppet{.dimension_now = std::make_shared<std::size_t>(4)}); });
   // An embedder with other vectors than the collection's.
   auto bound = db_.create_collection("bound", {.embedder = Puppet{}});
   invalid({"puppet-2", "puppet-1"}, [&] { bound.upsert_text("x", "text", Puppet{.print = "puppet-2"}); });
   invalid({"puppet-2"}, [&] { bound.query_text("text", {.embedder = Puppet{.print = "puppet-2"}}); });
-  // A batch of texts is committed in pieces, each whole: what came before the failure stays, the failing piece is absent.
+  // A batch of texts is committed in pieces, each whole: what came before the failure stays, the failing
+  // piece is absent.
   auto calls = std::make_shared<int>(0);
   auto pieces = db_.create_collection("pieces", {.embedder = Puppet{.act = [calls](std::span<float> out) {
-    if (++*calls == 3) throw std::runtime_error("gone");
-    std::fill(out.begin(), out.end(), 1.0f);
-  }}});
+                                                   if (++*calls == 3) throw std::runtime_error("gone");
+                                                   std::fill(out.begin(), out.end(), 1.0f);
+                                                 }}});
   const std::vector<std::string> texts(10, "text");
   EXPECT_EQ(code_of([&] { pieces.batch_upsert_texts(texts, {}, {.batch_size = 4}); }), ErrorCode::kIo);
   EXPECT_EQ(pieces.count(), 8u);
   // A model that stalls is the program's; the call ends before its next piece.
   std::stop_source stop;
   auto stalls = db_.create_collection("stalls", {.embedder = Puppet{.act = [&stop](std::span<float> out) {
-    stop.request_stop();
-    std::fill(out.begin(), out.end(), 1.0f);
-  }}});
-  EXPECT_EQ(code_of([&] { stalls.batch_upsert_texts(texts, {}, {.batch_size = 4, .stop = stop.get_token()}); }), ErrorCode::kCancelled);
+                                                   stop.request_stop();
+                                                   std::fill(out.begin(), out.end(), 1.0f);
+                                                 }}});
+  EXPECT_EQ(
+      code_of([&] { stalls.batch_upsert_texts(texts, {}, {.batch_size = 4, .stop = stop.get_token()}); }),
+      ErrorCode::kCancelled);
   EXPECT_EQ(stalls.count() % 4, 0u);
   invalid({"embedder"}, [&] { Embedder(std::shared_ptr<Puppet>()); });
   EXPECT_EQ(code_of([&] { docs_.upsert_text("x", "text"); }), ErrorCode::kInvalidArgument);

@@ -37,13 +37,15 @@ const OpenOptions kOneThread{.threads = 1};
 Record record(int i, std::size_t text_bytes) {
   std::string text(text_bytes, 'x');
   std::uint64_t x = static_cast<std::uint64_t>(i) + 1;
-  for (char& c : text) c = static_cast<char>('a' + ((x = x * 6364136223846793005ULL + 1442695040888963407ULL) >> 57) % 26);
+  for (char& c : text)
+    c = static_cast<char>('a' + ((x = x * 6364136223846793005ULL + 1442695040888963407ULL) >> 57) % 26);
   return {.id = "r" + std::to_string(i), .vector = {1, static_cast<float>(i), 2}, .text = text};
 }
 
 // Fills a disk of 32 MiB and goes on: run in a child process with a mount of its own.
 std::string fill_a_disk(const std::string& at) {
-  if (::unshare(CLONE_NEWNS) != 0 || ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) return "skip: needs the right to mount";
+  if (::unshare(CLONE_NEWNS) != 0 || ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0)
+    return "skip: needs the right to mount";
   if (::mount("tmpfs", at.c_str(), "tmpfs", 0, "size=32m") != 0) return "skip: needs the right to mount";
   auto db = VecDatabase::open(at + "/db", kOneThread);
   auto c = db.create_collection("docs");
@@ -65,18 +67,21 @@ std::string fill_a_disk(const std::string& at) {
   if (c.get("r0")->text != record(0, 60'000).text) return "a record changed";
   if (c.query(Query({1, 0, 2}).k(5)).size() != 5) return "query fails";
   for (const auto& entry : fs::recursive_directory_iterator(at)) {
-    if (entry.path().filename().string().find("tmp-") != std::string::npos) return concat("left behind: ", entry.path().string());
+    if (entry.path().filename().string().find("tmp-") != std::string::npos)
+      return concat("left behind: ", entry.path().string());
   }
   const std::uint64_t erased = c.erase_where("_id LIKE '%5'") + c.erase("r1");
   if (erased < 10) return "erasing fails";
-  // Space that is free inside the file is used again. The file itself cannot grow, so that writes stay refused only while
-  // the disk has less than the reserve; with more room they go on by themselves.
-  if (::mount("tmpfs", at.c_str(), "tmpfs", MS_REMOUNT, "size=64m") != 0) return "the disk cannot be made larger";
+  // Space that is free inside the file is used again. The file itself cannot grow, so that writes stay
+  // refused only while the disk has less than the reserve; with more room they go on by themselves.
+  if (::mount("tmpfs", at.c_str(), "tmpfs", MS_REMOUNT, "size=64m") != 0)
+    return "the disk cannot be made larger";
   for (int i = 0; i < 20; ++i) c.upsert(record(5000 + i, 60'000));
   if (!db.verify().ok()) return "verify reports damages";
   db.close();
   auto again = VecDatabase::open(at + "/db", kOneThread);
-  if (again.get_collection("docs").count() != static_cast<std::uint64_t>(stored) - erased + 20) return "records are missing after opening again";
+  if (again.get_collection("docs").count() != static_cast<std::uint64_t>(stored) - erased + 20)
+    return "records are missing after opening again";
   return "";
 }
 
@@ -115,9 +120,12 @@ TEST_F(BadInput, Row48_FileSizeLimit) {
         break;
       }
     }
-    // Whether the refused write is there nobody can know when the engine says no more than that a write failed.
-    if (code != ErrorCode::kDiskFull && code != ErrorCode::kUnknownOutcome) return concat("after ", stored, ": ", to_string(code), " ", message);
-    if (c.count() != static_cast<std::uint64_t>(stored) || c.get("r0")->text != record(0, 1000).text) return "records are missing";
+    // Whether the refused write is there nobody can know when the engine says no more than that a write
+    // failed.
+    if (code != ErrorCode::kDiskFull && code != ErrorCode::kUnknownOutcome)
+      return concat("after ", stored, ": ", to_string(code), " ", message);
+    if (c.count() != static_cast<std::uint64_t>(stored) || c.get("r0")->text != record(0, 1000).text)
+      return "records are missing";
     ::setrlimit(RLIMIT_FSIZE, &before);
     if (code == ErrorCode::kUnknownOutcome) {
       db.close();
@@ -136,10 +144,12 @@ TEST_F(BadInput, Row49_SyncFails) {
   const std::string before = state();
   fail_syncs = true;
   std::string message;
-  EXPECT_EQ(code_of([&] { docs_.batch_upsert(std::vector<Record>{record(1, 10), record(2, 10)}); }, &message), ErrorCode::kUnknownOutcome);
+  EXPECT_EQ(code_of([&] { docs_.batch_upsert(std::vector<Record>{record(1, 10), record(2, 10)}); }, &message),
+            ErrorCode::kUnknownOutcome);
   EXPECT_NE(message.find("reopen"), std::string::npos) << message;
   fail_syncs = false;
-  // The handle writes no more, and nothing syncs again what may be lost: a second sync would report a success that is none.
+  // The handle writes no more, and nothing syncs again what may be lost: a second sync would report a success
+  // that is none.
   const int count = syncs;
   EXPECT_EQ(code_of([&] { docs_.upsert("x", {1, 1, 1}); }), ErrorCode::kUnknownOutcome);
   EXPECT_EQ(code_of([&] { docs_.erase("a"); }), ErrorCode::kUnknownOutcome);
@@ -176,7 +186,8 @@ TEST_F(BadInput, Row50_NoFileDescriptors) {
         c.upsert("x", {1, 1, 1});
         return refused >= 2 ? "" : concat("only ", refused, " attempts were refused");
       } catch (const Error& e) {
-        if (e.code() != ErrorCode::kBusy) return concat("with ", more, " descriptors: ", to_string(e.code()), " ", e.what());
+        if (e.code() != ErrorCode::kBusy)
+          return concat("with ", more, " descriptors: ", to_string(e.code()), " ", e.what());
         if (++refused > 50) return "never succeeds";
       }
     }
@@ -188,7 +199,11 @@ TEST_F(BadInput, Row50_NoFileDescriptors) {
 TEST_F(BadInput, Row50_NoAddressSpace) {
   std::string message;
   const std::uint64_t too_much = std::uint64_t{1} << 47;
-  EXPECT_EQ(code_of([&] { VecDatabase::open(scratch_ / "huge", {.map_size = too_much, .max_map_size = too_much}); }, &message), ErrorCode::kOutOfMemory) << message;
+  EXPECT_EQ(
+      code_of([&] { VecDatabase::open(scratch_ / "huge", {.map_size = too_much, .max_map_size = too_much}); },
+              &message),
+      ErrorCode::kOutOfMemory)
+      << message;
   auto db = VecDatabase::open(scratch_ / "huge");
   db.create_collection("docs").upsert("x", {1, 1, 1});
   usable();

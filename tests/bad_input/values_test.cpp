@@ -1,5 +1,5 @@
-// Bad vectors, ids, names, texts and metadata: rows 1 to 9 and 15 to 24. Files of HTTP and gRPC do not exist here; what a row
-// says of them does not apply.
+// Bad vectors, ids, names, texts and metadata: rows 1 to 9 and 15 to 24. Files of HTTP and gRPC do not exist
+// here; what a row says of them does not apply.
 #if defined(__x86_64__)
 #include <xmmintrin.h>
 #endif
@@ -26,9 +26,12 @@ double seconds(const std::function<void()>& work) {
 TEST_F(BadInput, Row01_NaN) {
   invalid({"vector[1] is not finite"}, [&] { docs_.upsert("x", {1, kNan, 0}); });
   invalid({"vector[1] is not finite"}, [&] { docs_.insert("x", {1, kNan, 0}); });
-  invalid({"vectors['title'][0] is not finite"}, [&] { docs_.upsert({.id = "x", .vectors = {{"title", {kNan, 1}}}}); });
+  invalid({"vectors['title'][0] is not finite"},
+          [&] { docs_.upsert({.id = "x", .vectors = {{"title", {kNan, 1}}}}); });
   // The whole batch is refused, and the error names the record.
-  const std::vector<Record> batch = {{.id = "x", .vector = {1, 1, 1}}, {.id = "y", .vector = {1, 1, kNan}}, {.id = "z", .vector = {1, 1, 1}}};
+  const std::vector<Record> batch = {{.id = "x", .vector = {1, 1, 1}},
+                                     {.id = "y", .vector = {1, 1, kNan}},
+                                     {.id = "z", .vector = {1, 1, 1}}};
   invalid({"vector[2] is not finite"}, [&] { docs_.batch_upsert(batch); }, 1);
   invalid({"vector[2] is not finite"}, [&] { docs_.batch_insert(batch); }, 1);
   EXPECT_FALSE(docs_.get("x"));
@@ -73,7 +76,8 @@ TEST_F(BadInput, Row03_DenormalsAndMinusZero) {
     std::vector<Record> batch;
     for (int i = 0; i < 4000; ++i) {
       std::vector<float> v(64);
-      for (int j = 0; j < 64; ++j) v[static_cast<std::size_t>(j)] = scale * static_cast<float>((i * 31 + j * 17) % 101 + 1);
+      for (int j = 0; j < 64; ++j)
+        v[static_cast<std::size_t>(j)] = scale * static_cast<float>((i * 31 + j * 17) % 101 + 1);
       batch.push_back({.id = std::to_string(i), .vector = Vector(std::move(v))});
     }
     c.batch_upsert(batch);
@@ -102,7 +106,8 @@ TEST_F(BadInput, Row04_ZeroVector) {
 TEST_F(BadInput, Row05_NormOverflows) {
   invalid({"vector", "norm not representable"}, [&] { docs_.upsert("x", {1e30f, 1e30f, 1e30f}); });
   invalid({"vector", "norm not representable"}, [&] { docs_.upsert("x", {3e38f, 3e38f, 3e38f}); });
-  invalid({"vectors['title']", "norm not representable"}, [&] { docs_.upsert({.id = "x", .vectors = {{"title", {1e30f, 0}}}}); });
+  invalid({"vectors['title']", "norm not representable"},
+          [&] { docs_.upsert({.id = "x", .vectors = {{"title", {1e30f, 0}}}}); });
   invalid({"query vector", "norm not representable"}, [&] { docs_.query({1e30f, 0, 0}); });
   // What is large but has a norm is right: the norm is computed in double.
   docs_.upsert("large", {1e15f, 1e15f, 0});
@@ -118,9 +123,11 @@ TEST_F(BadInput, Row06_WrongDimension) {
     invalid({"query vector", number, "3"}, [&] { docs_.query(Vector(v)); });
     invalid({"query vector", number, "3"}, [&] { docs_.hybrid_query(HybridQuery(Vector(v), "words")); });
   }
-  invalid({"vectors['title']", "3", "2"}, [&] { docs_.upsert({.id = "x", .vectors = {{"title", {1, 1, 1}}}}); });
+  invalid({"vectors['title']", "3", "2"},
+          [&] { docs_.upsert({.id = "x", .vectors = {{"title", {1, 1, 1}}}}); });
   invalid({"query vector is empty"}, [&] { docs_.query(Vector{}); });
-  invalid({"vectors['other']", "not declared"}, [&] { docs_.upsert({.id = "x", .vectors = {{"other", {1, 1}}}}); });
+  invalid({"vectors['other']", "not declared"},
+          [&] { docs_.upsert({.id = "x", .vectors = {{"other", {1, 1}}}}); });
   invalid({"'other'"}, [&] { docs_.query(Query({1, 1}).using_vector("other")); });
   // No vector at all is no vector of dimension 0: only the id is required.
   docs_.upsert({.id = "none", .text = "only text"});
@@ -130,13 +137,16 @@ TEST_F(BadInput, Row06_WrongDimension) {
 TEST_F(BadInput, Row07_DimensionOfACollection) {
   // 0 stands for a dimension to be learned.
   for (std::size_t n : {std::size_t(-1), std::size_t{65'537}, std::size_t{1} << 32, std::size_t{1} << 63}) {
-    invalid({"dimension", std::to_string(n), "65536"}, [&] { db_.create_collection("new", {.dimension = n}); });
-    invalid({"vectors['t'].dimension", std::to_string(n)}, [&] { db_.create_collection("new", {.vectors = {{"t", {Metric::kDot, n}}}}); });
+    invalid({"dimension", std::to_string(n), "65536"},
+            [&] { db_.create_collection("new", {.dimension = n}); });
+    invalid({"vectors['t'].dimension", std::to_string(n)},
+            [&] { db_.create_collection("new", {.vectors = {{"t", {Metric::kDot, n}}}}); });
     invalid({"dimension", std::to_string(n)}, [&] { docs_.add_vector("t", {Metric::kDot, n}); });
   }
   EXPECT_EQ(db_.list_collections(), std::vector<std::string>{"docs"});
   auto learned = db_.create_collection("learned");
-  invalid({"dimension of vector", "65537", "65536"}, [&] { learned.upsert("x", Vector(std::vector<float>(65'537, 1.0f))); });
+  invalid({"dimension of vector", "65537", "65536"},
+          [&] { learned.upsert("x", Vector(std::vector<float>(65'537, 1.0f))); });
   learned.upsert("x", Vector(std::vector<float>(65'536, 1.0f)));
   EXPECT_EQ(learned.info().dimension, 65'536u);
 }
@@ -145,8 +155,11 @@ TEST_F(BadInput, Row08_BatchOfLargeVectors) {
   // There are no headers whose sizes could lie; the bytes of a batch are counted before anything is written.
   auto c = db_.create_collection("wide", {.metric = Metric::kDot, .dimension = 65'536});
   std::vector<Record> batch;
-  for (int i = 0; i < 257; ++i) batch.push_back({.id = std::to_string(i), .vector = Vector(std::vector<float>(65'536, 1.0f))});
-  refused(ErrorCode::kTooLarge, {"batch", std::to_string(std::size_t{64} << 20)}, [&] { c.batch_upsert(batch); }, 255);
+  for (int i = 0; i < 257; ++i)
+    batch.push_back({.id = std::to_string(i), .vector = Vector(std::vector<float>(65'536, 1.0f))});
+  refused(
+      ErrorCode::kTooLarge, {"batch", std::to_string(std::size_t{64} << 20)}, [&] { c.batch_upsert(batch); },
+      255);
   EXPECT_EQ(c.count(), 0u);
 }
 
@@ -154,12 +167,16 @@ TEST_F(BadInput, Row09_SparseVectors) {
   docs_.upsert("s", Vector::sparse({9, 2, 5}, {0.5f, 1.5f, 2.5f}));
   EXPECT_EQ(docs_.get("s")->vector.sparse()->indices, (std::vector<std::uint32_t>{2, 5, 9}));
   EXPECT_EQ(docs_.get("s")->vector.sparse()->values, (std::vector<float>{1.5f, 2.5f, 0.5f}));
-  invalid({"vector.sparse", "indices", "7", "twice"}, [&] { docs_.upsert("x", Vector::sparse({7, 1, 7}, {1, 2, 3})); });
-  invalid({"vector.sparse", "3 indices", "2 values"}, [&] { docs_.upsert("x", Vector::sparse({1, 2, 3}, {1, 2})); });
-  invalid({"vector.sparse.values[1]", "not finite"}, [&] { docs_.upsert("x", Vector::sparse({1, 2}, {1, kNan})); });
+  invalid({"vector.sparse", "indices", "7", "twice"},
+          [&] { docs_.upsert("x", Vector::sparse({7, 1, 7}, {1, 2, 3})); });
+  invalid({"vector.sparse", "3 indices", "2 values"},
+          [&] { docs_.upsert("x", Vector::sparse({1, 2, 3}, {1, 2})); });
+  invalid({"vector.sparse.values[1]", "not finite"},
+          [&] { docs_.upsert("x", Vector::sparse({1, 2}, {1, kNan})); });
   std::vector<std::uint32_t> indices(1'000'000);
   for (std::size_t i = 0; i < indices.size(); ++i) indices[i] = static_cast<std::uint32_t>(i);
-  invalid({"vector.sparse", "1000000", "65536"}, [&] { docs_.upsert("x", Vector::sparse(indices, std::vector<float>(indices.size(), 1.0f))); });
+  invalid({"vector.sparse", "1000000", "65536"},
+          [&] { docs_.upsert("x", Vector::sparse(indices, std::vector<float>(indices.size(), 1.0f))); });
   // An index of 2^32 cannot be written down: indices are 32 bits wide. The largest one is fine.
   docs_.upsert("max", Vector::sparse({0xffffffff}, {1}));
   EXPECT_EQ(docs_.get("max")->vector.sparse()->indices[0], 0xffffffffu);
@@ -168,16 +185,25 @@ TEST_F(BadInput, Row09_SparseVectors) {
 
 TEST_F(BadInput, Row15_Ids) {
   const std::string nul("a\0b", 3);
-  for (const std::string& id : {std::string(), std::string(513, 'x'), nul, std::string("\xff\xfe"), std::string("\xc3"), std::string("\xed\xa0\x80")}) {
+  for (const std::string& id : {std::string(), std::string(513, 'x'), nul, std::string("\xff\xfe"),
+                                std::string("\xc3"), std::string("\xed\xa0\x80")}) {
     invalid({"id"}, [&] { docs_.upsert(id, {1, 1, 1}); });
     invalid({"id"}, [&] { docs_.get(id); });
     invalid({"id"}, [&] { docs_.erase(id); });
     invalid({"id"}, [&] { docs_.update_metadata(id, {}); });
-    invalid({"id"}, [&] { docs_.upsert_chunks(id + "#", std::vector<Chunk>{{.text = "t"}, {.text = std::string(3, '\xff')}}); }, id.size() < 500 ? (id.empty() ? 1 : 0) : 0);
+    invalid(
+        {"id"},
+        [&] {
+          docs_.upsert_chunks(id + "#", std::vector<Chunk>{{.text = "t"}, {.text = std::string(3, '\xff')}});
+        },
+        id.size() < 500 ? (id.empty() ? 1 : 0) : 0);
   }
   // Everything else is bytes, kept exactly and never part of a path.
-  const std::vector<std::string> odd = {"../../x", "con", "/etc/passwd", "a\nb", "😀", "e\xcc\x81", "\xc3\xa9", std::string(512, 'y'), " ", ".", "%2e%2e", "a\\b", "'; --"};
-  for (std::size_t i = 0; i < odd.size(); ++i) docs_.upsert(odd[i], {1, static_cast<float>(i), 1}, {{"i", i}});
+  const std::vector<std::string> odd = {
+      "../../x", "con", "/etc/passwd", "a\nb", "😀",   "e\xcc\x81", "\xc3\xa9", std::string(512, 'y'),
+      " ",       ".",   "%2e%2e",      "a\\b", "'; --"};
+  for (std::size_t i = 0; i < odd.size(); ++i)
+    docs_.upsert(odd[i], {1, static_cast<float>(i), 1}, {{"i", i}});
   for (std::size_t i = 0; i < odd.size(); ++i) {
     const auto r = docs_.get(odd[i]);
     ASSERT_TRUE(r) << odd[i];
@@ -191,8 +217,23 @@ TEST_F(BadInput, Row15_Ids) {
 }
 
 TEST_F(BadInput, Row16_Names) {
-  const std::vector<std::string> bad = {"", "../etc", "a/b", "a\\b", ".", "..", "%2e%2e%2f", std::string(300, 'x'), std::string(65, 'x'), "-a", "_a",
-                                        "d\xd0\xbe" "cs" /* Cyrillic o */, "a b", std::string("a\0b", 3), "a\n", "é"};
+  const std::vector<std::string> bad = {"",
+                                        "../etc",
+                                        "a/b",
+                                        "a\\b",
+                                        ".",
+                                        "..",
+                                        "%2e%2e%2f",
+                                        std::string(300, 'x'),
+                                        std::string(65, 'x'),
+                                        "-a",
+                                        "_a",
+                                        "d\xd0\xbe"
+                                        "cs" /* Cyrillic o */,
+                                        "a b",
+                                        std::string("a\0b", 3),
+                                        "a\n",
+                                        "é"};
   for (const std::string& name : bad) {
     invalid({"collection name", "not allowed"}, [&] { db_.create_collection(name); });
     invalid({"collection name", "not allowed"}, [&] { db_.get_or_create_collection(name); });
@@ -204,7 +245,8 @@ TEST_F(BadInput, Row16_Names) {
   db_.create_collection("COM1");
   db_.create_collection("a-B_9");
   EXPECT_EQ(db_.list_collections(), (std::vector<std::string>{"COM1", "a-B_9", "docs"}));
-  for (const auto& entry : std::filesystem::recursive_directory_iterator(scratch_.path())) EXPECT_EQ(entry.path().string().find("COM1"), std::string::npos);
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(scratch_.path()))
+    EXPECT_EQ(entry.path().string().find("COM1"), std::string::npos);
   refused(ErrorCode::kAlreadyExists, {"COM1"}, [&] { db_.create_collection("COM1"); });
   refused(ErrorCode::kNotFound, {"nowhere"}, [&] { db_.get_collection("nowhere"); });
   refused(ErrorCode::kNotFound, {"nowhere"}, [&] { db_.delete_collection("nowhere"); });
@@ -212,7 +254,8 @@ TEST_F(BadInput, Row16_Names) {
 
 TEST_F(BadInput, Row17_SameIdTwiceInABatch) {
   std::vector<Record> batch;
-  for (int i = 0; i < 12; ++i) batch.push_back({.id = "r" + std::to_string(i == 9 ? 3 : i), .vector = {1, 1, 1}});
+  for (int i = 0; i < 12; ++i)
+    batch.push_back({.id = "r" + std::to_string(i == 9 ? 3 : i), .vector = {1, 1, 1}});
   invalid({"duplicate id", "3 and 9"}, [&] { docs_.batch_upsert(batch); }, 9);
   invalid({"duplicate id", "3 and 9"}, [&] { docs_.batch_insert(batch); }, 9);
   std::vector<Operation> ops(2);
@@ -242,7 +285,8 @@ TEST_F(BadInput, Row19_UnknownId) {
   EXPECT_EQ(docs_.erase(std::vector<std::string>{"unknown", "unknown", "nobody"}), 0u);
   EXPECT_EQ(docs_.erase_where("n = 99"), 0u);
   EXPECT_FALSE(docs_.get("unknown"));
-  refused(ErrorCode::kNotFound, {"'unknown'", "docs"}, [&] { docs_.update_metadata("unknown", {{"never_seen", 1}}); });
+  refused(ErrorCode::kNotFound, {"'unknown'", "docs"},
+          [&] { docs_.update_metadata("unknown", {{"never_seen", 1}}); });
   EXPECT_EQ(docs_.erase("unknown"), 0u);
   EXPECT_EQ(state(), before);
 }
@@ -254,14 +298,16 @@ TEST_F(BadInput, Row20_LargeBatches) {
   refused(ErrorCode::kTooLarge, {"10001", "10000"}, [&] { docs_.batch_insert(records); });
   refused(ErrorCode::kTooLarge, {"10000"}, [&] { docs_.batch_execute(std::vector<Operation>(10'001)); });
   refused(ErrorCode::kTooLarge, {"1000000"}, [&] { docs_.batch_upsert(std::vector<Record>(1'000'000)); });
-  refused(ErrorCode::kTooLarge, {}, [&] { docs_.upsert_chunks("s", std::vector<Chunk>(10'001, Chunk{.text = "t"})); });
+  refused(ErrorCode::kTooLarge, {},
+          [&] { docs_.upsert_chunks("s", std::vector<Chunk>(10'001, Chunk{.text = "t"})); });
   // 70 MB of random text, which does not get smaller.
   std::vector<Record> large(7);
   std::uint64_t x = 1;
   for (std::size_t i = 0; i < large.size(); ++i) {
     large[i].id = std::to_string(i);
     large[i].text.resize(10'000'000);
-    for (char& c : large[i].text) c = static_cast<char>(' ' + ((x = x * 6364136223846793005ULL + 1442695040888963407ULL) >> 57) % 95);
+    for (char& c : large[i].text)
+      c = static_cast<char>(' ' + ((x = x * 6364136223846793005ULL + 1442695040888963407ULL) >> 57) % 95);
   }
   std::string message;
   const std::string before = state();
@@ -273,13 +319,16 @@ TEST_F(BadInput, Row20_LargeBatches) {
 }
 
 TEST_F(BadInput, Row21_LargeTextAndMetadata) {
-  refused(ErrorCode::kTooLarge, {"text", "100000000", std::to_string(16 << 20)}, [&] { docs_.upsert({.id = "x", .text = std::string(100'000'000, 'x')}); });
-  refused(ErrorCode::kTooLarge, {"metadata", "65536"}, [&] { docs_.upsert("x", {1, 1, 1}, {{"long", std::string(5'000'000, 'x')}}); });
+  refused(ErrorCode::kTooLarge, {"text", "100000000", std::to_string(16 << 20)},
+          [&] { docs_.upsert({.id = "x", .text = std::string(100'000'000, 'x')}); });
+  refused(ErrorCode::kTooLarge, {"metadata", "65536"},
+          [&] { docs_.upsert("x", {1, 1, 1}, {{"long", std::string(5'000'000, 'x')}}); });
   Metadata keys;
   for (int i = 0; i < 10'000; ++i) keys["k" + std::to_string(i)] = i;
   refused(ErrorCode::kTooLarge, {"metadata", "256"}, [&] { docs_.upsert("x", {1, 1, 1}, keys); });
   refused(ErrorCode::kTooLarge, {"metadata", "256"}, [&] { docs_.update_metadata("a", keys); });
-  refused(ErrorCode::kTooLarge, {"source"}, [&] { docs_.upsert({.id = "x", .source = std::string(5000, 's')}); });
+  refused(ErrorCode::kTooLarge, {"source"},
+          [&] { docs_.upsert({.id = "x", .source = std::string(5000, 's')}); });
   invalid({"text", "UTF-8"}, [&] { docs_.upsert({.id = "x", .text = "\xff"}); });
   docs_.upsert({.id = "limit", .text = std::string(std::size_t{16} << 20, 'x')});
   EXPECT_EQ(docs_.get("limit")->text.size(), std::size_t{16} << 20);
@@ -296,24 +345,48 @@ TEST_F(BadInput, Row22_DeepMetadata) {
   invalid({"depth > 32"}, [&] { docs_.upsert("x", {1, 1, 1}, nested(33)); });
   invalid({"depth > 32"}, [&] { docs_.upsert("x", {1, 1, 1}, nested(1000)); });
   for (std::size_t depth : {33, 1000, 100'000}) {
-    invalid({}, [&] { Metadata::parse(std::string(depth, '[')); });  // refused because it does not end, or for its depth
+    invalid({}, [&] {
+      Metadata::parse(std::string(depth, '['));
+    });  // refused because it does not end, or for its depth
     invalid({"32"}, [&] { Metadata::parse(std::string(depth, '[') + std::string(depth, ']')); });
     std::string objects;
     for (std::size_t i = 0; i < depth; ++i) objects += "{\"a\":";
     invalid({}, [&] { Metadata::parse(objects); });
   }
   const std::string much(10'000'000, '[');
-  EXPECT_LT(seconds([&] { EXPECT_EQ(code_of([&] { Metadata::parse(much); }), ErrorCode::kInvalidArgument); }), 1.0);
+  EXPECT_LT(seconds([&] { EXPECT_EQ(code_of([&] { Metadata::parse(much); }), ErrorCode::kInvalidArgument); }),
+            1.0);
 }
 
 TEST_F(BadInput, Row23_Json) {
-  for (const char* json : {R"({"a":1,"a":2})", R"({"a":{"b":1,"b":2}})", "{} x", "{}{}", "\xef\xbb\xbf{}", R"({"a":NaN})", R"({"a":Infinity})", R"(["\ud800"])",
-                           R"(["\udc00\ud800"])", R"({"a":1e999})", R"({"a":-1e999})", R"({"a":9223372036854775808})", R"({"a":-9223372036854775809})",
-                           R"({"a":01})", R"({'a':1})", R"({"a":1,})", "", "[1,]", "\"\xff\"", "tru", "{\"a\" 1}", "[1 2]", "\"\n\""}) {
+  for (const char* json : {R"({"a":1,"a":2})",
+                           R"({"a":{"b":1,"b":2}})",
+                           "{} x",
+                           "{}{}",
+                           "\xef\xbb\xbf{}",
+                           R"({"a":NaN})",
+                           R"({"a":Infinity})",
+                           R"(["\ud800"])",
+                           R"(["\udc00\ud800"])",
+                           R"({"a":1e999})",
+                           R"({"a":-1e999})",
+                           R"({"a":9223372036854775808})",
+                           R"({"a":-9223372036854775809})",
+                           R"({"a":01})",
+                           R"({'a':1})",
+                           R"({"a":1,})",
+                           "",
+                           "[1,]",
+                           "\"\xff\"",
+                           "tru",
+                           "{\"a\" 1}",
+                           "[1 2]",
+                           "\"\n\""}) {
     invalid({}, [&] { Metadata::parse(json); });
   }
   invalid({}, [&] { Metadata::parse("{\"a\":" + std::string(10'000, '9') + "}"); });
-  EXPECT_EQ(Metadata::parse(R"({"a":9223372036854775807})")["a"].as_int(), std::numeric_limits<std::int64_t>::max());
+  EXPECT_EQ(Metadata::parse(R"({"a":9223372036854775807})")["a"].as_int(),
+            std::numeric_limits<std::int64_t>::max());
   EXPECT_EQ(Metadata::parse(R"(["\ud83d\ude00"])").at(0).as_string(), "😀");
   EXPECT_TRUE(Metadata::parse("1.0").is_double());
 }
@@ -322,8 +395,10 @@ TEST_F(BadInput, Row24_ManyKeys) {
   std::string json = "{";
   for (int i = 0; i < 1'000'000; ++i) json += concat(i ? "," : "", "\"k", i, "\":0");
   json += "}";
-  // As a record's metadata it is refused by its size or by the 257th key, before the keys are compared with each other.
-  const double took = seconds([&] { refused(ErrorCode::kTooLarge, {"metadata"}, [&] { parse_metadata(json); }); });
+  // As a record's metadata it is refused by its size or by the 257th key, before the keys are compared with
+  // each other.
+  const double took =
+      seconds([&] { refused(ErrorCode::kTooLarge, {"metadata"}, [&] { parse_metadata(json); }); });
   EXPECT_LT(took, 5.0);
   const std::string small = json.substr(0, 500'000) + "\":0}";
   EXPECT_LT(seconds([&] { refused(ErrorCode::kTooLarge, {"256"}, [&] { parse_metadata(small); }); }), 5.0);

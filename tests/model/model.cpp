@@ -12,7 +12,9 @@
 namespace vecstore::model {
 namespace {
 
-std::vector<std::string> terms_of(const std::string& analyzer, const std::string& text) { return text::Analyzer(analyzer).terms(text); }
+std::vector<std::string> terms_of(const std::string& analyzer, const std::string& text) {
+  return text::Analyzer(analyzer).terms(text);
+}
 
 std::vector<std::string> texts_of(const Record& r, const std::string& path) {
   std::vector<std::string> out;
@@ -103,12 +105,14 @@ void CollectionModel::update(const std::string& id, Metadata metadata, SequenceN
   doc.record.metadata = std::move(metadata);
   doc.record.sequence = at;
   index(doc);
-  const bool rewritten = std::any_of(text_fields.begin(), text_fields.end(), [](const auto& f) { return f.path != "text"; });
+  const bool rewritten =
+      std::any_of(text_fields.begin(), text_fields.end(), [](const auto& f) { return f.path != "text"; });
   changes.push_back({at, rewritten ? Change::Operation::kUpsert : Change::Operation::kUpdateMetadata, id, 0});
   sequence = at;
 }
 
-std::vector<Candidate> score_vectors(const CollectionModel& c, const std::string& name, const std::vector<float>& query, const Condition& filter) {
+std::vector<Candidate> score_vectors(const CollectionModel& c, const std::string& name,
+                                     const std::vector<float>& query, const Condition& filter) {
   std::vector<Candidate> out;
   const Metric metric = c.fields.at(name).metric;
   const double query_norm = norm(query);
@@ -143,7 +147,8 @@ std::vector<Candidate> score_vectors(const CollectionModel& c, const std::string
         break;
       case Metric::kEuclidean:
         candidate.score = -std::sqrt(square);
-        candidate.tolerance = 2e-6 * std::max(query_norm, doc_norm) + std::sqrt(square + subnormal) - std::sqrt(std::max(0.0, square - subnormal));
+        candidate.tolerance = 2e-6 * std::max(query_norm, doc_norm) + std::sqrt(square + subnormal) -
+                              std::sqrt(std::max(0.0, square - subnormal));
         break;
     }
     out.push_back(std::move(candidate));
@@ -151,10 +156,12 @@ std::vector<Candidate> score_vectors(const CollectionModel& c, const std::string
   return out;
 }
 
-std::vector<Candidate> score_text(const CollectionModel& c, const std::string& query, const Condition& filter) {
+std::vector<Candidate> score_text(const CollectionModel& c, const std::string& query,
+                                  const Condition& filter) {
   constexpr double kK1 = 1.2;
   constexpr double kB = 0.75;
-  // A word counts as often as it is written; a second analyzer adds only forms that the first ones did not give.
+  // A word counts as often as it is written; a second analyzer adds only forms that the first ones did not
+  // give.
   std::vector<std::string> words;
   std::set<std::string> analyzers;
   for (const TextField& field : c.text_fields) {
@@ -179,7 +186,9 @@ std::vector<Candidate> score_text(const CollectionModel& c, const std::string& q
     std::uint64_t tie = mix64(static_cast<std::uint64_t>(std::llround(doc.length * 1024)));
     for (const std::string& word : words) {
       const auto found = doc.terms.find(word);
-      tie = mix64(tie ^ (found == doc.terms.end() ? 0 : static_cast<std::uint64_t>(std::llround(found->second * 1024))));
+      tie = mix64(
+          tie ^
+          (found == doc.terms.end() ? 0 : static_cast<std::uint64_t>(std::llround(found->second * 1024))));
       if (found == doc.terms.end()) continue;
       any = true;
       const double idf = std::log(1 + (documents - df[word] + 0.5) / (df[word] + 0.5));
@@ -223,7 +232,8 @@ std::vector<Candidate> fuse(const Fusion& fusion, const Hits& vectors, const Hit
       }
     }
     if (fusion.kind() == Fusion::Kind::kReciprocalRank) {
-      // Fused scores of deep ranks lie closer together than the tolerance of sums, but they are exact: same ranks, same score.
+      // Fused scores of deep ranks lie closer together than the tolerance of sums, but they are exact: same
+      // ranks, same score.
       c.tolerance = 1e-9;
       c.tie = mix64(std::min(p.rank[0], p.rank[1]) * 1'000'003 + std::max(p.rank[0], p.rank[1])) | 1;
     }
@@ -232,7 +242,8 @@ std::vector<Candidate> fuse(const Fusion& fusion, const Hits& vectors, const Hit
   return out;
 }
 
-void check_hits(const std::vector<Candidate>& candidates, const Hits& hits, std::size_t k, std::size_t offset, std::optional<float> threshold) {
+void check_hits(const std::vector<Candidate>& candidates, const Hits& hits, std::size_t k, std::size_t offset,
+                std::optional<float> threshold) {
   std::size_t certain = 0;
   std::size_t possible = 0;
   std::map<std::string_view, const Candidate*> by_id;
@@ -243,8 +254,8 @@ void check_hits(const std::vector<Candidate>& candidates, const Hits& hits, std:
   }
   const auto page = [&](std::size_t n) { return std::min(k, n - std::min(n, offset)); };
   if (hits.size() < page(certain) || hits.size() > page(possible)) {
-    throw Mismatch{concat(hits.size(), " hits, expected ", page(certain), " to ", page(possible), " (k ", k, ", offset ", offset, ", candidates ",
-                          candidates.size(), ")")};
+    throw Mismatch{concat(hits.size(), " hits, expected ", page(certain), " to ", page(possible), " (k ", k,
+                          ", offset ", offset, ", candidates ", candidates.size(), ")")};
   }
   std::set<std::string_view> seen;
   for (std::size_t i = 0; i < hits.size(); ++i) {
@@ -256,13 +267,16 @@ void check_hits(const std::vector<Candidate>& candidates, const Hits& hits, std:
     const double half_ulp = std::abs(c.score) * 0x1p-23;
     if (!(std::abs(static_cast<double>(hit.score) - c.score) <= c.tolerance + half_ulp)) {
       std::ostringstream text;  // small numbers as well
-      text << "hit " << i << " '" << hit.id << "': score " << hit.score << ", expected " << c.score << " within " << c.tolerance;
+      text << "hit " << i << " '" << hit.id << "': score " << hit.score << ", expected " << c.score
+           << " within " << c.tolerance;
       throw Mismatch{text.str()};
     }
-    if (threshold && hit.score < *threshold) throw Mismatch{concat("hit '", hit.id, "' scores ", hit.score, " below the threshold ", *threshold)};
-    if (i > 0 && (hits[i - 1].score < hit.score || (hits[i - 1].score == hit.score && hits[i - 1].id >= hit.id))) {
-      throw Mismatch{concat("hits ", i - 1, " and ", i, " are in the wrong order: '", hits[i - 1].id, "' ", hits[i - 1].score, ", '", hit.id, "' ",
-                            hit.score)};
+    if (threshold && hit.score < *threshold)
+      throw Mismatch{concat("hit '", hit.id, "' scores ", hit.score, " below the threshold ", *threshold)};
+    if (i > 0 &&
+        (hits[i - 1].score < hit.score || (hits[i - 1].score == hit.score && hits[i - 1].id >= hit.id))) {
+      throw Mismatch{concat("hits ", i - 1, " and ", i, " are in the wrong order: '", hits[i - 1].id, "' ",
+                            hits[i - 1].score, ", '", hit.id, "' ", hit.score)};
     }
     std::size_t before = 0;
     std::size_t maybe_before = 0;
@@ -278,22 +292,26 @@ void check_hits(const std::vector<Candidate>& candidates, const Hits& hits, std:
       maybe_before += other.score >= c.score - room;
     }
     if (before > offset + i || maybe_before < offset + i) {
-      throw Mismatch{concat("hit ", i, " '", hit.id, "' (", hit.score, ") has rank ", offset + i, ", but ", before, " to ", maybe_before,
-                            " records come before it")};
+      throw Mismatch{concat("hit ", i, " '", hit.id, "' (", hit.score, ") has rank ", offset + i, ", but ",
+                            before, " to ", maybe_before, " records come before it")};
     }
   }
 }
 
 void check_record(const Record& r, const Doc& doc, bool with_vectors) {
   const Record& e = doc.record;
-  const auto differs = [&](std::string_view what) { throw Mismatch{concat("record '", e.id, "': ", what, " differs")}; };
+  const auto differs = [&](std::string_view what) {
+    throw Mismatch{concat("record '", e.id, "': ", what, " differs")};
+  };
   if (r.id != e.id) differs("id");
   if (r.text != e.text) differs("text");
   if (r.metadata != e.metadata) differs("metadata");
   if (r.source != e.source || r.start != e.start || r.end != e.end || r.part != e.part) differs("place");
-  if (e.sequence != 0 && r.sequence != e.sequence) differs(concat("sequence ", r.sequence, " (expected ", e.sequence, ")"));
+  if (e.sequence != 0 && r.sequence != e.sequence)
+    differs(concat("sequence ", r.sequence, " (expected ", e.sequence, ")"));
   if (r.expires_at.has_value() != e.expires_at.has_value()) differs("expires_at");
-  if (r.expires_at && std::chrono::abs(*r.expires_at - *e.expires_at) > std::chrono::minutes(5)) differs("expires_at");
+  if (r.expires_at && std::chrono::abs(*r.expires_at - *e.expires_at) > std::chrono::minutes(5))
+    differs("expires_at");
   if (with_vectors && r.vector != e.vector) differs("vector");
   if (with_vectors && r.vectors != e.vectors) differs("vectors");
   if (!with_vectors && (!r.vector.empty() || !r.vectors.empty())) differs("with_vectors = false");

@@ -18,14 +18,16 @@ struct Mismatch {
 
 /// A record as the model keeps it: canonical, with the terms of its texts.
 struct Doc {
-  Record record;  ///< Minus zeros are zeros, sparse vectors sorted; ttl empty, expires_at the expected moment.
+  Record
+      record;  ///< Minus zeros are zeros, sparse vectors sorted; ttl empty, expires_at the expected moment.
   std::map<std::string, double> terms;
   double length = 0;
   bool has_text = false;
 };
 
 struct CollectionModel {
-  std::map<std::string, VectorField> fields;  ///< "" is the vector without a name; dimension 0 = not learned yet.
+  std::map<std::string, VectorField>
+      fields;  ///< "" is the vector without a name; dimension 0 = not learned yet.
   std::vector<TextField> text_fields;
   std::string fingerprint;
   std::map<std::string, Doc> docs;
@@ -60,15 +62,18 @@ struct Candidate {
 };
 
 /// Every record with such a vector that the filter lets through, scored in double.
-std::vector<Candidate> score_vectors(const CollectionModel& c, const std::string& field, const std::vector<float>& query, const Condition& filter);
+std::vector<Candidate> score_vectors(const CollectionModel& c, const std::string& field,
+                                     const std::vector<float>& query, const Condition& filter);
 /// Every record with one of the words, scored by BM25 in double.
-std::vector<Candidate> score_text(const CollectionModel& c, const std::string& query, const Condition& filter);
+std::vector<Candidate> score_text(const CollectionModel& c, const std::string& query,
+                                  const Condition& filter);
 /// Joins two lists of hits as Fusion says.
 std::vector<Candidate> fuse(const Fusion& fusion, const Hits& vectors, const Hits& texts);
 
-/// Throws Mismatch unless `hits` are the best of the candidates: right number, right scores, best first, equal ones by id, and
-/// nothing left out but for differences that float cannot see.
-void check_hits(const std::vector<Candidate>& candidates, const Hits& hits, std::size_t k, std::size_t offset, std::optional<float> threshold);
+/// Throws Mismatch unless `hits` are the best of the candidates: right number, right scores, best first,
+/// equal ones by id, and nothing left out but for differences that float cannot see.
+void check_hits(const std::vector<Candidate>& candidates, const Hits& hits, std::size_t k, std::size_t offset,
+                std::optional<float> threshold);
 
 /// Throws Mismatch unless the stored record is the model's.
 void check_record(const Record& stored, const Doc& doc, bool with_vectors);

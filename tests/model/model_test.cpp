@@ -1,7 +1,8 @@
 // The whole public API against a plain model, under random operations.
 //
 //   VECSTORE_SEED=n       other operations (printed with every failure)
-//   VECSTORE_MODEL_OPS=n  how many; the default is what a quick run takes, continuous integration asks for 200,000
+//   VECSTORE_MODEL_OPS=n  how many; the default is what a quick run takes, continuous integration asks for
+//   200,000
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -35,7 +36,8 @@ std::optional<Failure> run(const std::vector<Op>& ops, const Setting& setting) {
   const test::Scratch scratch;
   std::size_t at = 0;
   try {
-    Runner runner(scratch / "db", setting, {.durability = Durability::kRelaxed, .map_size = std::uint64_t{1} << 20, .threads = 1});
+    Runner runner(scratch / "db", setting,
+                  {.durability = Durability::kRelaxed, .map_size = std::uint64_t{1} << 20, .threads = 1});
     for (; at < ops.size(); ++at) runner.step(ops[at]);
     runner.check_everything(ops.size());
   } catch (const Mismatch& m) {
@@ -46,16 +48,25 @@ std::optional<Failure> run(const std::vector<Op>& ops, const Setting& setting) {
   return std::nullopt;
 }
 
-void report(const std::vector<Op>& ops, const Failure& failure, const Setting& setting, std::uint64_t episode_seed) {
-  std::vector<Op> list(ops.begin(), ops.begin() + static_cast<std::ptrdiff_t>(std::min(failure.at + 1, ops.size())));
-  std::cout << "seed " << episode_seed << ", operation " << failure.at << ": " << failure.what << "\nshrinking..." << std::endl;
-  list = shrink<Op>(std::move(list), [&](const std::vector<Op>& part) { return run(part, setting).has_value(); },
-                    std::chrono::steady_clock::now() + std::chrono::seconds(from_environment("VECSTORE_MODEL_SHRINK_SECONDS", 60)));
+void report(const std::vector<Op>& ops, const Failure& failure, const Setting& setting,
+            std::uint64_t episode_seed) {
+  std::vector<Op> list(ops.begin(),
+                       ops.begin() + static_cast<std::ptrdiff_t>(std::min(failure.at + 1, ops.size())));
+  std::cout << "seed " << episode_seed << ", operation " << failure.at << ": " << failure.what
+            << "\nshrinking..." << std::endl;
+  list = shrink<Op>(
+      std::move(list), [&](const std::vector<Op>& part) { return run(part, setting).has_value(); },
+      std::chrono::steady_clock::now() +
+          std::chrono::seconds(from_environment("VECSTORE_MODEL_SHRINK_SECONDS", 60)));
   std::string text;
-  for (std::size_t i = 0; i < list.size() && i < 60; ++i) text += concat(i, " ", describe(list[i], setting), "\n");
+  for (std::size_t i = 0; i < list.size() && i < 60; ++i)
+    text += concat(i, " ", describe(list[i], setting), "\n");
   const auto again = run(list, setting);
-  ADD_FAILURE() << "VECSTORE_SEED=" << episode_seed << ": " << failure.what << "\n" << list.size() << " operations that show it:\n" << text
-                << (again ? concat("operation ", again->at, ": ", again->what) : "which does not fail every time");
+  ADD_FAILURE() << "VECSTORE_SEED=" << episode_seed << ": " << failure.what << "\n"
+                << list.size() << " operations that show it:\n"
+                << text
+                << (again ? concat("operation ", again->at, ": ", again->what)
+                          : "which does not fail every time");
 }
 
 TEST(ModelTest, RandomOperations) {
@@ -100,7 +111,8 @@ TEST_P(ManyRecords, QueriesAreExact) {
       batch.clear();
     }
     for (; step < from_environment("VECSTORE_MODEL_MANY_OPS", 60); ++step) {
-      const Kind kind = rng.pick({Kind::kDense, Kind::kDense, Kind::kDense, Kind::kUpsert, Kind::kErase, Kind::kBatchUpsert, Kind::kUpdate});
+      const Kind kind = rng.pick({Kind::kDense, Kind::kDense, Kind::kDense, Kind::kUpsert, Kind::kErase,
+                                  Kind::kBatchUpsert, Kind::kUpdate});
       runner.step({kind, slot, rng()});
     }
     runner.step({Kind::kEraseWhere, slot, rng()});
@@ -116,17 +128,22 @@ TEST_P(ManyRecords, QueriesAreExact) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Metrics, ManyRecords, ::testing::Values(std::uint8_t{0}, std::uint8_t{1}, std::uint8_t{2}),
-                         [](const auto& info) { return std::string(to_string(collection_options(info.param, {}).metric)); });
+INSTANTIATE_TEST_SUITE_P(Metrics, ManyRecords,
+                         ::testing::Values(std::uint8_t{0}, std::uint8_t{1}, std::uint8_t{2}),
+                         [](const auto& info) {
+                           return std::string(to_string(collection_options(info.param, {}).metric));
+                         });
 
-// Threads share collections, each with ids of its own: what concerns these ids is compared at every step, the rest at the end.
+// Threads share collections, each with ids of its own: what concerns these ids is compared at every step, the
+// rest at the end.
 TEST(ModelTest, Threads) {
   constexpr int kThreads = 4;
   const std::size_t total = from_environment("VECSTORE_MODEL_THREAD_OPS", 4000);
   std::cout << "VECSTORE_SEED=" << seed() << " VECSTORE_MODEL_THREAD_OPS=" << total << std::endl;
   const test::Scratch scratch;
   const Setting whole;
-  const OpenOptions options{.durability = Durability::kRelaxed, .map_size = std::uint64_t{1} << 20, .threads = 2};
+  const OpenOptions options{
+      .durability = Durability::kRelaxed, .map_size = std::uint64_t{1} << 20, .threads = 2};
   auto db = VecDatabase::open(scratch / "db", options);
   DatabaseModel empty;
   for (std::uint8_t slot = 0; slot < kSlots; ++slot) {
@@ -179,7 +196,8 @@ TEST(ModelTest, Threads) {
     // Each thread's changes are in the log in its order.
     for (const auto& [name, c] : all.collections) {
       std::map<std::string, Change::Operation> last;
-      for (const Change& change : again.get_collection(name).changes({.since = 0, .limit = 100'000'000})) last[change.id] = change.operation;
+      for (const Change& change : again.get_collection(name).changes({.since = 0, .limit = 100'000'000}))
+        last[change.id] = change.operation;
       std::size_t live = 0;
       for (const auto& [id, operation] : last) live += operation != Change::Operation::kErase;
       EXPECT_EQ(live, c.docs.size()) << name;
@@ -193,7 +211,8 @@ TEST(ModelTest, Threads) {
     for (std::uint8_t slot = 0; slot < kSlots; ++slot) {
       Rng rng(seed() + slot);
       for (int i = 0; i < 20; ++i) {
-        for (Kind kind : {Kind::kScroll, Kind::kCount, Kind::kDense, Kind::kText, Kind::kHybrid}) runner.step({kind, slot, rng()});
+        for (Kind kind : {Kind::kScroll, Kind::kCount, Kind::kDense, Kind::kText, Kind::kHybrid})
+          runner.step({kind, slot, rng()});
       }
     }
     runner.step({Kind::kVerify, 0, 0});
@@ -210,7 +229,8 @@ TEST(ModelTest, ShrinkingLeavesWhatMatters) {
     const auto three = std::find(l.begin(), l.end(), 3);
     return std::find(three, l.end(), 7) != l.end();
   };
-  EXPECT_EQ(shrink<int>(list, fails, std::chrono::steady_clock::now() + std::chrono::minutes(1)), (std::vector<int>{3, 7}));
+  EXPECT_EQ(shrink<int>(list, fails, std::chrono::steady_clock::now() + std::chrono::minutes(1)),
+            (std::vector<int>{3, 7}));
 }
 
 }  // namespace

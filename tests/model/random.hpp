@@ -1,4 +1,5 @@
-// Random numbers of the model test: the same on every platform, and cheap to start, since each operation has its own seed.
+// Random numbers of the model test: the same on every platform, and cheap to start, since each operation has
+// its own seed.
 #pragma once
 #include <cstdint>
 #include <initializer_list>

@@ -25,15 +25,17 @@ void add(std::string& out, const Vector& v) {
 }
 
 void add(std::string& out, const Hit& h) {
-  out += concat(h.id, " ", std::bit_cast<std::uint32_t>(h.score), " ", h.distance ? std::bit_cast<std::uint32_t>(*h.distance) : 0, " ", h.metadata.to_json(),
-                " ", h.text, " ", h.source, " ", h.start, " ", h.end, " ", h.part, " ");
+  out += concat(h.id, " ", std::bit_cast<std::uint32_t>(h.score), " ",
+                h.distance ? std::bit_cast<std::uint32_t>(*h.distance) : 0, " ", h.metadata.to_json(), " ",
+                h.text, " ", h.source, " ", h.start, " ", h.end, " ", h.part, " ");
   add(out, h.vector);
   out += "\n";
 }
 
 void add(std::string& out, const Record& r) {
-  out += concat(r.id, " ", r.text, " ", r.metadata.to_json(), " ", r.source, " ", r.start, " ", r.end, " ", r.part, " ", r.sequence, " ",
-                r.expires_at ? r.expires_at->time_since_epoch().count() : 0, " ");
+  out +=
+      concat(r.id, " ", r.text, " ", r.metadata.to_json(), " ", r.source, " ", r.start, " ", r.end, " ",
+             r.part, " ", r.sequence, " ", r.expires_at ? r.expires_at->time_since_epoch().count() : 0, " ");
   add(out, r.vector);
   for (const auto& [name, v] : r.vectors) {
     out += concat(" ", name, " ");
@@ -48,10 +50,13 @@ Answer answer(VecDatabase& db, Kind kind, const Spec& s) {
   switch (kind) {
     case Kind::kGet:
       for (const std::string& id : s.ids) {
-        if (auto record = c.get(id, {.with_vectors = s.with_vectors})) a.records.push_back(std::move(*record));
+        if (auto record = c.get(id, {.with_vectors = s.with_vectors}))
+          a.records.push_back(std::move(*record));
       }
       break;
-    case Kind::kGetMany: a.records = c.get(s.ids, {.with_vectors = s.with_vectors}); break;
+    case Kind::kGetMany:
+      a.records = c.get(s.ids, {.with_vectors = s.with_vectors});
+      break;
     case Kind::kScroll: {
       ScrollOptions o{.limit = s.limit, .where = s.filter.text, .with_vectors = s.with_vectors};
       do {
@@ -62,28 +67,43 @@ Answer answer(VecDatabase& db, Kind kind, const Spec& s) {
       } while (!o.after.empty());
       break;
     }
-    case Kind::kCount: a.count = s.filter.text.empty() ? c.count() : c.count(s.filter.text); break;
-    case Kind::kChanges: a.changes = c.changes({.since = s.since, .limit = s.limit}); break;
+    case Kind::kCount:
+      a.count = s.filter.text.empty() ? c.count() : c.count(s.filter.text);
+      break;
+    case Kind::kChanges:
+      a.changes = c.changes({.since = s.since, .limit = s.limit});
+      break;
     case Kind::kInfo: {
       const CollectionInfo info = c.info();
       const CollectionStats stats = c.stats();
       a.names = db.list_collections();
-      for (const auto& [name, field] : info.vectors) a.names.push_back(concat(name, " ", to_string(field.metric), " ", field.dimension));
-      a.names.push_back(concat(to_string(info.metric), " ", info.dimension, " ", info.embedder_name, " ", info.embedder_fingerprint));
+      for (const auto& [name, field] : info.vectors)
+        a.names.push_back(concat(name, " ", to_string(field.metric), " ", field.dimension));
+      a.names.push_back(concat(to_string(info.metric), " ", info.dimension, " ", info.embedder_name, " ",
+                               info.embedder_fingerprint));
       a.names.push_back(concat("digest ", stats.digest, " ", stats.live_bytes));
       a.count = stats.count;
       break;
     }
-    case Kind::kDense: a.hits.push_back(c.query(dense_query(s))); break;
-    case Kind::kText: a.hits.push_back(c.query_text(s.text, text_options(s, Mode::kText))); break;
-    case Kind::kHybrid: a.hits.push_back(c.hybrid_query(hybrid_query(s))); break;
-    case Kind::kQueryText: a.hits.push_back(c.query_text(s.text, text_options(s, s.mode))); break;
+    case Kind::kDense:
+      a.hits.push_back(c.query(dense_query(s)));
+      break;
+    case Kind::kText:
+      a.hits.push_back(c.query_text(s.text, text_options(s, Mode::kText)));
+      break;
+    case Kind::kHybrid:
+      a.hits.push_back(c.hybrid_query(hybrid_query(s)));
+      break;
+    case Kind::kQueryText:
+      a.hits.push_back(c.query_text(s.text, text_options(s, s.mode)));
+      break;
     case Kind::kQueryBatch: {
       const std::vector<Query> queries = {dense_query(s), dense_query(s).k(3), dense_query(s).offset(0)};
       a.hits = c.query_batch(queries);
       break;
     }
-    default: break;
+    default:
+      break;
   }
   return a;
 }
@@ -159,7 +179,8 @@ std::string Answer::text() const {
   }
   for (const Record& r : records) add(out, r);
   for (std::size_t n : pages) out += concat("page ", n, "\n");
-  for (const Change& c : changes) out += concat(c.sequence, " ", static_cast<int>(c.operation), " ", c.id, " ", c.row, "\n");
+  for (const Change& c : changes)
+    out += concat(c.sequence, " ", static_cast<int>(c.operation), " ", c.id, " ", c.row, "\n");
   for (const std::string& n : names) out += n + "\n";
   return out;
 }

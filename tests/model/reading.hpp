@@ -1,4 +1,5 @@
-// Reading: runs a reading operation against a database, in whatever process, and writes down the answer bit by bit.
+// Reading: runs a reading operation against a database, in whatever process, and writes down the answer bit
+// by bit.
 #pragma once
 #include <optional>
 #include <string>
@@ -11,8 +12,8 @@ namespace vecstore::model {
 struct Answer {
   std::optional<ErrorCode> error;
   std::string message;
-  std::vector<Hits> hits;        ///< query_batch: one per query.
-  std::vector<Record> records;   ///< get, and all pages of a scroll.
+  std::vector<Hits> hits;       ///< query_batch: one per query.
+  std::vector<Record> records;  ///< get, and all pages of a scroll.
   std::vector<std::size_t> pages;
   std::vector<Change> changes;
   std::uint64_t count = 0;

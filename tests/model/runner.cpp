@@ -8,7 +8,10 @@
 namespace vecstore::model {
 
 Runner::Runner(std::string directory, const Setting& setting, const OpenOptions& options)
-    : directory_(std::move(directory)), setting_(setting), options_(options), db_(VecDatabase::open(directory_, options_)) {}
+    : directory_(std::move(directory)),
+      setting_(setting),
+      options_(options),
+      db_(VecDatabase::open(directory_, options_)) {}
 
 Runner::Runner(VecDatabase db, const Setting& setting, DatabaseModel model)
     : setting_(setting), shared_(true), db_(std::move(db)), model_(std::move(model)) {}
@@ -20,18 +23,21 @@ void Runner::reopen() {
   db_ = VecDatabase::open(directory_, options_);
   // What a dropped vector left is swept at open, which is a commit.
   const SequenceNumber now = db_->stats().sequence;
-  if (now < model_.sequence) throw Mismatch{concat("after opening again the sequence is ", now, ", was ", model_.sequence)};
+  if (now < model_.sequence)
+    throw Mismatch{concat("after opening again the sequence is ", now, ", was ", model_.sequence)};
   model_.sequence = now;
 }
 
 void Runner::verify() {
   const VerifyReport report = db_->verify();
   std::string text;
-  for (const Damage& d : report.damages) text += concat("\n", d.kind, " ", d.collection, " ", d.id, " ", d.detail);
+  for (const Damage& d : report.damages)
+    text += concat("\n", d.kind, " ", d.collection, " ", d.id, " ", d.detail);
   if (!text.empty()) throw Mismatch{"verify reports damages" + text};
   std::uint64_t records = 0;
   for (const auto& [name, c] : model_.collections) records += c.docs.size();
-  if (report.records != records || db_->stats().records != records) throw Mismatch{concat("verify found ", report.records, " records, expected ", records)};
+  if (report.records != records || db_->stats().records != records)
+    throw Mismatch{concat("verify found ", report.records, " records, expected ", records)};
 }
 
 std::string Runner::read_and_check(const Op& op) {
@@ -39,7 +45,8 @@ std::string Runner::read_and_check(const Op& op) {
   const Answer answer = read(*db_, op.kind, spec);
   const CollectionModel* model = find(spec);
   if (!model) {
-    if (answer.error != ErrorCode::kNotFound) throw Mismatch{"the collection does not exist, which was no error"};
+    if (answer.error != ErrorCode::kNotFound)
+      throw Mismatch{"the collection does not exist, which was no error"};
   } else {
     check_answer(op.kind, spec, *model, answer);
   }
@@ -52,18 +59,22 @@ bool query_fails(const CollectionModel& c, const std::string& name, const std::v
   const auto field = c.fields.find(name);
   if (field == c.fields.end()) return true;
   if (field->second.dimension != 0 && field->second.dimension != vector.size()) return true;
-  return field->second.metric == Metric::kCosine && std::all_of(vector.begin(), vector.end(), [](float x) { return x == 0; });
+  return field->second.metric == Metric::kCosine &&
+         std::all_of(vector.begin(), vector.end(), [](float x) { return x == 0; });
 }
 
 std::vector<Change> sorted(std::vector<Change> changes) {
-  std::stable_sort(changes.begin(), changes.end(), [](const Change& a, const Change& b) { return a.sequence != b.sequence ? a.sequence < b.sequence : a.id < b.id; });
+  std::stable_sort(changes.begin(), changes.end(), [](const Change& a, const Change& b) {
+    return a.sequence != b.sequence ? a.sequence < b.sequence : a.id < b.id;
+  });
   return changes;
 }
 
 }  // namespace
 
 void Runner::check_answer(Kind kind, const Spec& s, const CollectionModel& c, const Answer& a) {
-  if (kind == Kind::kDense || kind == Kind::kText || kind == Kind::kHybrid || kind == Kind::kQueryText || kind == Kind::kQueryBatch) {
+  if (kind == Kind::kDense || kind == Kind::kText || kind == Kind::kHybrid || kind == Kind::kQueryText ||
+      kind == Kind::kQueryBatch) {
     check_query(kind, s, c, a);
     return;
   }
@@ -81,7 +92,8 @@ void Runner::check_answer(Kind kind, const Spec& s, const CollectionModel& c, co
         if (s.filter.holds(doc)) expected.push_back(&doc);
       }
       for (std::size_t i = 0; i < a.pages.size(); ++i) {
-        if (a.pages[i] > s.limit || (i + 1 < a.pages.size() && a.pages[i] != s.limit)) throw Mismatch{concat("page ", i, " has ", a.pages[i], " records")};
+        if (a.pages[i] > s.limit || (i + 1 < a.pages.size() && a.pages[i] != s.limit))
+          throw Mismatch{concat("page ", i, " has ", a.pages[i], " records")};
       }
       break;
     }
@@ -104,27 +116,35 @@ void Runner::check_answer(Kind kind, const Spec& s, const CollectionModel& c, co
       const std::vector<Change> have = sorted(a.changes);
       bool same = have.size() == want.size();
       for (std::size_t i = 0; same && i < want.size(); ++i) {
-        same = have[i].sequence == want[i].sequence && have[i].id == want[i].id && have[i].operation == want[i].operation;
+        same = have[i].sequence == want[i].sequence && have[i].id == want[i].id &&
+               have[i].operation == want[i].operation;
       }
-      if (!same) throw Mismatch{concat("changes since ", s.since, " limit ", s.limit, ": ", have.size(), ", expected ", want.size(), ", or they differ")};
+      if (!same)
+        throw Mismatch{concat("changes since ", s.since, " limit ", s.limit, ": ", have.size(), ", expected ",
+                              want.size(), ", or they differ")};
       return;
     }
     default:
-      if (!shared_ && a.count != c.docs.size()) throw Mismatch{concat("stats: ", a.count, " records, expected ", c.docs.size())};
+      if (!shared_ && a.count != c.docs.size())
+        throw Mismatch{concat("stats: ", a.count, " records, expected ", c.docs.size())};
       return;
   }
-  if (a.records.size() != expected.size()) throw Mismatch{concat(a.records.size(), " records, expected ", expected.size())};
+  if (a.records.size() != expected.size())
+    throw Mismatch{concat(a.records.size(), " records, expected ", expected.size())};
   for (std::size_t i = 0; i < expected.size(); ++i) check_record(a.records[i], *expected[i], s.with_vectors);
 }
 
-void Runner::check_hit_contents(const Spec& s, const CollectionModel& c, const Hits& hits, bool with_vectors) {
-  if (!shared_ && hits.sequence != c.sequence) throw Mismatch{concat("hits of sequence ", hits.sequence, ", expected ", c.sequence)};
+void Runner::check_hit_contents(const Spec& s, const CollectionModel& c, const Hits& hits,
+                                bool with_vectors) {
+  if (!shared_ && hits.sequence != c.sequence)
+    throw Mismatch{concat("hits of sequence ", hits.sequence, ", expected ", c.sequence)};
   if (hits.degraded != 0) throw Mismatch{concat(hits.degraded, " degraded")};
   for (const Hit& hit : hits) {
     const auto found = c.docs.find(hit.id);
     if (found == c.docs.end()) throw Mismatch{concat("hit '", hit.id, "' does not exist")};
     const Record& r = found->second.record;
-    if (hit.metadata != r.metadata || hit.text != r.text || hit.source != r.source || hit.start != r.start || hit.end != r.end || hit.part != r.part) {
+    if (hit.metadata != r.metadata || hit.text != r.text || hit.source != r.source || hit.start != r.start ||
+        hit.end != r.end || hit.part != r.part) {
       throw Mismatch{concat("hit '", hit.id, "': its record differs")};
     }
     Vector vector = r.vector;
@@ -132,7 +152,8 @@ void Runner::check_hit_contents(const Spec& s, const CollectionModel& c, const H
       const auto named = r.vectors.find(s.vector_name);
       vector = named == r.vectors.end() ? Vector() : named->second;
     }
-    if (hit.vector != (with_vectors ? vector : Vector())) throw Mismatch{concat("hit '", hit.id, "': its vector differs")};
+    if (hit.vector != (with_vectors ? vector : Vector()))
+      throw Mismatch{concat("hit '", hit.id, "': its vector differs")};
   }
 }
 
@@ -148,7 +169,8 @@ void Runner::check_query(Kind kind, const Spec& s, const CollectionModel& c, con
     name.clear();
     vector = Embedder(TinyEmbedder()).embed(s.text);
     if (dense && !embeds) {
-      if (a.error != ErrorCode::kInvalidArgument) throw Mismatch{"a dense query of a text without an embedder was no error"};
+      if (a.error != ErrorCode::kInvalidArgument)
+        throw Mismatch{"a dense query of a text without an embedder was no error"};
       return;
     }
   }
@@ -166,7 +188,8 @@ void Runner::check_query(Kind kind, const Spec& s, const CollectionModel& c, con
     Spec query = s;
     query.vector_name = name;
     // query_text takes only a share, no parameter of reciprocal rank.
-    if (kind == Kind::kQueryText && s.fusion.kind() == Fusion::Kind::kReciprocalRank) query.default_fusion = true;
+    if (kind == Kind::kQueryText && s.fusion.kind() == Fusion::Kind::kReciprocalRank)
+      query.default_fusion = true;
     check_hybrid(query, c, a.hits[0], vector);
   } else if (dense) {
     const std::vector<Candidate> candidates = score_vectors(c, name, vector, s.filter);
@@ -180,9 +203,10 @@ void Runner::check_query(Kind kind, const Spec& s, const CollectionModel& c, con
   }
 }
 
-// The two lists are asked for by themselves and checked against the brute force; what is made of them must then be right to
-// the rank.
-void Runner::check_hybrid(const Spec& s, const CollectionModel& c, const Hits& hits, const std::vector<float>& vector) {
+// The two lists are asked for by themselves and checked against the brute force; what is made of them must
+// then be right to the rank.
+void Runner::check_hybrid(const Spec& s, const CollectionModel& c, const Hits& hits,
+                          const std::vector<float>& vector) {
   if (shared_ || s.k == 0) return;
   Spec part = s;
   part.vector = vector;
@@ -192,10 +216,12 @@ void Runner::check_hybrid(const Spec& s, const CollectionModel& c, const Hits& h
   const Collection collection = db_->get_collection(s.collection);
   const Hits vectors = collection.query(dense_query(part));
   const Hits texts = collection.query_text(s.text, text_options(part, Mode::kText));
-  check_hits(score_vectors(c, s.vector_name, vector, s.filter), vectors, static_cast<std::size_t>(part.k), 0, std::nullopt);
+  check_hits(score_vectors(c, s.vector_name, vector, s.filter), vectors, static_cast<std::size_t>(part.k), 0,
+             std::nullopt);
   check_hits(score_text(c, s.text, s.filter), texts, static_cast<std::size_t>(part.k), 0, std::nullopt);
   const bool plain_rrf = s.default_fusion;
-  check_hits(fuse(plain_rrf ? Fusion::rrf() : s.fusion, vectors, texts), hits, static_cast<std::size_t>(s.k), static_cast<std::size_t>(s.offset), s.threshold);
+  check_hits(fuse(plain_rrf ? Fusion::rrf() : s.fusion, vectors, texts), hits, static_cast<std::size_t>(s.k),
+             static_cast<std::size_t>(s.offset), s.threshold);
 }
 
 void Runner::check_everything(std::uint64_t seed) {

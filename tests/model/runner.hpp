@@ -13,8 +13,8 @@ class Runner {
  public:
   /// Opens the directory, for itself.
   Runner(std::string directory, const Setting& setting, const OpenOptions& options);
-  /// Shares a database with runners in other threads, each with ids of its own. Then statistics of texts, sequence numbers and
-  /// whole-collection counts are other threads' business as well and are not compared.
+  /// Shares a database with runners in other threads, each with ids of its own. Then statistics of texts,
+  /// sequence numbers and whole-collection counts are other threads' business as well and are not compared.
   Runner(VecDatabase db, const Setting& setting, DatabaseModel model);
 
   /// Throws Mismatch.
@@ -42,10 +42,13 @@ class Runner {
   std::string read_and_check(const Op& op);
   void check_answer(Kind kind, const Spec& spec, const CollectionModel& model, const Answer& answer);
   void check_query(Kind kind, const Spec& spec, const CollectionModel& model, const Answer& answer);
-  void check_hit_contents(const Spec& spec, const CollectionModel& model, const Hits& hits, bool with_vectors);
-  void check_hybrid(const Spec& spec, const CollectionModel& model, const Hits& hits, const std::vector<float>& vector);
+  void check_hit_contents(const Spec& spec, const CollectionModel& model, const Hits& hits,
+                          bool with_vectors);
+  void check_hybrid(const Spec& spec, const CollectionModel& model, const Hits& hits,
+                    const std::vector<float>& vector);
 
-  std::optional<Failure> expect_failure(const CollectionModel& model, std::span<const Operation> ops, bool is_batch) const;
+  std::optional<Failure> expect_failure(const CollectionModel& model, std::span<const Operation> ops,
+                                        bool is_batch) const;
   void apply(CollectionModel& model, std::span<const Operation> ops, SequenceNumber sequence);
   /// Runs `call`; true when it went through. Compares its error with the expected one.
   template <class Call>

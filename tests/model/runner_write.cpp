@@ -7,7 +7,9 @@
 namespace vecstore::model {
 namespace {
 
-bool good_id(const std::string& id) { return !id.empty() && id.size() <= 512 && id.find('\0') == std::string::npos && valid_utf8(id); }
+bool good_id(const std::string& id) {
+  return !id.empty() && id.size() <= 512 && id.find('\0') == std::string::npos && valid_utf8(id);
+}
 
 bool good_vector(const std::vector<float>& v, VectorField& field) {
   if (field.dimension == 0) field.dimension = v.size();
@@ -39,8 +41,10 @@ bool Runner::expect(const std::optional<Failure>& failure, Call&& call) {
   } catch (const Error& e) {
     if (!failure) throw Mismatch{concat("failed: ", to_string(e.code()), ": ", e.what())};
     if (e.code() != failure->code || e.item() != failure->item) {
-      throw Mismatch{concat("failed with ", to_string(e.code()), " item ", e.item() ? static_cast<long>(*e.item()) : -1, " (", e.what(), "), expected ",
-                            to_string(failure->code), " item ", failure->item ? static_cast<long>(*failure->item) : -1)};
+      throw Mismatch{concat("failed with ", to_string(e.code()), " item ",
+                            e.item() ? static_cast<long>(*e.item()) : -1, " (", e.what(), "), expected ",
+                            to_string(failure->code), " item ",
+                            failure->item ? static_cast<long>(*failure->item) : -1)};
     }
     return false;
   }
@@ -51,7 +55,8 @@ bool Runner::expect(const std::optional<Failure>& failure, Call&& call) {
 void Runner::advance(SequenceNumber returned, bool changed) {
   if (shared_) return;
   model_.sequence += changed;
-  if (returned != model_.sequence) throw Mismatch{concat("sequence number ", returned, ", expected ", model_.sequence)};
+  if (returned != model_.sequence)
+    throw Mismatch{concat("sequence number ", returned, ", expected ", model_.sequence)};
 }
 
 CollectionModel* Runner::find(const Spec& spec) {
@@ -59,21 +64,25 @@ CollectionModel* Runner::find(const Spec& spec) {
   return found == model_.collections.end() ? nullptr : &found->second;
 }
 
-// Everything is checked before anything is looked up, and that before anything is written; the first in each round is named.
-std::optional<Runner::Failure> Runner::expect_failure(const CollectionModel& model, std::span<const Operation> ops, bool is_batch) const {
+// Everything is checked before anything is looked up, and that before anything is written; the first in each
+// round is named.
+std::optional<Runner::Failure> Runner::expect_failure(const CollectionModel& model,
+                                                      std::span<const Operation> ops, bool is_batch) const {
   const auto item = [&](std::size_t i) { return is_batch ? std::optional(i) : std::nullopt; };
   std::map<std::string, VectorField> fields = model.fields;
   std::set<std::string> seen;
   for (std::size_t i = 0; i < ops.size(); ++i) {
     const bool whole = ops[i].kind == Operation::Kind::kInsert || ops[i].kind == Operation::Kind::kUpsert;
-    if (!good_id(ops[i].record.id) || (whole && !good_record(ops[i].record, fields)) || !seen.insert(ops[i].record.id).second) {
+    if (!good_id(ops[i].record.id) || (whole && !good_record(ops[i].record, fields)) ||
+        !seen.insert(ops[i].record.id).second) {
       return Failure{ErrorCode::kInvalidArgument, item(i)};
     }
   }
   for (std::size_t i = 0; i < ops.size(); ++i) {
     const bool exists = model.docs.contains(ops[i].record.id);
     if (ops[i].kind == Operation::Kind::kInsert && exists) return Failure{ErrorCode::kAlreadyExists, item(i)};
-    if (ops[i].kind == Operation::Kind::kUpdateMetadata && !exists) return Failure{ErrorCode::kNotFound, item(i)};
+    if (ops[i].kind == Operation::Kind::kUpdateMetadata && !exists)
+      return Failure{ErrorCode::kNotFound, item(i)};
   }
   return std::nullopt;
 }
@@ -81,9 +90,14 @@ std::optional<Runner::Failure> Runner::expect_failure(const CollectionModel& mod
 void Runner::apply(CollectionModel& model, std::span<const Operation> ops, SequenceNumber sequence) {
   for (const Operation& o : ops) {
     switch (o.kind) {
-      case Operation::Kind::kErase: model.erase(o.record.id, sequence); break;
-      case Operation::Kind::kUpdateMetadata: model.update(o.record.id, o.record.metadata, sequence); break;
-      default: model.put(o.record, sequence);
+      case Operation::Kind::kErase:
+        model.erase(o.record.id, sequence);
+        break;
+      case Operation::Kind::kUpdateMetadata:
+        model.update(o.record.id, o.record.metadata, sequence);
+        break;
+      default:
+        model.put(o.record, sequence);
     }
   }
 }
@@ -104,14 +118,27 @@ void Runner::write_batch(Kind kind, const Spec& s, CollectionModel& model) {
   for (const Operation& o : ops) records.push_back(o.record);
   const bool done = expect(failure, [&] {
     switch (kind) {
-      case Kind::kInsert: sequence = c.insert(records[0]); break;
-      case Kind::kUpsert: sequence = c.upsert(records[0]); break;
-      case Kind::kUpdate: sequence = c.update_metadata(records[0].id, records[0].metadata); break;
-      case Kind::kBatchInsert: sequence = c.batch_insert(records); break;
-      case Kind::kBatchUpsert: sequence = c.batch_upsert(records); break;
-      case Kind::kExecute: sequence = c.batch_execute(ops); break;
+      case Kind::kInsert:
+        sequence = c.insert(records[0]);
+        break;
+      case Kind::kUpsert:
+        sequence = c.upsert(records[0]);
+        break;
+      case Kind::kUpdate:
+        sequence = c.update_metadata(records[0].id, records[0].metadata);
+        break;
+      case Kind::kBatchInsert:
+        sequence = c.batch_insert(records);
+        break;
+      case Kind::kBatchUpsert:
+        sequence = c.batch_upsert(records);
+        break;
+      case Kind::kExecute:
+        sequence = c.batch_execute(ops);
+        break;
       default:
-        if (const auto n = c.erase(records[0].id); n != existing) throw Mismatch{concat(n, " records erased, expected ", existing)};
+        if (const auto n = c.erase(records[0].id); n != existing)
+          throw Mismatch{concat(n, " records erased, expected ", existing)};
     }
   });
   if (!done) return;
@@ -141,7 +168,8 @@ void Runner::write_chunks(const Spec& s, CollectionModel& model) {
   const std::string prefix = s.source + "#";
   std::vector<Operation> gone;
   for (const auto& [id, doc] : model.docs) {
-    const bool numbered = id.starts_with(prefix) && id.size() > prefix.size() && id.find_first_not_of("0123456789", prefix.size()) == std::string::npos;
+    const bool numbered = id.starts_with(prefix) && id.size() > prefix.size() &&
+                          id.find_first_not_of("0123456789", prefix.size()) == std::string::npos;
     if (numbered && doc.record.source == s.source && !ids.contains(id)) {
       Record r;
       r.id = id;
@@ -150,7 +178,10 @@ void Runner::write_chunks(const Spec& s, CollectionModel& model) {
   }
   const bool changed = !ops.empty() || !gone.empty();
   SequenceNumber sequence = 0;
-  if (!expect(expect_failure(model, ops, true), [&] { sequence = c.upsert_chunks(s.source, s.chunks, embed ? Embedder(TinyEmbedder()) : Embedder()); })) return;
+  if (!expect(expect_failure(model, ops, true), [&] {
+        sequence = c.upsert_chunks(s.source, s.chunks, embed ? Embedder(TinyEmbedder()) : Embedder());
+      }))
+    return;
   advance(sequence, changed);
   apply(model, gone, sequence);
   apply(model, ops, sequence);
@@ -161,7 +192,8 @@ void Runner::write_texts(const Op& op, const Spec& s, CollectionModel& model) {
   std::vector<Operation> ops;
   SequenceNumber sequence = 0;
   if (op.kind == Kind::kTexts) {
-    // The collection's own model is known only until the database is opened again: it is no folder that could be found.
+    // The collection's own model is known only until the database is opened again: it is no folder that could
+    // be found.
     if (!embedders_known_.contains(s.collection) || model.fingerprint.empty()) return;
     for (std::size_t i = 0; i < s.texts.size(); ++i) {
       Record r;
@@ -172,15 +204,21 @@ void Runner::write_texts(const Op& op, const Spec& s, CollectionModel& model) {
       ops.push_back({Operation::Kind::kUpsert, std::move(r)});
     }
     if (s.texts.empty()) return;
-    const auto metadata = [&](std::string_view, std::size_t i) { return Metadata{{"_id", concat(setting_.prefix, "t", i)}, {"n", i}}; };
+    const auto metadata = [&](std::string_view, std::size_t i) {
+      return Metadata{{"_id", concat(setting_.prefix, "t", i)}, {"n", i}};
+    };
     expect(std::nullopt, [&] { sequence = c.batch_upsert_texts(s.texts, metadata); });
   } else {
     const bool stranger = op.seed % 20 == 0;
     const TinyEmbedder model_used(stranger ? "tiny-2" : "tiny-1");
     ops = s.operations;
     Record& r = ops[0].record;
-    r = Record{.id = r.id, .vector = Vector(Embedder(model_used).embed(r.text)), .text = r.text, .metadata = r.metadata};
-    if (model.fingerprint.empty() && model.fields.at("").dimension == 0) return;  // would bind the collection to the model
+    r = Record{.id = r.id,
+               .vector = Vector(Embedder(model_used).embed(r.text)),
+               .text = r.text,
+               .metadata = r.metadata};
+    if (model.fingerprint.empty() && model.fields.at("").dimension == 0)
+      return;  // would bind the collection to the model
     auto failure = expect_failure(model, ops, false);
     if (stranger && !model.fingerprint.empty()) failure = Failure{ErrorCode::kInvalidArgument, std::nullopt};
     if (!expect(failure, [&] { sequence = c.upsert_text(r.id, r.text, model_used, r.metadata); })) return;
@@ -200,7 +238,8 @@ void Runner::erase_where(const Spec& s, CollectionModel& model) {
   }
   expect(std::nullopt, [&] {
     const auto n = c.erase_where(s.filter.text);
-    if (n != ops.size()) throw Mismatch{concat(n, " records erased, expected ", ops.size(), " where ", s.filter.text)};
+    if (n != ops.size())
+      throw Mismatch{concat(n, " records erased, expected ", ops.size(), " where ", s.filter.text)};
   });
   if (!shared_) model_.sequence += !ops.empty();
   apply(model, ops, shared_ ? 0 : model_.sequence);
@@ -208,7 +247,9 @@ void Runner::erase_where(const Spec& s, CollectionModel& model) {
 
 void Runner::change_schema(Kind kind, const Spec& s) {
   CollectionModel* model = find(s);
-  const auto needs = [&](bool there, ErrorCode otherwise) { return there ? std::nullopt : std::optional(Failure{otherwise, std::nullopt}); };
+  const auto needs = [&](bool there, ErrorCode otherwise) {
+    return there ? std::nullopt : std::optional(Failure{otherwise, std::nullopt});
+  };
   if (kind == Kind::kCreate || kind == Kind::kGetOrCreate) {
     const CollectionOptions o = collection_options(s.slot, setting_);
     const auto failure = needs(kind == Kind::kGetOrCreate || !model, ErrorCode::kAlreadyExists);
@@ -240,7 +281,8 @@ void Runner::change_schema(Kind kind, const Spec& s) {
     Collection c = db_->get_collection(s.collection);
     const bool there = model->fields.contains(s.vector_name);
     if (kind == Kind::kAddVector) {
-      if (!expect(needs(!there, ErrorCode::kAlreadyExists), [&] { c.add_vector(s.vector_name, s.field); })) return;
+      if (!expect(needs(!there, ErrorCode::kAlreadyExists), [&] { c.add_vector(s.vector_name, s.field); }))
+        return;
       model->fields[s.vector_name] = s.field;
     } else {
       if (!expect(needs(there, ErrorCode::kNotFound), [&] { c.drop_vector(s.vector_name); })) return;
@@ -267,16 +309,24 @@ void Runner::write(const Op& op, const Spec& s) {
         r.id = id;
         ops.push_back({Operation::Kind::kErase, r});
       }
-      if (const auto n = c.erase(s.ids); n != ops.size()) throw Mismatch{concat(n, " records erased, expected ", ops.size())};
+      if (const auto n = c.erase(s.ids); n != ops.size())
+        throw Mismatch{concat(n, " records erased, expected ", ops.size())};
       if (!shared_) model_.sequence += !ops.empty();
       apply(*model, ops, shared_ ? 0 : model_.sequence);
       break;
     }
-    case Kind::kEraseWhere: erase_where(s, *model); break;
-    case Kind::kChunks: write_chunks(s, *model); break;
+    case Kind::kEraseWhere:
+      erase_where(s, *model);
+      break;
+    case Kind::kChunks:
+      write_chunks(s, *model);
+      break;
     case Kind::kUpsertText:
-    case Kind::kTexts: write_texts(op, s, *model); break;
-    default: write_batch(op.kind, s, *model);
+    case Kind::kTexts:
+      write_texts(op, s, *model);
+      break;
+    default:
+      write_batch(op.kind, s, *model);
   }
 }
 
@@ -291,23 +341,35 @@ void Runner::step(const Op& op) {
     case Kind::kGetOrCreate:
     case Kind::kDrop:
     case Kind::kAddVector:
-    case Kind::kDropVector: change_schema(op.kind, spec); break;
-    case Kind::kReopen: reopen(); break;
-    case Kind::kVerify: verify(); break;
-    case Kind::kRestartReader: reader_.reset(); break;
+    case Kind::kDropVector:
+      change_schema(op.kind, spec);
+      break;
+    case Kind::kReopen:
+      reopen();
+      break;
+    case Kind::kVerify:
+      verify();
+      break;
+    case Kind::kRestartReader:
+      reader_.reset();
+      break;
     case Kind::kAskReader: {
       Rng rng(op.seed);
-      const auto kinds = static_cast<std::uint64_t>(Kind::kQueryBatch) - static_cast<std::uint64_t>(Kind::kGet) + 1;
-      const Op asked{static_cast<Kind>(static_cast<std::uint64_t>(Kind::kGet) + rng.below(kinds)), op.slot, rng()};
+      const auto kinds =
+          static_cast<std::uint64_t>(Kind::kQueryBatch) - static_cast<std::uint64_t>(Kind::kGet) + 1;
+      const Op asked{static_cast<Kind>(static_cast<std::uint64_t>(Kind::kGet) + rng.below(kinds)), op.slot,
+                     rng()};
       const std::string mine = read_and_check(asked);
       if (!reader_) reader_ = std::make_unique<Reader>(directory_);
       if (const std::string theirs = reader_->ask(asked); theirs != mine) {
-        throw Mismatch{concat("the reading process answers differently to ", describe(asked, setting_), "\n---- writer\n", mine.substr(0, 2000),
-                              "\n---- reader\n", theirs.substr(0, 2000))};
+        throw Mismatch{concat("the reading process answers differently to ", describe(asked, setting_),
+                              "\n---- writer\n", mine.substr(0, 2000), "\n---- reader\n",
+                              theirs.substr(0, 2000))};
       }
       break;
     }
-    default: write(op, spec);
+    default:
+      write(op, spec);
   }
 }
 

@@ -15,14 +15,17 @@ struct Weight {
 };
 // Of 1,000 operations. Concurrent runs keep the collections as they are and have no reader.
 constexpr std::array kWeights = {
-    Weight{Kind::kInsert, 60},     Weight{Kind::kUpsert, 190},   Weight{Kind::kBatchUpsert, 40},  Weight{Kind::kBatchInsert, 15},
-    Weight{Kind::kExecute, 40},    Weight{Kind::kUpdate, 70},    Weight{Kind::kErase, 60},        Weight{Kind::kEraseMany, 15},
-    Weight{Kind::kEraseWhere, 12}, Weight{Kind::kChunks, 25},    Weight{Kind::kUpsertText, 12},   Weight{Kind::kTexts, 4},
-    Weight{Kind::kGet, 60},        Weight{Kind::kGetMany, 15},   Weight{Kind::kScroll, 15},       Weight{Kind::kCount, 25},
-    Weight{Kind::kChanges, 12},    Weight{Kind::kInfo, 10},      Weight{Kind::kDense, 150},       Weight{Kind::kText, 60},
-    Weight{Kind::kHybrid, 45},     Weight{Kind::kQueryText, 25}, Weight{Kind::kQueryBatch, 8},    Weight{Kind::kCreate, 3},
-    Weight{Kind::kGetOrCreate, 10}, Weight{Kind::kDrop, 1},      Weight{Kind::kAddVector, 2},     Weight{Kind::kDropVector, 1},
-    Weight{Kind::kReopen, 1},      Weight{Kind::kVerify, 1},     Weight{Kind::kAskReader, 25},    Weight{Kind::kRestartReader, 1},
+    Weight{Kind::kInsert, 60},      Weight{Kind::kUpsert, 190},      Weight{Kind::kBatchUpsert, 40},
+    Weight{Kind::kBatchInsert, 15}, Weight{Kind::kExecute, 40},      Weight{Kind::kUpdate, 70},
+    Weight{Kind::kErase, 60},       Weight{Kind::kEraseMany, 15},    Weight{Kind::kEraseWhere, 12},
+    Weight{Kind::kChunks, 25},      Weight{Kind::kUpsertText, 12},   Weight{Kind::kTexts, 4},
+    Weight{Kind::kGet, 60},         Weight{Kind::kGetMany, 15},      Weight{Kind::kScroll, 15},
+    Weight{Kind::kCount, 25},       Weight{Kind::kChanges, 12},      Weight{Kind::kInfo, 10},
+    Weight{Kind::kDense, 150},      Weight{Kind::kText, 60},         Weight{Kind::kHybrid, 45},
+    Weight{Kind::kQueryText, 25},   Weight{Kind::kQueryBatch, 8},    Weight{Kind::kCreate, 3},
+    Weight{Kind::kGetOrCreate, 10}, Weight{Kind::kDrop, 1},          Weight{Kind::kAddVector, 2},
+    Weight{Kind::kDropVector, 1},   Weight{Kind::kReopen, 1},        Weight{Kind::kVerify, 1},
+    Weight{Kind::kAskReader, 25},   Weight{Kind::kRestartReader, 1},
 };
 
 bool alone(Kind kind) {
@@ -38,7 +41,8 @@ bool alone(Kind kind) {
     case Kind::kRestartReader:
     case Kind::kInfo:
       return true;
-    default: return false;
+    default:
+      return false;
   }
 }
 
@@ -49,14 +53,23 @@ void spoil(Rng& rng, std::vector<Operation>& ops) {
     case 0:
       if (!r.vector.dense().empty()) {
         std::vector<float> v = r.vector.dense();
-        v[rng.below(v.size())] = rng.pick({std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()});
+        v[rng.below(v.size())] =
+            rng.pick({std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()});
         r.vector = Vector(v);
       }
       break;
-    case 1: r.vector = Vector(std::vector<float>(r.vector.dense().size() + 1, 1.0f)); break;
-    case 2: ops.push_back(ops[rng.below(ops.size())]); break;
-    case 3: r.id = rng.pick<std::string>({"", std::string(513, 'x'), std::string("a\0b", 3), "\xff"}); break;
-    default: r.vectors["undeclared"] = Vector({1, 2}); break;
+    case 1:
+      r.vector = Vector(std::vector<float>(r.vector.dense().size() + 1, 1.0f));
+      break;
+    case 2:
+      ops.push_back(ops[rng.below(ops.size())]);
+      break;
+    case 3:
+      r.id = rng.pick<std::string>({"", std::string(513, 'x'), std::string("a\0b", 3), "\xff"});
+      break;
+    default:
+      r.vectors["undeclared"] = Vector({1, 2});
+      break;
   }
 }
 
@@ -86,20 +99,25 @@ void make_query(Rng& rng, Spec& s, const Setting& setting) {
   if (rng.chance(20)) s.offset = static_cast<std::int64_t>(rng.below(60));
   s.filter = random_condition(rng, setting);
   s.with_vectors = rng.chance(20);
-  if (rng.chance(15)) s.threshold = static_cast<float>(metric == Metric::kEuclidean ? -3 * rng.real() : rng.real());
+  if (rng.chance(15))
+    s.threshold = static_cast<float>(metric == Metric::kEuclidean ? -3 * rng.real() : rng.real());
   s.default_fusion = rng.chance(50);
-  if (!s.default_fusion) s.fusion = rng.chance(50) ? Fusion::weighted(static_cast<float>(rng.below(11)) / 10) : Fusion::rrf(static_cast<float>(rng.below(100)));
+  if (!s.default_fusion)
+    s.fusion = rng.chance(50) ? Fusion::weighted(static_cast<float>(rng.below(11)) / 10)
+                              : Fusion::rrf(static_cast<float>(rng.below(100)));
   s.mode = rng.pick({Mode::kDense, Mode::kText, Mode::kHybrid});
 }
 
 }  // namespace
 
 const char* to_string(Kind kind) {
-  constexpr const char* kNames[] = {"insert",   "upsert",        "batch_upsert", "batch_insert", "batch_execute", "update_metadata", "erase",
-                                    "erase_ids", "erase_where",  "upsert_chunks", "upsert_text", "batch_upsert_texts", "create",     "get_or_create",
-                                    "drop",     "add_vector",    "drop_vector",  "get",          "get_ids",       "scroll",          "count",
-                                    "changes",  "info",          "query",        "text",         "hybrid",        "query_text",      "query_batch",
-                                    "reopen",   "verify",        "ask_reader",   "restart_reader"};
+  constexpr const char* kNames[] = {
+      "insert",     "upsert",        "batch_upsert", "batch_insert",  "batch_execute", "update_metadata",
+      "erase",      "erase_ids",     "erase_where",  "upsert_chunks", "upsert_text",   "batch_upsert_texts",
+      "create",     "get_or_create", "drop",         "add_vector",    "drop_vector",   "get",
+      "get_ids",    "scroll",        "count",        "changes",       "info",          "query",
+      "text",       "hybrid",        "query_text",   "query_batch",   "reopen",        "verify",
+      "ask_reader", "restart_reader"};
   return kNames[static_cast<std::size_t>(kind)];
 }
 
@@ -164,7 +182,8 @@ Spec make_spec(const Op& op, const Setting& setting) {
       set_kind(op.kind == Kind::kBatchInsert ? Operation::Kind::kInsert : Operation::Kind::kUpsert);
       if (op.kind == Kind::kExecute) {
         for (Operation& o : s.operations) {
-          o.kind = rng.pick({Operation::Kind::kUpsert, Operation::Kind::kErase, Operation::Kind::kErase, Operation::Kind::kUpsert});
+          o.kind = rng.pick({Operation::Kind::kUpsert, Operation::Kind::kErase, Operation::Kind::kErase,
+                             Operation::Kind::kUpsert});
           if (rng.chance(8)) o.kind = rng.pick({Operation::Kind::kInsert, Operation::Kind::kUpdateMetadata});
         }
       }
@@ -173,7 +192,8 @@ Spec make_spec(const Op& op, const Setting& setting) {
     case Kind::kEraseMany:
     case Kind::kGetMany:
     case Kind::kGet:
-      for (std::uint64_t n = op.kind == Kind::kGet ? 1 : rng.below(12); n > 0; --n) s.ids.push_back(random_record(rng, s.slot, setting).id);
+      for (std::uint64_t n = op.kind == Kind::kGet ? 1 : rng.below(12); n > 0; --n)
+        s.ids.push_back(random_record(rng, s.slot, setting).id);
       s.with_vectors = rng.chance(80);
       break;
     case Kind::kEraseWhere: {
@@ -201,19 +221,23 @@ Spec make_spec(const Op& op, const Setting& setting) {
     case Kind::kDropVector:
       s.vector_name = rng.pick<const char*>({"title", "extra", "extra"});
       s.field = {Metric::kEuclidean, 3};
-      if (s.vector_name == "title") s.field = {op.slot == 2 ? Metric::kCosine : Metric::kDot, std::size_t{op.slot == 2 ? 8u : 4u}};
+      if (s.vector_name == "title")
+        s.field = {op.slot == 2 ? Metric::kCosine : Metric::kDot, std::size_t{op.slot == 2 ? 8u : 4u}};
       break;
     case Kind::kScroll:
       s.limit = 1 + rng.below(60);
       s.with_vectors = rng.chance(30);
       s.filter = random_condition(rng, setting);
       break;
-    case Kind::kCount: s.filter = random_condition(rng, setting); break;
+    case Kind::kCount:
+      s.filter = random_condition(rng, setting);
+      break;
     case Kind::kChanges:
       s.since = rng.below(4000);
       s.limit = rng.chance(50) ? 1'000'000 : rng.below(200);
       break;
-    default: make_query(rng, s, setting);
+    default:
+      make_query(rng, s, setting);
   }
   return s;
 }
@@ -224,7 +248,8 @@ std::vector<Op> make_ops(std::uint64_t seed, std::size_t count, bool concurrent)
   unsigned total = 0;
   for (const Weight& w : kWeights) total += concurrent && alone(w.kind) ? 0 : w.weight;
   // The collections exist from the start, mostly.
-  for (std::uint8_t slot = 0; slot < kSlots && !concurrent; ++slot) ops.push_back({Kind::kCreate, slot, rng()});
+  for (std::uint8_t slot = 0; slot < kSlots && !concurrent; ++slot)
+    ops.push_back({Kind::kCreate, slot, rng()});
   while (ops.size() < count) {
     std::uint64_t at = rng.below(total);
     for (const Weight& w : kWeights) {
@@ -244,13 +269,15 @@ std::string describe(const Op& op, const Setting& setting) {
   std::string out = concat(to_string(op.kind), " ", s.collection, " seed ", op.seed);
   for (const Operation& o : s.operations) {
     constexpr const char* kKinds[] = {"insert", "upsert", "erase", "update"};
-    out += concat("\n    ", kKinds[static_cast<int>(o.kind)], " '", o.record.id.substr(0, 24), "' dimension ", o.record.vector.dense().size(), " text '",
-                  o.record.text.substr(0, 60), "' ", o.record.metadata.to_json());
+    out += concat("\n    ", kKinds[static_cast<int>(o.kind)], " '", o.record.id.substr(0, 24), "' dimension ",
+                  o.record.vector.dense().size(), " text '", o.record.text.substr(0, 60), "' ",
+                  o.record.metadata.to_json());
   }
   for (const std::string& id : s.ids) out += concat(" '", id.substr(0, 24), "'");
   if (!s.source.empty()) out += concat(" source ", s.source, ", ", s.chunks.size(), " chunks");
   if (is_read(op.kind) || op.kind == Kind::kEraseWhere) {
-    out += concat(" k ", s.k, " offset ", s.offset, " text '", s.text, "' vector '", s.vector_name, "' where ", s.filter.text);
+    out += concat(" k ", s.k, " offset ", s.offset, " text '", s.text, "' vector '", s.vector_name,
+                  "' where ", s.filter.text);
     if (s.threshold) out += concat(" threshold ", *s.threshold);
   }
   return out;

@@ -1,5 +1,5 @@
-// Operations: what the model test does, made from a kind and a seed alone, so that any part of a list of them can be run
-// again by itself.
+// Operations: what the model test does, made from a kind and a seed alone, so that any part of a list of them
+// can be run again by itself.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -12,27 +12,55 @@ namespace vecstore::model {
 
 enum class Kind : std::uint8_t {
   // Writing
-  kInsert, kUpsert, kBatchUpsert, kBatchInsert, kExecute, kUpdate, kErase, kEraseMany, kEraseWhere, kChunks, kUpsertText, kTexts,
+  kInsert,
+  kUpsert,
+  kBatchUpsert,
+  kBatchInsert,
+  kExecute,
+  kUpdate,
+  kErase,
+  kEraseMany,
+  kEraseWhere,
+  kChunks,
+  kUpsertText,
+  kTexts,
   // Schema and life of collections
-  kCreate, kGetOrCreate, kDrop, kAddVector, kDropVector,
+  kCreate,
+  kGetOrCreate,
+  kDrop,
+  kAddVector,
+  kDropVector,
   // Reading: the answer depends on nothing but the directory
-  kGet, kGetMany, kScroll, kCount, kChanges, kInfo, kDense, kText, kHybrid, kQueryText, kQueryBatch,
+  kGet,
+  kGetMany,
+  kScroll,
+  kCount,
+  kChanges,
+  kInfo,
+  kDense,
+  kText,
+  kHybrid,
+  kQueryText,
+  kQueryBatch,
   // The program itself
-  kReopen, kVerify, kAskReader, kRestartReader,
+  kReopen,
+  kVerify,
+  kAskReader,
+  kRestartReader,
 };
 const char* to_string(Kind kind);
 inline bool is_read(Kind kind) { return kind >= Kind::kGet && kind <= Kind::kQueryBatch; }
 
 struct Op {
   Kind kind = Kind::kGet;
-  std::uint8_t slot = 0;    ///< Which collection.
-  std::uint64_t seed = 0;   ///< Everything else.
+  std::uint8_t slot = 0;   ///< Which collection.
+  std::uint64_t seed = 0;  ///< Everything else.
 };
 
 /// What the operations of one run have in common.
 struct Setting {
-  std::string prefix;       ///< Of all ids, and a condition of all filters; empty = all ids are this run's.
-  std::size_t ids = 220;    ///< Distinct ids per collection.
+  std::string prefix;         ///< Of all ids, and a condition of all filters; empty = all ids are this run's.
+  std::size_t ids = 220;      ///< Distinct ids per collection.
   std::size_t dimension = 0;  ///< Of the vector without a name; 0 = as the collection's kind has it.
 };
 

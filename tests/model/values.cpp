@@ -9,17 +9,19 @@
 namespace vecstore::model {
 namespace {
 
-constexpr std::array<const char*, 24> kWords = {"fox",   "foxes", "running", "runs",  "river", "Rivers",  "the",   "of",
-                                                "stone", "stones", "light",  "Licht", "über",  "café",    "naïve", "data",
-                                                "index", "search", "query",  "42",    "e0502", "x",       "東京",  "mat"};
+constexpr std::array<const char*, 24> kWords = {
+    "fox",  "foxes", "running", "runs", "river", "Rivers", "the",   "of", "stone", "stones", "light", "Licht",
+    "über", "café",  "naïve",   "data", "index", "search", "query", "42", "e0502", "x",      "東京",  "mat"};
 
 double number(const Metadata& m) { return m.as_double(); }
 
 Condition leaf(Rng& rng) {
   const auto meta = [](const Doc& d) -> const Metadata& { return d.record.metadata; };
   switch (rng.below(18)) {
-    case 0: return {"n = 3", [=](const Doc& d) { return meta(d)["n"].is_number() && number(meta(d)["n"]) == 3; }};
-    case 1: return {"n >= 4", [=](const Doc& d) { return meta(d)["n"].is_number() && number(meta(d)["n"]) >= 4; }};
+    case 0:
+      return {"n = 3", [=](const Doc& d) { return meta(d)["n"].is_number() && number(meta(d)["n"]) == 3; }};
+    case 1:
+      return {"n >= 4", [=](const Doc& d) { return meta(d)["n"].is_number() && number(meta(d)["n"]) >= 4; }};
     case 2:
       return {"n BETWEEN 2 AND 6", [=](const Doc& d) {
                 const Metadata& n = meta(d)["n"];
@@ -35,8 +37,11 @@ Condition leaf(Rng& rng) {
                 const Metadata& n = meta(d)["n"];
                 return n.is_number() && number(n) != 1 && number(n) != 3;
               }};
-    case 5: return {"tag = 'b'", [=](const Doc& d) { return meta(d)["tag"] == Metadata("b"); }};
-    case 6: return {"tag != 'b'", [=](const Doc& d) { return meta(d)["tag"].is_string() && meta(d)["tag"].as_string() != "b"; }};
+    case 5:
+      return {"tag = 'b'", [=](const Doc& d) { return meta(d)["tag"] == Metadata("b"); }};
+    case 6:
+      return {"tag != 'b'",
+              [=](const Doc& d) { return meta(d)["tag"].is_string() && meta(d)["tag"].as_string() != "b"; }};
     case 7:
     case 8:
       return {rng.chance(50) ? "tags CONTAINS 'x'" : "tags = 'x'", [=](const Doc& d) {
@@ -47,16 +52,31 @@ Condition leaf(Rng& rng) {
                 }
                 return false;
               }};
-    case 9: return {"flag = true", [=](const Doc& d) { return meta(d)["flag"] == Metadata(true); }};
-    case 10: return {"x.y < 0.5", [=](const Doc& d) { return meta(d).get("x.y").is_number() && number(meta(d).get("x.y")) < 0.5; }};
-    case 11: return {"n IS NULL", [=](const Doc& d) { return meta(d)["n"].is_null(); }};
-    case 12: return {"EXISTS(n)", [=](const Doc& d) { return meta(d).contains("n"); }};
+    case 9:
+      return {"flag = true", [=](const Doc& d) { return meta(d)["flag"] == Metadata(true); }};
+    case 10:
+      return {"x.y < 0.5", [=](const Doc& d) {
+                return meta(d).get("x.y").is_number() && number(meta(d).get("x.y")) < 0.5;
+              }};
+    case 11:
+      return {"n IS NULL", [=](const Doc& d) { return meta(d)["n"].is_null(); }};
+    case 12:
+      return {"EXISTS(n)", [=](const Doc& d) { return meta(d).contains("n"); }};
     case 13:
-      return {"big > 9007199254740992", [=](const Doc& d) { return meta(d)["big"].is_int() && meta(d)["big"].as_int() > 9007199254740992; }};
-    case 14: return {"_source = 's1'", [](const Doc& d) { return d.record.source == "s1"; }};
-    case 15: return {"tag LIKE 'd%'", [=](const Doc& d) { return meta(d)["tag"].is_string() && meta(d)["tag"].as_string().starts_with("d"); }};
-    case 16: return {"_text CONTAINS 'fox'", [](const Doc& d) { return d.record.text.find("fox") != std::string::npos; }};
-    default: return {"unheard_of = 1", [](const Doc&) { return false; }};
+      return {"big > 9007199254740992", [=](const Doc& d) {
+                return meta(d)["big"].is_int() && meta(d)["big"].as_int() > 9007199254740992;
+              }};
+    case 14:
+      return {"_source = 's1'", [](const Doc& d) { return d.record.source == "s1"; }};
+    case 15:
+      return {"tag LIKE 'd%'", [=](const Doc& d) {
+                return meta(d)["tag"].is_string() && meta(d)["tag"].as_string().starts_with("d");
+              }};
+    case 16:
+      return {"_text CONTAINS 'fox'",
+              [](const Doc& d) { return d.record.text.find("fox") != std::string::npos; }};
+    default:
+      return {"unheard_of = 1", [](const Doc&) { return false; }};
   }
 }
 
@@ -66,7 +86,9 @@ Condition tree(Rng& rng, int depth) {
   const Condition a = tree(rng, depth - 1);
   if (form == 3) return {"NOT (" + a.text + ")", [a](const Doc& d) { return !a.holds(d); }};
   const Condition b = tree(rng, depth - 1);
-  if (form == 4) return {"(" + a.text + ") AND (" + b.text + ")", [a, b](const Doc& d) { return a.holds(d) && b.holds(d); }};
+  if (form == 4)
+    return {"(" + a.text + ") AND (" + b.text + ")",
+            [a, b](const Doc& d) { return a.holds(d) && b.holds(d); }};
   return {"(" + a.text + ") OR (" + b.text + ")", [a, b](const Doc& d) { return a.holds(d) || b.holds(d); }};
 }
 
@@ -95,10 +117,16 @@ std::string random_text(Rng& rng, std::size_t most) {
 Metadata random_metadata(Rng& rng) {
   Metadata m;
   switch (rng.below(6)) {
-    case 0: break;
-    case 1: m["n"] = nullptr; break;
-    case 2: m["n"] = static_cast<double>(rng.below(20)) / 2; break;
-    default: m["n"] = rng.below(10);
+    case 0:
+      break;
+    case 1:
+      m["n"] = nullptr;
+      break;
+    case 2:
+      m["n"] = static_cast<double>(rng.below(20)) / 2;
+      break;
+    default:
+      m["n"] = rng.below(10);
   }
   if (rng.chance(70)) m["tag"] = rng.pick<const char*>({"a", "b", "c", "dé"});
   if (rng.chance(50)) {
@@ -110,7 +138,8 @@ Metadata random_metadata(Rng& rng) {
   }
   if (rng.chance(30)) m["flag"] = rng.chance(50);
   if (rng.chance(30)) m["x"] = Metadata{{"y", rng.real()}};
-  if (rng.chance(20)) m["big"] = std::numeric_limits<std::int64_t>::max() - static_cast<std::int64_t>(rng.below(3));
+  if (rng.chance(20))
+    m["big"] = std::numeric_limits<std::int64_t>::max() - static_cast<std::int64_t>(rng.below(3));
   if (rng.chance(10)) m["big"] = 9007199254740992 + static_cast<std::int64_t>(rng.below(2));
   if (rng.chance(40)) m["title"] = random_text(rng, 3);
   if (rng.chance(10)) m["title"] = Metadata::array({"fox", random_text(rng, 2), 7});
@@ -123,7 +152,8 @@ std::vector<float> random_vector(Rng& rng, Metric metric, std::size_t dimension)
   const std::uint64_t form = rng.below(100);
   for (float& x : v) {
     if (form < 50) {
-      x = static_cast<float>(static_cast<int>(rng.below(5)) - 2);  // few values: equal vectors and equal scores are common
+      x = static_cast<float>(static_cast<int>(rng.below(5)) -
+                             2);  // few values: equal vectors and equal scores are common
     } else {
       x = static_cast<float>(rng.real() * 2 - 1);
       if (form >= 92) x *= form < 95 ? 1e3f : form < 98 ? 1e-3f : form == 98 ? 1e-18f : 1e15f;
@@ -144,7 +174,9 @@ Record random_record(Rng& rng, std::uint8_t slot, const Setting& setting) {
   if (n % 50 == 9) r.id = setting.prefix + "s1#" + std::to_string(n / 50);
   const CollectionOptions options = collection_options(slot, setting, true);
   if (rng.chance(88)) r.vector = Vector(random_vector(rng, options.metric, options.dimension));
-  if (rng.chance(6)) r.vector = Vector::hybrid(r.vector.dense(), {9, 2, static_cast<std::uint32_t>(10 + rng.below(90))}, {1.5f, -0.0f, 0.25f});
+  if (rng.chance(6))
+    r.vector = Vector::hybrid(r.vector.dense(), {9, 2, static_cast<std::uint32_t>(10 + rng.below(90))},
+                              {1.5f, -0.0f, 0.25f});
   for (const auto& [name, field] : options.vectors) {
     if (rng.chance(50)) r.vectors[name] = Vector(random_vector(rng, field.metric, field.dimension));
   }
