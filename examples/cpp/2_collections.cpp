@@ -7,14 +7,15 @@ using namespace vecstore;
 int main() {
   std::vector<float> v(384, 0.05f);
 
-  auto db = VecDatabase::open("app.vdb");
-  auto docs = db.create_collection("documents", {.metric = Metric::kCosine, .dimension = 384});
+  // clang-format off
+  auto db    = VecDatabase::open("app.vdb");
+  auto docs  = db.create_collection("documents", {.metric = Metric::kCosine, .dimension = 384});
   auto users = db.get_or_create_collection("users");
-  docs.upsert(
-      {.id = "d1", .vector = v, .text = "…", .metadata = {{"year", 2026}, {"tags", {"c++", "search"}}}});
-  auto hits = docs.query(Query(v).k(10).where("year >= 2024 AND tags CONTAINS 'search'"));
-  auto names = db.list_collections();  // {"documents", "users"}
+  docs.upsert({.id = "d1", .vector = v, .text = "…", .metadata = {{"year", 2026}, {"tags", {"c++", "search"}}}});
+  auto hits  = docs.query(Query(v).k(10).where("year >= 2024 AND tags CONTAINS 'search'"));
+  auto names = db.list_collections();          // {"documents", "users"}
   db.delete_collection("users");
+  // clang-format on
 
   for (const Hit& hit : hits) std::cout << hit.id << " " << hit.score << " " << hit.metadata << "\n";
   const bool found = hits.size() == 1 && hits[0].id == "d1" && hits[0].text == "…";

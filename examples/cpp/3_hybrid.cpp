@@ -16,9 +16,10 @@ int main() {
                .vector = {0.9f, 0.1f, 0.0f},
                .text = "error E0502: the borrow checker refuses a second mutable borrow"});
   docs.upsert({.id = "d3", .vector = {0.1f, 0.8f, 0.3f}, .text = "how to cook rice"});
+  // clang-format off
   docs.upsert_vector("d2", Vector::hybrid(dense, indices, weights), {{"lang", "en"}});
-  auto b = docs.hybrid_query(
-      HybridQuery(dense, "borrow checker error E0502").fusion(Fusion::rrf()).k(10).explain());
+  auto b = docs.hybrid_query(HybridQuery(dense, "borrow checker error E0502").fusion(Fusion::rrf()).k(10).explain());
+  // clang-format on
 
   for (const Hit& hit : b) {
     std::cout << hit.id << " " << hit.score << ":";

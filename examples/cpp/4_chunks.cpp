@@ -40,17 +40,18 @@ int main() {
   auto db = VecDatabase::open("app.vdb");
   auto docs = db.create_collection("documents");
 
-  auto chunks =
-      RecursiveTextSplitter().chunk_size(500).overlap(50).separators({"\n\n", "\n", " "}).split(article);
-  docs.upsert_chunks("article.md", chunks, embedder,
-                     [](const Chunk& c, std::size_t i) { return Metadata{{"part", i}}; });
+  // clang-format off
+  auto chunks = RecursiveTextSplitter().chunk_size(500).overlap(50).separators({"\n\n", "\n", " "}).split(article);
+  docs.upsert_chunks("article.md", chunks, embedder, [](const Chunk& c, std::size_t i) { return Metadata{{"part", i}}; });
+  // clang-format on
 
   const Hits hits = docs.query_text("how long is a reference valid", {.k = 3, .embedder = embedder});
   for (const Hit& hit : hits)
     std::cout << hit.source << ":" << hit.start << "-" << hit.end << " " << hit.metadata << "\n";
   if (hits.empty() || docs.count() != chunks.size()) return 1;
-  // a hit knows where it came from (bytes): hit.source == "article.md", article.substr(hit.start, hit.end -
-  // hit.start) == hit.text
+  // clang-format off
+  // a hit knows where it came from (bytes): hit.source == "article.md", article.substr(hit.start, hit.end - hit.start) == hit.text
+  // clang-format on
   for (const Hit& hit : hits) {
     if (hit.source != "article.md" || article.substr(hit.start, hit.end - hit.start) != hit.text) return 1;
     if (hit.metadata["part"].as_int() != static_cast<std::int64_t>(hit.part)) return 1;

@@ -17,6 +17,7 @@ int run() {
     std::cout << p.stage << " " << p.done << "/" << p.total << "\n";
   };
 
+  // clang-format off
   auto model = SentenceTransformer::load("all-MiniLM-L6-v2");
   auto notes = db.create_collection("notes", {.embedder = model});
   notes.upsert_text("n1", "Ownership moves values.", {{"topic", "rust"}});
@@ -25,6 +26,7 @@ int run() {
   auto hits =
       notes.query_text("who owns a value?", 5);  // hybrid by default; {.mode = Mode::kDense} for vectors only
   store.upsert_text("n1", "Ownership moves values.", model, {{"topic", "rust"}});
+  // clang-format on
 
   for (const Hit& hit : hits) std::cout << hit.id << " " << hit.score << " " << hit.text << "\n";
   const bool stored =

@@ -12,7 +12,9 @@ int main() {
   docs.upsert("d1", v, {{"year", 2019}});
   const SequenceNumber seq = docs.upsert("d2", v, {{"year", 2026}});
 
+  // clang-format off
   docs.upsert({.id = "tmp", .vector = v, .ttl = 24h});
+  // clang-format on
   docs.update_metadata("d2", {{"year", 2027}});
   docs.erase_where("year < 2020");
   std::string seen;

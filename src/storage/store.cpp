@@ -43,6 +43,9 @@ Store::~Store() {
 }
 
 void Store::close() {
+  // The engine's own close would free the parent's slots in the lock file.
+  if (!usable())
+    fail(ErrorCode::kForked, "'", directory_, "' was opened before fork(); it is the parent's to close");
   std::unique_lock lock(lifecycle_);
   if (closed_) return;
   closed_ = true;

@@ -396,6 +396,7 @@ TEST_F(BadInputFiles, Row44_Fork) {
                   {"delete", [&] { db.delete_collection("docs"); }},
                   {"verify", [&] { db.verify(); }},
                   {"database stats", [&] { db.stats(); }},
+                  {"close", [&] { db.close(); }},
               };
               for (const auto& [name, call] : calls) {
                 try {
@@ -418,7 +419,6 @@ TEST_F(BadInputFiles, Row44_Fork) {
                 if (e.code() != ErrorCode::kLocked && e.code() != ErrorCode::kReadOnly) return e.what();
               }
               mine.close();
-              db.close();
               return "";
             }),
             "");
