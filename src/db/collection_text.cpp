@@ -115,7 +115,7 @@ SequenceNumber Collection::upsert_chunks(std::string_view source, std::span<cons
                                          const Embedder& model, const ChunkMetadata& metadata,
                                          const BatchOptions& options) {
   if (source.empty()) invalid("source is empty");
-  const bool embed = model || !info().embedder_fingerprint.empty();
+  const bool embed = !chunks.empty() && (model || !info().embedder_fingerprint.empty());
   const Embedder embedder = embed ? impl_->embedder(model) : Embedder{};
   std::vector<Record> records(chunks.size());
   const std::size_t step = std::max<std::size_t>(options.batch_size, 1);

@@ -51,7 +51,9 @@ std::shared_ptr<VecDatabase::Impl> VecDatabase::Impl::open(const std::string& di
     const auto found = registry.open.find(identity_of_store(directory));
     if (found != registry.open.end()) {
       auto impl = found->second.lock();
-      if (impl && !impl->store().closed() && impl->store().usable()) {
+      // After kUnknownOutcome opening again is how to learn what is durable; old handles are closed by it.
+      if (impl && impl->store().usable() && impl->store().poisoned()) impl->close();
+      if (impl && impl->store().usable() && !impl->store().closed()) {
         if (impl->store().read_only() && !options.read_only) {
           fail(ErrorCode::kReadOnly, "'", directory,
                "' is open read-only in this process; close that handle first");

@@ -13,6 +13,8 @@ constexpr Isa kAll[] = {Isa::kAvx512, Isa::kAvx2, Isa::kScalar};  // best first
 
 const Kernels& resolve() {
   const char* wish = std::getenv("VECSTORE_SIMD");
+  if (wish && std::string_view(wish) == "amx")
+    wish = "avx512";  // tiles serve the models; here it means the rest
   for (Isa isa : kAll) {
     const Kernels* table = kernels_for(isa);
     if (!wish || !*wish) {
@@ -22,7 +24,7 @@ const Kernels& resolve() {
       invalid("VECSTORE_SIMD is '", wish, "', which this CPU or this build does not support");
     }
   }
-  invalid("VECSTORE_SIMD is '", wish, "'; known are scalar, avx2, avx512");
+  invalid("VECSTORE_SIMD is '", wish, "'; known are scalar, avx2, avx512, amx");
 }
 
 }  // namespace

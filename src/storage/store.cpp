@@ -55,6 +55,11 @@ void Store::close() {
 
 bool Store::usable() const { return fork_generation_ == fork_generation(); }
 
+bool Store::poisoned() {
+  std::lock_guard lock(queue_mutex_);
+  return poison_ != nullptr;
+}
+
 bool Store::closed() const {
   std::shared_lock lock(lifecycle_);
   return closed_;
@@ -75,6 +80,11 @@ std::uint64_t Store::write(const Job& job, std::size_t bytes, bool frees) {
   // Whoever finds nobody leading commits for all who wait; the others sleep until their job is done or they
   // are the first in the queue when the leader ends.
   while (!mine.done) {
+    if (!leading_ && poison_) {
+      std::erase(queue_, &mine);
+      if (!queue_.empty()) queue_.front()->ready.notify_one();
+      std::rethrow_exception(poison_);
+    }
     if (!leading_) {
       lead(lock);
     } else {

@@ -76,6 +76,8 @@ class Store {
   bool closed() const;
   /// False in a process that was forked after the store was opened.
   bool usable() const;
+  /// True once a commit's outcome was unknown: writes are refused until the directory is opened anew.
+  bool poisoned();
 
   const std::string& directory() const { return directory_; }
   const StoreOptions& options() const { return options_; }
