@@ -108,8 +108,7 @@ void Runner::check_answer(Kind kind, const Spec& s, const CollectionModel& c, co
       std::vector<Change> want;
       for (const Change& change : all) {
         if (change.sequence <= s.since && !shared_) continue;
-        if (want.size() >= s.limit && want.back().sequence != change.sequence) break;
-        if (s.limit == 0) break;
+        if (want.size() >= s.limit && (want.empty() || want.back().sequence != change.sequence)) break;
         want.push_back(change);
       }
       if (shared_) return;  // other threads' changes stand between ours; checked at the end
