@@ -15,9 +15,9 @@
 namespace vecstore::cli {
 namespace {
 
-constexpr std::size_t kBatchRows = 4096;
+constexpr std::size_t kBatchRows = 10'000;
 constexpr std::size_t kBatchRowsEmbedded = 256;
-constexpr std::size_t kBatchBytes = std::size_t{8} << 20;
+constexpr std::size_t kBatchBytes = std::size_t{20} << 20;
 constexpr std::size_t kTextsPerTask = 16;
 
 struct Batch {

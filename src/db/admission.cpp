@@ -131,8 +131,15 @@ void check_dense(std::string_view what, std::span<const float> vector, std::size
   if (vector.size() != dimension) {
     invalid(what, " has dimension ", vector.size(), "; the collection's is ", dimension);
   }
-  double squares = 0;  // what is not finite shows in the sum; which component it was is looked for only then
-  for (float x : vector) squares += static_cast<double>(x) * static_cast<double>(x);
+  // What is not finite shows in the sum; which component it was is looked for only then. Four sums, so that one addition
+  // need not wait for the one before.
+  double sums[4] = {};
+  std::size_t n = 0;
+  for (; n + 4 <= vector.size(); n += 4) {
+    for (std::size_t lane = 0; lane < 4; ++lane) sums[lane] += static_cast<double>(vector[n + lane]) * vector[n + lane];
+  }
+  for (; n < vector.size(); ++n) sums[0] += static_cast<double>(vector[n]) * vector[n];
+  const double squares = sums[0] + sums[1] + sums[2] + sums[3];
   if (!std::isfinite(squares)) {
     for (std::size_t i = 0; i < vector.size(); ++i) {
       if (!std::isfinite(vector[i])) invalid(what, "[", i, "] is not finite");
