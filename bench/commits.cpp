@@ -1,5 +1,5 @@
-// Durable commits: one record per commit through Collection::upsert beside a bare LMDB transaction that writes the same bytes, in
-// alternating rounds, and the gain of many threads over one.
+// Durable commits: one record per commit through Collection::upsert beside a bare LMDB transaction that
+// writes the same bytes, in alternating rounds, and the gain of many threads over one.
 //
 //     commits DIR [rounds] [commits per round]
 #include <lmdb.h>
@@ -19,7 +19,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
+double seconds_since(Clock::time_point begin) {
+  return std::chrono::duration<double>(Clock::now() - begin).count();
+}
 
 constexpr std::size_t kDimension = 384;
 const std::string kText(300, 't');
@@ -32,7 +34,10 @@ vecstore::Record make_record(int i) {
     for (float& x : v) x = normal(random);
     return v;
   }();
-  return {.id = "record-" + std::to_string(1'000'000 + i), .vector = vector, .text = kText, .metadata = {{"cat", i % 100}, {"year", 2026}}};
+  return {.id = "record-" + std::to_string(1'000'000 + i),
+          .vector = vector,
+          .text = kText,
+          .metadata = {{"cat", i % 100}, {"year", 2026}}};
 }
 
 class BareLmdb {
@@ -101,7 +106,8 @@ int main(int argc, char** argv) {
   int next = 0;
   for (int round = 0; round < rounds; ++round) {
     auto begin = Clock::now();
-    for (int i = 0; i < commits; ++i) bare.put("record-" + std::to_string(1'000'000 + next + i), std::string(bytes, 'x'));
+    for (int i = 0; i < commits; ++i)
+      bare.put("record-" + std::to_string(1'000'000 + next + i), std::string(bytes, 'x'));
     theirs.push_back(commits / seconds_since(begin));
     begin = Clock::now();
     for (int i = 0; i < commits; ++i) collection.upsert(make_record(next + i));
@@ -109,12 +115,13 @@ int main(int argc, char** argv) {
     ratios.push_back(ours.back() / theirs.back());
     next += commits;
   }
-  std::cout << "{\"op\": \"single upserts\", \"per_s\": " << median(ours) << ", \"bare_lmdb_per_s\": " << median(theirs)
-            << ", \"ratio\": " << median(ratios) << "}\n";
+  std::cout << "{\"op\": \"single upserts\", \"per_s\": " << median(ours)
+            << ", \"bare_lmdb_per_s\": " << median(theirs) << ", \"ratio\": " << median(ratios) << "}\n";
   std::vector<double> gains;
   for (int round = 0; round < rounds; ++round) {
     const double one = threaded_rate(collection, 1, commits, next);
     gains.push_back(threaded_rate(collection, 16, commits / 4, next) / one);
   }
-  std::cout << "{\"op\": \"16 threads over one\", \"ratio\": " << median(gains) << ", \"sync_ms\": " << 1e3 / median(theirs) / 2 << "}\n";
+  std::cout << "{\"op\": \"16 threads over one\", \"ratio\": " << median(gains)
+            << ", \"sync_ms\": " << 1e3 / median(theirs) / 2 << "}\n";
 }

@@ -131,12 +131,13 @@ void check_dense(std::string_view what, std::span<const float> vector, std::size
   if (vector.size() != dimension) {
     invalid(what, " has dimension ", vector.size(), "; the collection's is ", dimension);
   }
-  // What is not finite shows in the sum; which component it was is looked for only then. Four sums, so that one addition
-  // need not wait for the one before.
+  // What is not finite shows in the sum; which component it was is looked for only then. Four sums, so that
+  // one addition need not wait for the one before.
   double sums[4] = {};
   std::size_t n = 0;
   for (; n + 4 <= vector.size(); n += 4) {
-    for (std::size_t lane = 0; lane < 4; ++lane) sums[lane] += static_cast<double>(vector[n + lane]) * vector[n + lane];
+    for (std::size_t lane = 0; lane < 4; ++lane)
+      sums[lane] += static_cast<double>(vector[n + lane]) * vector[n + lane];
   }
   for (; n < vector.size(); ++n) sums[0] += static_cast<double>(vector[n]) * vector[n];
   const double squares = sums[0] + sums[1] + sums[2] + sums[3];
