@@ -9,13 +9,17 @@ std::string RowSpace::key(std::uint64_t last_row) const {
                                      : document_key(collection, last_row);
 }
 
+std::string_view RowReader::key_of(std::uint64_t row) {
+  store(key_.data() + key_.size() - 8, __builtin_bswap64(row));
+  return key_;
+}
+
 bool RowReader::open_current(bool found, bool verify_directory) {
   have_ = false;
   if (!found) return false;
   const std::string_view key = cursor_.key();
-  const std::string prefix = space_.key(0);
-  const std::size_t head = prefix.size() - 8;
-  if (key.size() != prefix.size() || key.substr(0, head) != std::string_view(prefix).substr(0, head))
+  const std::size_t head = key_.size() - 8;
+  if (key.size() != key_.size() || key.substr(0, head) != std::string_view(key_).substr(0, head))
     return false;
   key_row_ = load_big_endian<std::uint64_t>(key.data() + head);
   block_ = BlockView(cursor_.value(), space_.meta(), verify_directory);
@@ -26,13 +30,13 @@ bool RowReader::open_current(bool found, bool verify_directory) {
   return have_ = true;
 }
 
-bool RowReader::seek(std::uint64_t row) { return open_current(cursor_.seek(space_.key(row)), true); }
+bool RowReader::seek(std::uint64_t row) { return open_current(cursor_.seek(key_of(row)), true); }
 bool RowReader::next() { return open_current(cursor_.next(), true); }
 
 std::optional<StoredRow> RowReader::find(std::uint64_t row) {
   // The row's own checksum covers its place, so a lookup need not read the whole directory.
   if (!have_ || row < block_.first_row() || row > block_.last_row()) {
-    if (!open_current(cursor_.seek(space_.key(row)), false)) return std::nullopt;
+    if (!open_current(cursor_.seek(key_of(row)), false)) return std::nullopt;
   }
   const auto at = block_.find(row);
   if (!at) return std::nullopt;

@@ -37,7 +37,8 @@ struct StoredRow {
 /// kept. Lives inside a transaction, one thread at a time.
 class RowReader {
  public:
-  RowReader(const Txn& txn, const RowSpace& space) : space_(space), cursor_(txn.cursor(space.keyspace())) {}
+  RowReader(const Txn& txn, const RowSpace& space)
+      : space_(space), key_(space.key(0)), cursor_(txn.cursor(space.keyspace())) {}
 
   /// The row, its checksum verified; nullopt when no block holds it; kCorruption when it is damaged.
   std::optional<StoredRow> find(std::uint64_t row);
@@ -53,7 +54,9 @@ class RowReader {
 
  private:
   bool open_current(bool found, bool verify_directory);
+  std::string_view key_of(std::uint64_t row);
   RowSpace space_;
+  std::string key_;  // of the space, its last 8 bytes to be filled with a row
   Cursor cursor_;
   BlockView block_;
   std::uint64_t key_row_ = 0;
