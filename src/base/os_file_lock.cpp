@@ -77,7 +77,8 @@ FileLock FileLock::acquire(const std::string& path, std::chrono::milliseconds ti
   FileLock lock;
   lock.file_ = lock_files().open(path);
   lock.generation_ = fork_generation();
-  const auto give_up = Clock::now() + timeout;
+  const auto give_up =
+      Clock::now() + std::min<std::chrono::milliseconds>(timeout, std::chrono::hours(24 * 365));
   std::chrono::milliseconds pause(1);
   while (!try_lock(lock.file_)) {
     const auto left = give_up - Clock::now();

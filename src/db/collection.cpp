@@ -164,6 +164,7 @@ std::uint64_t Collection::erase_where(const Filter& filter) {
         batch.writes.push_back(std::move(w));
         if ((more = batch.writes.size() >= db::kMaxBatchRecords)) break;
       }
+      documents.require_complete();
     }
     if (!batch.writes.empty()) {
       const storage::Store::Session session(impl_->shard().store());

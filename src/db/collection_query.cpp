@@ -1,4 +1,5 @@
 // Collection: queries become requests here; what is wrong with them is found before any index is touched.
+#include <algorithm>
 #include <cmath>
 #include <thread>
 
@@ -10,6 +11,13 @@
 
 namespace vecstore {
 namespace {
+
+// Far enough for everybody, near enough for the clock's arithmetic.
+constexpr std::chrono::milliseconds kLongestDeadline = std::chrono::hours(24 * 365 * 100);
+
+std::chrono::steady_clock::time_point deadline_after(std::chrono::milliseconds time) {
+  return std::chrono::steady_clock::now() + std::min(time, kLongestDeadline);
+}
 
 template <class Q>
 query::Request request_from(const Q& q, unsigned default_threads) {
@@ -32,7 +40,7 @@ query::Request request_from(const Q& q, unsigned default_threads) {
 template <class Q>
 Context context_from(const Q& q) {
   Context ctx;
-  if (q.deadline_) ctx.deadline = std::chrono::steady_clock::now() + *q.deadline_;
+  if (q.deadline_) ctx.deadline = deadline_after(*q.deadline_);
   ctx.stop = q.stop_;
   return ctx;
 }
@@ -118,7 +126,7 @@ Hits Collection::query_text(std::string_view text, const TextQueryOptions& o) co
   query::check_limits(o.k, o.offset, o.score_threshold);
   if (o.alpha) query::check_fusion(Fusion::weighted(*o.alpha));
   Context ctx;
-  if (o.deadline) ctx.deadline = std::chrono::steady_clock::now() + *o.deadline;
+  if (o.deadline) ctx.deadline = deadline_after(*o.deadline);
   ctx.stop = o.stop;
   ctx.check();
   query::Request r;

@@ -88,6 +88,7 @@ std::uint64_t Collection::count(const Filter& filter) const {
   std::uint64_t n = 0;
   for (auto row = documents.next_row(0); row; row = documents.next_row(*row + 1))
     n += record_filter.matches(documents.read(*row));
+  documents.require_complete();
   return n;
 }
 

@@ -38,8 +38,7 @@ class VecDatabase::Impl : public std::enable_shared_from_this<VecDatabase::Impl>
   const OpenOptions options_;
   os::FileIdentity identity_;
   std::mutex mutex_;
-  std::map<std::uint32_t, std::unique_ptr<Collection::Impl>> collections_;  // guarded by mutex_
-  std::vector<std::unique_ptr<Collection::Impl>> dropped_;                  // guarded by mutex_
+  std::map<std::uint32_t, std::shared_ptr<Collection::Impl>> collections_;  // guarded by mutex_
 };
 
 }  // namespace vecstore

@@ -1,5 +1,8 @@
 #include "vecstore/vec_database.hpp"
 
+#include <condition_variable>
+#include <utility>
+
 #include "base/error.hpp"
 #include "base/os_file.hpp"
 #include "base/os_process.hpp"
@@ -13,7 +16,14 @@ namespace {
 // One instance per directory and process: LMDB must not open a file twice in a process.
 struct Registry {
   std::mutex mutex;
+  std::condition_variable gone;  // an instance has ended
   std::map<os::FileIdentity, std::weak_ptr<VecDatabase::Impl>> open;
+
+  /// A forked child shares nothing with what its parent has open, and must not wait for what ends there.
+  void forget_parent() {
+    if (std::exchange(generation, fork_generation()) != fork_generation()) open.clear();
+  }
+  std::uint64_t generation = fork_generation();
 
   static Registry& instance() {
     static auto* registry = new Registry;  // never destroyed: handles may outlive static destruction
@@ -46,23 +56,31 @@ os::FileIdentity identity_of_store(const std::string& directory) {
 std::shared_ptr<VecDatabase::Impl> VecDatabase::Impl::open(const std::string& directory,
                                                            const OpenOptions& options) {
   Registry& registry = Registry::instance();
-  std::lock_guard lock(registry.mutex);
+  std::shared_ptr<Impl> known;  // both before the lock, which the last owner's destructor takes
+  std::shared_ptr<Impl> impl;
+  std::unique_lock lock(registry.mutex);
+  registry.forget_parent();
   if (!directory.empty() && os::exists(directory)) {
-    const auto found = registry.open.find(identity_of_store(directory));
-    if (found != registry.open.end()) {
-      auto impl = found->second.lock();
+    const os::FileIdentity identity = identity_of_store(directory);
+    auto found = registry.open.find(identity);
+    // An instance whose last handle went is still closing its files.
+    while (found != registry.open.end() && !(known = found->second.lock())) {
+      registry.gone.wait(lock);
+      found = registry.open.find(identity);
+    }
+    if (known) {
       // After kUnknownOutcome opening again is how to learn what is durable; old handles are closed by it.
-      if (impl && impl->store().usable() && impl->store().poisoned()) impl->close();
-      if (impl && impl->store().usable() && !impl->store().closed()) {
-        if (impl->store().read_only() && !options.read_only) {
+      if (known->store().usable() && known->store().poisoned()) known->close();
+      if (known->store().usable() && !known->store().closed()) {
+        if (known->store().read_only() && !options.read_only) {
           fail(ErrorCode::kReadOnly, "'", directory,
                "' is open read-only in this process; close that handle first");
         }
-        return impl;
+        return known;
       }
     }
   }
-  auto impl = std::make_shared<Impl>(storage::Store::open(directory, store_options(options)), options);
+  impl = std::make_shared<Impl>(storage::Store::open(directory, store_options(options)), options);
   impl->identity_ = identity_of_store(directory);
   registry.open[impl->identity_] = impl;
   if (!options.read_only) impl->sweep();
@@ -70,28 +88,43 @@ std::shared_ptr<VecDatabase::Impl> VecDatabase::Impl::open(const std::string& di
 }
 
 VecDatabase::Impl::~Impl() {
+  if (store_->usable()) store_->close();  // before the directory can be opened again
   Registry& registry = Registry::instance();
   std::lock_guard lock(registry.mutex);
   const auto found = registry.open.find(identity_);
   if (found != registry.open.end() && found->second.expired()) registry.open.erase(found);
+  registry.gone.notify_all();
 }
 
 void VecDatabase::Impl::close() { store_->close(); }
 
 void VecDatabase::Impl::sweep() {
-  storage::Store::Session session(*store_);
-  for (bool more = true; more;) {
-    more = false;
-    store_->write([&](storage::Commit& commit) { more = catalog::sweep(commit, kSweepAtOnce); }, 0, true);
+  try {
+    storage::Store::Session session(*store_);
+    for (bool more = true; more;) {
+      more = false;
+      store_->write([&](storage::Commit& commit) { more = catalog::sweep(commit, kSweepAtOnce); }, 0, true);
+    }
+  } catch (const Error& e) {
+    // What was dropped is gone for everybody; its space is given back at a later sweep, when there is room to
+    // work.
+    if (e.code() != ErrorCode::kDiskFull && e.code() != ErrorCode::kQuotaExceeded &&
+        e.code() != ErrorCode::kClosed)
+      throw;
   }
 }
 
 Collection VecDatabase::Impl::handle(std::string name, std::uint32_t number) {
   std::lock_guard lock(mutex_);
   auto& impl = collections_[number];
-  if (!impl) impl = std::make_unique<Collection::Impl>(store_, number, std::move(name), options_);
+  if (!impl) impl = std::make_shared<Collection::Impl>(store_, number, std::move(name), options_);
   // A handle keeps the whole database open: while one is left the directory belongs to this instance.
-  return Collection(std::shared_ptr<Collection::Impl>(shared_from_this(), impl.get()));
+  struct Held {
+    std::shared_ptr<VecDatabase::Impl> database;
+    std::shared_ptr<Collection::Impl> collection;
+  };
+  auto held = std::make_shared<Held>(Held{shared_from_this(), impl});
+  return Collection(std::shared_ptr<Collection::Impl>(held, held->collection.get()));
 }
 
 Collection VecDatabase::Impl::create(std::string_view name, const CollectionOptions& options) {
@@ -106,8 +139,11 @@ Collection VecDatabase::Impl::create(std::string_view name, const CollectionOpti
       },
       4096);
   Collection collection = handle(std::string(name), number);
-  std::lock_guard lock(mutex_);
-  if (options.embedder) collections_[number]->set_embedder(options.embedder);
+  if (options.embedder) {
+    std::lock_guard lock(mutex_);
+    const auto found = collections_.find(number);
+    if (found != collections_.end()) found->second->set_embedder(options.embedder);
+  }
   return collection;
 }
 
@@ -121,18 +157,19 @@ std::optional<Collection> VecDatabase::Impl::find(std::string_view name) {
 }
 
 void VecDatabase::Impl::drop(std::string_view name) {
-  storage::Store::Session session(*store_);
   catalog::check_name("collection name", name);
   std::uint32_t number = 0;
-  store_->write(
-      [&](storage::Commit& commit) {
-        number = catalog::drop_collection(commit, catalog::kDefaultNamespace, name);
-      },
-      0, true);
+  {
+    storage::Store::Session session(*store_);
+    store_->write(
+        [&](storage::Commit& commit) {
+          number = catalog::drop_collection(commit, catalog::kDefaultNamespace, name);
+        },
+        0, true);
+  }
   {
     std::lock_guard lock(mutex_);
-    // Handles may still point to it; they find the collection deleted.
-    if (auto node = collections_.extract(number)) dropped_.push_back(std::move(node.mapped()));
+    collections_.erase(number);  // handles that are left find the collection deleted
   }
   sweep();
 }

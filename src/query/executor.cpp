@@ -73,6 +73,8 @@ void Execution::note_filter(const ViewRows& rows, Context& ctx) {
 
 std::vector<RowScore> Execution::run_vector(const Leaf& leaf, PlanNode& node, Context& ctx) {
   const auto* field = view_.schema().find(request_.vector_name);
+  // The view may have moved on since the request was checked.
+  if (!field) invalid("vector '", request_.vector_name, "' was dropped");
   node.properties.emplace_back("metric", to_string(field->metric));
   if (field->dimension == 0) return {};  // no record has a vector yet
   const shard::VectorView vectors = view_.shard().vectors(*field).view(view_);

@@ -224,19 +224,22 @@ PreparedWrite Application::rewritten(const PreparedWrite& w, const IdEntry& old)
 // Ids that upsert_chunks gave this source before and that it does not have any more.
 void Application::erase_rest_of_source(const PreparedBatch& batch) {
   const std::string& source = *batch.replaced_source;
-  const std::string prefix = storage::id_key(collection_, source + "#");
+  const std::string head = source + "#";
+  // The key of a long id keeps its beginning only.
+  const std::string prefix =
+      storage::collection_prefix(collection_) + head.substr(0, storage::kMaxKeyId - 17 + 1);
   std::vector<std::pair<std::string, IdEntry>> gone;
   {
     storage::Cursor cursor = commit_.txn.cursor(Keyspace::kIds);
     storage::RowReader reader(commit_.txn, documents());
     for (bool more = cursor.seek(prefix); more && cursor.key().starts_with(prefix); more = cursor.next()) {
-      const std::string_view number = cursor.key().substr(prefix.size());
-      if (number.empty() || number.find_first_not_of("0123456789") != std::string_view::npos) continue;
       const IdEntry entry = storage::decode_id(cursor.key(), cursor.value());
       const auto stored = reader.find(entry.row);
       if (!stored) continue;
       const storage::Document document = storage::decode_document(stored->bytes);
-      if (document.source != source) continue;
+      if (document.source != source || !document.id.starts_with(head)) continue;
+      const std::string_view number = document.id.substr(head.size());
+      if (number.empty() || number.find_first_not_of("0123456789") != std::string_view::npos) continue;
       const bool rewritten_now = std::any_of(batch.writes.begin(), batch.writes.end(),
                                              [&](const auto& w) { return w.id == document.id; });
       if (!rewritten_now) gone.emplace_back(document.id, entry);

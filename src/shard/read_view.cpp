@@ -1,5 +1,6 @@
 #include "shard/read_view.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 #include "base/bytes.hpp"
@@ -75,6 +76,12 @@ std::optional<std::uint64_t> DocumentReader::next_row(std::uint64_t row) {
   }
 }
 
+void DocumentReader::require_complete() const {
+  if (damaged_ == 0) return;
+  fail(ErrorCode::kCorruption, "collection '", view_.shard().name(), "': ", damaged_,
+       " blocks of documents cannot be read; verify names them");
+}
+
 std::optional<storage::IdEntry> find_id(const ReadView& view, std::string_view id) {
   return storage::find_id(view.txn(), view.shard().collection(), id);
 }
@@ -135,7 +142,10 @@ Record read_record(const ReadView& view, const storage::Document& document, cons
   r.part = document.part;
   r.sequence = entry.sequence;
   if (document.expires_ms) {
-    r.expires_at = std::chrono::system_clock::time_point(std::chrono::milliseconds(*document.expires_ms));
+    const auto latest =
+        std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::duration::max());
+    r.expires_at = std::chrono::system_clock::time_point(
+        std::min(std::chrono::milliseconds(*document.expires_ms), latest));
   }
   if (with_vectors) read_vectors(view, entry.row, r.vector, r.vectors);
   return r;

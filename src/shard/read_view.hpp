@@ -53,6 +53,8 @@ class DocumentReader {
   /// blocks are passed over and counted.
   std::optional<std::uint64_t> next_row(std::uint64_t row);
   std::uint64_t damaged() const { return damaged_; }
+  /// kCorruption when a walk had to pass over damaged blocks, for callers whose answer must be whole.
+  void require_complete() const;
 
  private:
   const ReadView& view_;

@@ -35,16 +35,20 @@ segment::FieldTexts texts_of(const ReadView& view, const storage::Document& docu
 bool TermFollower::is_at(const ReadView& view) const { return index_ && sequence_ == view.state().sequence; }
 
 void TermFollower::bring_up(ReadView& view, Context& ctx) {
-  {
-    std::shared_lock lock(mutex_);
+  // Never renewed under the lock: that may wait for all transactions to end, also for those that wait here.
+  for (;; view.renew()) {
+    {
+      std::shared_lock lock(mutex_);
+      if (is_at(view)) return;
+    }
+    std::unique_lock lock(mutex_);
     if (is_at(view)) return;
+    if (index_ && sequence_ > view.state().sequence) continue;
+    if (!index_ || !replay(view, ctx)) rebuild(view, ctx);
+    sequence_ = view.state().sequence;
+    store_sequence_ = storage::read_store_state(view.txn()).sequence;
+    return;
   }
-  std::unique_lock lock(mutex_);
-  while (index_ && sequence_ > view.state().sequence) view.renew();
-  if (is_at(view)) return;
-  if (!index_ || !replay(view, ctx)) rebuild(view, ctx);
-  sequence_ = view.state().sequence;
-  store_sequence_ = storage::read_store_state(view.txn()).sequence;
 }
 
 void TermFollower::add(const ReadView& view, const storage::Document& document, std::uint64_t row) {
@@ -67,6 +71,7 @@ void TermFollower::rebuild(const ReadView& view, Context& ctx) {
         ++damaged_;
       }
     }
+    damaged_ += documents.damaged();
   } catch (...) {
     index_.reset();  // half an index must not be used
     throw;
@@ -91,6 +96,9 @@ bool TermFollower::replay(const ReadView& view, Context& ctx) {
     index_.reset();
     if (e.code() != ErrorCode::kCorruption) throw;
     return false;
+  } catch (...) {
+    index_.reset();
+    throw;
   }
 }
 

@@ -57,16 +57,16 @@ std::shared_ptr<const BlockDirectory> VectorFollower::build(const ReadView& view
   if (extends) {
     out->blocks = previous->blocks;
     out->bad_rows = previous->bad_rows;
-    out->degraded = previous->degraded;
+    out->damaged_blocks = previous->damaged_blocks;
     from = previous->end_row;
   }
   std::size_t hint = 0;
   const auto known = [&](std::uint64_t last_row, std::uint64_t sequence) -> const BlockDirectory::Block* {
     if (!previous) return nullptr;
-    while (hint < previous->blocks.size() && previous->blocks[hint].view.last_row() < last_row) ++hint;
+    while (hint < previous->blocks.size() && previous->blocks[hint].last_row < last_row) ++hint;
     if (hint == previous->blocks.size()) return nullptr;
     const auto& b = previous->blocks[hint];
-    return b.view.last_row() == last_row && b.sequence == sequence ? &b : nullptr;
+    return b.last_row == last_row && b.sequence == sequence ? &b : nullptr;
   };
   storage::RowReader reader(view.txn(), space);
   std::optional<std::uint64_t> damaged_row;
@@ -77,6 +77,7 @@ std::shared_ptr<const BlockDirectory> VectorFollower::build(const ReadView& view
       const storage::BlockView& stored = reader.block();
       if (stored.row_bytes() != row_bytes) fail(ErrorCode::kCorruption, "row size differs from the schema's");
       BlockDirectory::Block block;
+      block.last_row = stored.last_row();
       block.sequence = stored.sequence();
       const BlockDirectory::Block* old = known(stored.last_row(), stored.sequence());
       // What lies in a leaf page may be elsewhere in the next transaction, aligned by chance or not.
@@ -101,7 +102,7 @@ std::shared_ptr<const BlockDirectory> VectorFollower::build(const ReadView& view
     } catch (const Error& e) {
       if (e.code() != ErrorCode::kCorruption) throw;
       started = true;
-      ++out->degraded;  // at least one; verify tells how many
+      ++out->damaged_blocks;  // at least one; verify tells how many
       if (damaged_row == reader.damaged_last_row())
         break;  // the tree itself is damaged: the walk does not get on
       damaged_row = reader.damaged_last_row();
@@ -113,6 +114,7 @@ std::shared_ptr<const BlockDirectory> VectorFollower::build(const ReadView& view
   std::sort(out->bad_rows.begin(), out->bad_rows.end());
   out->bad_rows.erase(std::unique(out->bad_rows.begin(), out->bad_rows.end()), out->bad_rows.end());
   for (const auto& b : out->blocks) out->list.add(b.view);
+  out->degraded = out->damaged_blocks;
   for (std::uint64_t row : out->bad_rows) out->degraded += view.is_live(row);
   return out;
 }

@@ -19,6 +19,7 @@ class ReadView;
 struct BlockDirectory {
   struct Block {
     VectorBlock view;
+    std::uint64_t last_row = 0;  ///< As a number: `view` is void once its transaction ended.
     std::uint64_t sequence = 0;  ///< With the rows it identifies the content: blocks are immutable.
     std::shared_ptr<const std::vector<char>> copy;  ///< Small blocks share leaf pages, which move: copied.
   };
@@ -32,6 +33,7 @@ struct BlockDirectory {
   std::uint64_t map_epoch = 0;
   std::uint64_t retired_sequence = 0;
   std::uint64_t end_row = 0;  ///< The next row of the view it was made for.
+  std::uint64_t damaged_blocks = 0;
 };
 
 struct VectorView {

@@ -2,6 +2,7 @@
 
 #include <lmdb.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 
@@ -14,6 +15,7 @@ namespace {
 constexpr const char* kNames[kKeyspaces] = {nullptr, "vec", "doc", "ids", "aux", "log"};
 // Readers of all processes together; each of our processes needs one slot per query that runs at a time.
 constexpr unsigned kReaderSlots = 1024;
+constexpr std::uint64_t kLeastMap = std::uint64_t{1} << 20;  // creating a store has to fit
 
 MDB_val val(std::string_view s) { return {s.size(), const_cast<char*>(s.data())}; }
 std::string_view view(const MDB_val& v) { return {static_cast<const char*>(v.mv_data), v.mv_size}; }
@@ -80,7 +82,7 @@ Env::Env(const std::string& directory, const EnvOptions& options) : directory_(d
   try {
     mdb_env_set_maxdbs(env_, kKeyspaces);
     mdb_env_set_maxreaders(env_, kReaderSlots);
-    mdb_env_set_mapsize(env_, options_.map_size);
+    mdb_env_set_mapsize(env_, std::max(options_.map_size, kLeastMap));
     unsigned flags = MDB_NOTLS | MDB_NORDAHEAD;
     if (options_.read_only) flags |= MDB_RDONLY;
     if (options_.no_lock) flags |= MDB_NOLOCK;
@@ -129,7 +131,13 @@ void Env::abandon() {
   readers_.clear();
 }
 
+std::shared_lock<std::shared_mutex> Env::enter() {
+  std::lock_guard entry(entry_);
+  return std::shared_lock(gate_);
+}
+
 void Env::grow() {
+  std::lock_guard entry(entry_);
   std::unique_lock lock(gate_);
   ++map_epoch_;
   MDB_envinfo info;
@@ -144,6 +152,7 @@ void Env::grow() {
 }
 
 void Env::adopt_size() {
+  std::lock_guard entry(entry_);
   std::unique_lock lock(gate_);
   ++map_epoch_;
   if (int rc = mdb_env_set_mapsize(env_, 0)) raise(rc, directory_, "growth");
@@ -251,11 +260,11 @@ bool Cursor::seek(std::string_view key) { return move(key, MDB_SET_RANGE); }
 bool Cursor::next() { return move({}, MDB_NEXT); }
 bool Cursor::last() { return move({}, MDB_LAST); }
 
-ReadTxn::ReadTxn(Env& env) : Txn(env), gate_(env.gate_) {
+ReadTxn::ReadTxn(Env& env) : Txn(env), gate_(env.enter()) {
   while (!(txn_ = env.take_reader())) {
     gate_.unlock();
     env.adopt_size();
-    gate_.lock();
+    gate_ = env.enter();
   }
 }
 
@@ -268,18 +277,18 @@ void ReadTxn::renew() {
   while (!(txn_ = env_->take_reader())) {
     gate_.unlock();
     env_->adopt_size();
-    gate_.lock();
+    gate_ = env_->enter();
   }
 }
 
 std::uint64_t ReadTxn::id() const { return mdb_txn_id(txn_); }
 
-WriteTxn::WriteTxn(Env& env) : Txn(env), gate_(env.gate_) {
+WriteTxn::WriteTxn(Env& env) : Txn(env), gate_(env.enter()) {
   int rc = mdb_txn_begin(env.env_, nullptr, 0, &txn_);
   if (rc == MDB_MAP_RESIZED) {
     gate_.unlock();
     env.adopt_size();
-    gate_.lock();
+    gate_ = env.enter();
     rc = mdb_txn_begin(env.env_, nullptr, 0, &txn_);
   }
   if (rc == MDB_PANIC) env.fatal_ = true;

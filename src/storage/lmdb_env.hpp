@@ -157,6 +157,11 @@ class Env {
   MDB_env* env_ = nullptr;
   std::size_t page_bytes_ = 1;
   unsigned dbis_[kKeyspaces] = {};
+  /// Takes part in the map as it is. Who resizes holds `entry_` while it waits, so that those who come do not
+  /// pass it.
+  std::shared_lock<std::shared_mutex> enter();
+
+  std::mutex entry_;
   std::shared_mutex gate_;  // shared by every transaction, exclusive while the map is resized
   std::mutex readers_mutex_;
   std::vector<MDB_txn*> readers_;  // reset read transactions, to be renewed

@@ -27,10 +27,12 @@ struct Store::Pending {
   std::condition_variable ready;
 };
 
-Store::Session::Session(Store& store) : lock_(store.lifecycle_) {
+Store::Session::Session(Store& store) : lock_(store.lifecycle_, std::defer_lock) {
   if (!store.usable()) {
     fail(ErrorCode::kForked, "'", store.directory_, "' was opened before fork(); open it again in the child");
   }
+  if (store.closing_) fail(ErrorCode::kClosed, "'", store.directory_, "' was closed");
+  lock_.lock();
   if (store.closed_) fail(ErrorCode::kClosed, "'", store.directory_, "' was closed");
 }
 
@@ -46,6 +48,7 @@ void Store::close() {
   // The engine's own close would free the parent's slots in the lock file.
   if (!usable())
     fail(ErrorCode::kForked, "'", directory_, "' was opened before fork(); it is the parent's to close");
+  closing_ = true;
   std::unique_lock lock(lifecycle_);
   if (closed_) return;
   closed_ = true;
@@ -96,9 +99,10 @@ std::uint64_t Store::write(const Job& job, std::size_t bytes, bool frees) {
 }
 
 void Store::lead(std::unique_lock<std::mutex>& lock) {
+  std::deque<Pending*> group(queue_.size());  // so that nothing below has to be allocated while leading
+  group.clear();
   leading_ = true;
   gather(lock);
-  std::deque<Pending*> group;
   for (std::size_t bytes = 0;
        !queue_.empty() && (group.empty() || bytes + queue_.front()->bytes <= kGroupBytes);) {
     bytes += queue_.front()->bytes;
@@ -132,8 +136,9 @@ void Store::gather(std::unique_lock<std::mutex>& lock) {
 }
 
 void Store::commit_group(std::deque<Pending*>& group) {
-  std::deque<Pending*> left = group;
+  std::deque<Pending*> left;
   try {
+    left = group;
     std::size_t bytes = 0;
     for (Pending* p : left) bytes += p->frees ? 0 : p->bytes;
     if (bytes > 0 && os::disk_space(directory_).free_bytes < kDiskReserve + 2 * bytes) {
@@ -147,7 +152,17 @@ void Store::commit_group(std::deque<Pending*>& group) {
         run_group(left);
         break;
       } catch (const MapFull&) {
-        env_->grow();
+        try {
+          env_->grow();
+        } catch (const Error&) {
+          if (left.size() == 1) throw;
+          // One of them is too much: each on its own, so that the others do not pay.
+          for (Pending* p : left) {
+            std::deque<Pending*> alone = {p};
+            commit_group(alone);
+          }
+          return;
+        }
       }
     }
   } catch (const Error& e) {
@@ -185,6 +200,14 @@ void Store::run_group(std::deque<Pending*>& group) {
         p->error = nullptr;
       } catch (const MapFull&) {
         throw;
+      } catch (const Error& e) {
+        p->error = std::current_exception();
+        state = before;
+        // A damaged page makes the engine's transaction unusable, also one that was only read.
+        if (txn.writes() != writes || e.code() == ErrorCode::kCorruption) {
+          spoiled = p;
+          break;
+        }
       } catch (...) {
         p->error = std::current_exception();
         state = before;

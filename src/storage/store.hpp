@@ -1,5 +1,6 @@
 // Store: the truth of one directory. Opens it, commits groups of writes durably, hands out read transactions.
 #pragma once
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
@@ -107,6 +108,7 @@ class Store {
 
   mutable std::shared_mutex lifecycle_;  // shared by sessions, exclusive in close
   bool closed_ = false;
+  std::atomic<bool> closing_{false};  // sessions are refused while close() waits for those that run
 
   std::mutex queue_mutex_;  // guards what follows
   std::condition_variable arrived_;
