@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <system_error>
+#include <utility>
 
 namespace vecstore {
 
@@ -32,7 +33,9 @@ struct Executor::Loop {
       next.store(count);
     }
     const std::lock_guard lock(mutex);
-    if (caught && !error) error = caught;
+    // Moved, so that the owner alone holds it: who comes last must not be the one to free what the owner
+    // reads.
+    if (caught && !error) error = std::move(caught);
     if (--running == 0) done.notify_all();
   }
 
@@ -41,7 +44,7 @@ struct Executor::Loop {
   void wait() {
     std::unique_lock lock(mutex);
     done.wait(lock, [this] { return running == 0; });
-    if (error) std::rethrow_exception(error);
+    if (error) std::rethrow_exception(std::exchange(error, nullptr));
   }
 };
 
