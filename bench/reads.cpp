@@ -78,6 +78,7 @@ double ten_reads_us(vecstore::storage::Store& store, std::uint32_t collection, i
     const auto begin = SteadyClock::now();
     const storage::ReadTxn txn(store.env());
     storage::RowReader reader(txn, {storage::BlockKind::kVectors, collection, 0, 0});
+    reader.prefetch(rows);
     for (std::uint64_t row : rows) {
       float score = 0;
       const auto stored = reader.find(row);

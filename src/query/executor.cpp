@@ -200,6 +200,9 @@ void Execution::read_hits(const Plan& plan, std::span<const FusedRow> rows, Hits
   const Timer timer;
   shard::DocumentReader documents(view_);
   const auto* field = request_.vector ? view_.schema().find(request_.vector_name) : nullptr;
+  std::vector<std::uint64_t> numbers;
+  for (const FusedRow& row : rows) numbers.push_back(row.row);
+  documents.prefetch(numbers);
   for (const FusedRow& row : rows) {
     Hit hit;
     hit.score = row.score;

@@ -47,6 +47,8 @@ class ReadView {
 class DocumentReader {
  public:
   explicit DocumentReader(const ReadView& view);
+  /// Rows that `read` will be asked for in this order.
+  void prefetch(std::span<const std::uint64_t> rows) { rows_.prefetch(rows); }
   /// kCorruption when the row is missing or damaged. Views last as long as the read view.
   storage::Document read(std::uint64_t row);
   /// The first live row >= `row` that has a document, for walks over everything; nullopt at the end. Damaged

@@ -33,17 +33,52 @@ bool RowReader::open_current(bool found, bool verify_directory) {
 bool RowReader::seek(std::uint64_t row) { return open_current(cursor_.seek(key_of(row)), true); }
 bool RowReader::next() { return open_current(cursor_.next(), true); }
 
+void RowReader::prefetch(std::span<const std::uint64_t> rows) {
+  constexpr std::size_t kLine = 64;
+  located_.clear();
+  next_located_ = 0;
+  std::vector<std::string_view> values(rows.size());
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    if (!cursor_.seek(key_of(rows[i]))) break;
+    values[i] = cursor_.value();
+    __builtin_prefetch(values[i].data());
+  }
+  have_ = false;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    try {
+      const BlockView block(values[i], space_.meta(), false);
+      const auto at = block.find(rows[i]);
+      if (!at) continue;
+      block.prefetch_directory(*at);
+      const std::string_view bytes = block.bytes(*at);
+      for (std::size_t line = 0; line < bytes.size(); line += kLine) __builtin_prefetch(bytes.data() + line);
+      located_.push_back({rows[i], block, *at});
+    } catch (const Error&) {
+      // Damaged, or beyond the space's last key: find says so.
+    }
+  }
+}
+
 std::optional<StoredRow> RowReader::find(std::uint64_t row) {
+  if (next_located_ < located_.size() && located_[next_located_].row == row) {
+    const Located& found = located_[next_located_++];
+    return checked(found.block, found.index);
+  }
   // The row's own checksum covers its place, so a lookup need not read the whole directory.
   if (!have_ || row < block_.first_row() || row > block_.last_row()) {
     if (!open_current(cursor_.seek(key_of(row)), false)) return std::nullopt;
   }
   const auto at = block_.find(row);
   if (!at) return std::nullopt;
-  if (!block_.verify(*at)) {
-    fail(ErrorCode::kCorruption, "collection ", space_.collection, ": the checksum of row ", row, " differs");
+  return checked(block_, *at);
+}
+
+StoredRow RowReader::checked(const BlockView& block, std::uint32_t index) const {
+  if (!block.verify(index)) {
+    fail(ErrorCode::kCorruption, "collection ", space_.collection, ": the checksum of row ", block.row(index),
+         " differs");
   }
-  return StoredRow{block_.bytes(*at), block_.element(), block_.inverse_norm(*at)};
+  return {block.bytes(index), block.element(), block.inverse_norm(index)};
 }
 
 void write_rows(WriteTxn& txn, const RowSpace& space, std::span<const BlockRow> rows,
