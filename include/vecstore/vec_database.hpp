@@ -19,7 +19,7 @@ struct Damage {
 
 struct VerifyReport {
   std::vector<Damage> damages;
-  std::uint64_t records = 0;  ///< Records that were read and found right.
+  std::uint64_t records = 0;  ///< Live records that were read; the damages name those that are not right.
   std::uint64_t pages = 0;    ///< Pages of the data file that were walked.
   bool ok() const noexcept { return damages.empty(); }
 };

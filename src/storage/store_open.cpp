@@ -1,5 +1,6 @@
 // Opening and creating a directory: FORMAT, CURRENT, truth.N, WRITER, tmp. docs/format.md gives the order and
 // why.
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <charconv>
@@ -109,7 +110,12 @@ void check_foreign(const std::string& directory) {
   }
 }
 
-bool writable_media(const std::string& directory) { return ::access(directory.c_str(), W_OK) == 0; }
+// Without its lock file a reader cannot keep a writer from reusing the pages it reads: only where nobody can
+// write at all.
+bool read_only_media(const std::string& directory) {
+  struct statvfs info;
+  return ::statvfs(directory.c_str(), &info) == 0 && (info.f_flag & ST_RDONLY) != 0;
+}
 
 // The directory itself may be the work of a process that was killed before it was durable. A parent that may
 // not be read cannot be synced; then the directory is not ours but was given.
@@ -210,7 +216,7 @@ void Store::open_files() {
   const MetaPage meta = check_data_file(data_file());
   EnvOptions options;
   options.read_only = options_.read_only;
-  options.no_lock = options_.read_only && !writable_media(generation_dir(directory_, generation_));
+  options.no_lock = options_.read_only && read_only_media(generation_dir(directory_, generation_));
   options.relaxed = options_.relaxed;
   options.max_map_size = options_.max_map_size;
   options.map_size = std::max(options_.map_size, (meta.last_page + 1) * meta.page_size);
