@@ -141,7 +141,8 @@ class Victim {
     const std::string at = out_->stage;
     if (out_->foreign[0]) findings.fail(what + ": not a vecstore::Error: " + out_->foreign);
     if (out_->wrong[0]) {
-      findings.fail(what + ": wrong value: " + out_->wrong);
+      findings.fail(concat(what, ": wrong value: ", out_->wrong, "; ", out_->errors, " errors, ",
+                           out_->degraded, " degraded, ", out_->damages, " damages"));
       return "WRONG";
     }
     if (end != End::kDone) {
@@ -164,6 +165,7 @@ class Victim {
       findings.fail(what + ": silent loss: " + out_->missing);
       return "silent";
     }
+    if (out_->stale) ++findings.counts["older version after a write, damage reported"];
     if (!out_->opened) return "refused";
     if (out_->errors > 0) return "error";
     if (out_->degraded > 0) return "degraded";
@@ -241,7 +243,7 @@ TEST(BitFlips, OfAnOpenedDatabase) {
   print_table("read only", all);
   print_table("for writing", all);
   for (const auto& [name, n] : all.counts) {
-    if (name.starts_with("died"))
+    if (name.starts_with("died") || name.starts_with("older"))
       std::printf("  %s: %llu\n", name.c_str(), static_cast<unsigned long long>(n));
   }
   for (const std::string& failure : all.failures) ADD_FAILURE() << failure;

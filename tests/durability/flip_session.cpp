@@ -111,6 +111,13 @@ bool same_value(const Record& a, const Record& b, bool vectors) {
          (!vectors || (a.vector == b.vector && a.vectors == b.vectors));
 }
 
+std::string difference(const Record& got, const Record& expected) {
+  return concat(" of commit ", got.sequence, ": text ", got.text == expected.text ? "same" : "differs",
+                ", vectors ",
+                got.vector == expected.vector && got.vectors == expected.vectors ? "same" : "differ",
+                ", metadata ", got.metadata == expected.metadata ? "same" : got.metadata.to_json());
+}
+
 Hits ask(const Collection& collection, const FlipCollection& part, std::size_t question) {
   if (question < kProbes) return collection.query(Query(part.probes[question]).k(10));
   if (question == kProbes) return collection.query_text("copper garden", {.k = 20, .mode = Mode::kText});
@@ -188,6 +195,16 @@ class Session {
   void wrong(const std::string& what) { note(out_.wrong, concat(out_.stage, ": ", what)); }
   void missing(const std::string& what) { note(out_.missing, concat(out_.stage, ": ", what)); }
 
+  // A write that went into a damaged tree may have set a second entry beside the one that it did not find.
+  void stale(const std::string& id) {
+    out_.stale = true;
+    missing("an older version of " + id);
+  }
+  bool was_replaced(const Record& r) const {
+    const auto old = replaced_.find(r.id);
+    return old != replaced_.end() && same_value(r, old->second, true);
+  }
+
   void read(const Collection& collection, const FlipCollection& part) {
     gets(collection, part);
     scroll(collection, part);
@@ -213,7 +230,8 @@ class Session {
       call("get", [&, &id = id, &record = record] {
         const auto found = collection.get(id);
         if (!found) return missing(id);
-        if (!same_value(*found, record, true)) wrong(id);
+        if (was_replaced(*found)) return stale(id);
+        if (!same_value(*found, record, true)) wrong(concat(id, difference(*found, record)));
       });
     }
     for (const std::string& id : part.erased) {
@@ -232,7 +250,7 @@ class Session {
         for (const Record& r : page.records) {
           const auto found = part.records.find(r.id);
           if (found == part.records.end()) return wrong("a record that there never was: " + r.id);
-          if (!same_value(r, found->second, true)) return wrong(r.id);
+          if (!same_value(r, found->second, true)) return wrong(concat(r.id, difference(r, found->second)));
           while (expected != part.records.end() && expected->first < r.id) missing((expected++)->first);
           if (expected == part.records.end() || expected->first != r.id) return wrong("again: " + r.id);
           ++expected;
@@ -301,6 +319,8 @@ class Session {
     const auto put = [&](const Record& r) {
       call("upsert", [&] {
         collection.upsert(r);
+        if (const auto old = part.records.find(r.id); old != part.records.end())
+          replaced_[r.id] = old->second;
         part.records[r.id] = r;
         part.erased.erase(r.id);
       });
@@ -320,6 +340,7 @@ class Session {
     metadata["late"] = 1;
     call("update_metadata", [&] {
       collection.update_metadata(touched.id, metadata);
+      replaced_[touched.id] = touched;
       touched.metadata = metadata;
     });
     std::vector<Record> batch;
@@ -336,6 +357,7 @@ class Session {
   FlipModel& model_;
   FlipOutcome& out_;
   bool written_ = false;
+  std::map<std::string, Record> replaced_;  // what this session's own writes replaced
 };
 
 }  // namespace

@@ -37,6 +37,7 @@ struct FlipOutcome {
   bool opened = false;
   bool done = false;           ///< The session came to its end.
   bool verified = false;       ///< verify answered.
+  bool stale = false;          ///< An older version came after this session replaced it.
   std::uint64_t errors = 0;    ///< Calls that threw.
   std::uint64_t degraded = 0;  ///< Sum of Hits::degraded.
   std::uint64_t damages = 0;   ///< That verify found, or 1 when it threw an Error.
