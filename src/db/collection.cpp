@@ -157,6 +157,7 @@ std::uint64_t Collection::erase_where(const Filter& filter) {
         if (!record_filter.matches(document)) continue;
         const auto entry = shard::find_id(view, document.id);
         if (!entry) continue;
+        documents.check(*entry);
         shard::PreparedWrite w;
         w.kind = shard::PreparedWrite::Kind::kErase;
         w.id = document.id;

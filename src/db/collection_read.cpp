@@ -20,7 +20,7 @@ std::optional<Record> read(const shard::ReadView& view, shard::DocumentReader& d
     fail(ErrorCode::kCorruption, "collection '", view.shard().name(), "': the entry of id '", id,
          "' leads to another record");
   }
-  return shard::read_record(view, document, *entry, with_vectors);
+  return shard::read_record(view, documents, document, *entry, with_vectors);
 }
 
 }  // namespace
@@ -73,7 +73,7 @@ ScrollPage Collection::scroll(const ScrollOptions& options) const {
            document.id, "'");
     }
     if (filter && !filter->matches(document)) continue;
-    page.records.push_back(shard::read_record(view, document, entry, options.with_vectors));
+    page.records.push_back(shard::read_record(view, documents, document, entry, options.with_vectors));
   }
   return page;
 }

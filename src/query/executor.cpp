@@ -175,6 +175,9 @@ std::vector<FusedRow> Execution::join(const Plan& plan, std::vector<std::vector<
 bool Execution::read_hit(shard::DocumentReader& documents, const FusedRow& row, Hit& hit) {
   try {
     const storage::Document document = documents.read(row.row);
+    const auto entry = shard::find_id(view_, document.id);
+    if (!entry) fail(ErrorCode::kCorruption, "no id leads to row ", row.row);
+    documents.check(*entry);
     hit.id = document.id;
     if (request_.with_metadata) hit.metadata = decode_metadata(document.metadata, view_.field_names());
     if (request_.with_text) hit.text = storage::document_text(document);
@@ -185,7 +188,9 @@ bool Execution::read_hit(shard::DocumentReader& documents, const FusedRow& row, 
     if (request_.with_vectors) {
       Vector unnamed;
       std::map<std::string, Vector> named;
-      shard::read_vectors(view_, row.row, unnamed, named);
+      std::vector<std::string_view> stored;
+      shard::read_vectors(view_, row.row, unnamed, named, &stored);
+      documents.check(*entry, stored);
       hit.vector = request_.vector_name.empty() ? std::move(unnamed) : std::move(named[request_.vector_name]);
     }
     return true;

@@ -44,15 +44,52 @@ storage::Document DocumentReader::read(std::uint64_t row) {
   if (!stored)
     fail(ErrorCode::kCorruption, "collection '", view_.shard().name(), "': the document of row ", row,
          " is missing");
+  row_ = row;
+  stored_ = stored->bytes;
+  stored_sequence_ = rows_.block().sequence();
+  overlay_ = {};
+  overlay_sequence_.reset();
   storage::Document document = storage::decode_document(stored->bytes);
   if (view_.state().overlays > 0) {
     const std::string key = storage::aux_key(space_.collection, AuxKind::kOverlay, row);
     if (const auto value = view_.txn().get(Keyspace::kAux, key)) {
-      document.metadata =
-          storage::unseal(storage::ValueKind::kOverlay, space_.collection, key, *value).payload;
+      const storage::Opened overlay =
+          storage::unseal(storage::ValueKind::kOverlay, space_.collection, key, *value);
+      document.metadata = overlay_ = overlay.payload;
+      overlay_sequence_ = overlay.sequence;
     }
   }
   return document;
+}
+
+void DocumentReader::check(const storage::IdEntry& entry) {
+  const auto old = [&] {
+    fail(ErrorCode::kCorruption, "collection '", view_.shard().name(), "': row ", row_,
+         " is not the version that its id names, of commit ", entry.sequence);
+  };
+  if (entry.row != row_) old();
+  if (view_.state().overlays == 0) return;
+  if (overlay_sequence_) {
+    if (*overlay_sequence_ != entry.sequence) old();
+    return;
+  }
+  // Without updated metadata the row is of the entry's commit. Its block tells that, unless it was rewritten
+  // to save space; then only the content does.
+  if (stored_sequence_ < entry.sequence) old();
+  if (stored_sequence_ == entry.sequence) return;
+  Vector unnamed;
+  std::map<std::string, Vector> named;
+  std::vector<std::string_view> vectors;
+  read_vectors(view_, row_, unnamed, named, &vectors);
+  check(entry, vectors);
+}
+
+void DocumentReader::check(const storage::IdEntry& entry, std::span<const std::string_view> vectors) const {
+  // A dropped field's vectors are part of the content, and gone.
+  if (view_.schema().next_number != view_.schema().vectors.size()) return;
+  if (storage::content_crc(stored_, vectors, overlay_) == entry.content) return;
+  fail(ErrorCode::kCorruption, "collection '", view_.shard().name(), "': row ", row_,
+       " is not complete: a vector or its metadata is missing or old");
 }
 
 std::optional<std::uint64_t> DocumentReader::next_row(std::uint64_t row) {
@@ -108,12 +145,13 @@ Sparse decode_sparse(std::string_view bytes) {
 }
 
 void read_vectors(const ReadView& view, std::uint64_t row, Vector& unnamed,
-                  std::map<std::string, Vector>& named) {
+                  std::map<std::string, Vector>& named, std::vector<std::string_view>* stored_rows) {
   std::map<std::string, std::pair<std::vector<float>, std::optional<Sparse>>> parts;
   for (const auto& field : view.schema().vectors) {
     storage::RowReader reader(view.txn(), {BlockKind::kVectors, view.shard().collection(), field.number, 0});
     const auto stored = reader.find(row);
     if (!stored) continue;
+    if (stored_rows) stored_rows->push_back(stored->bytes);
     auto& [dense, sparse] = parts[field.name];
     if (field.element == ElementType::kSparse) {
       sparse = decode_sparse(stored->bytes);
@@ -130,9 +168,15 @@ void read_vectors(const ReadView& view, std::uint64_t row, Vector& unnamed,
   }
 }
 
-Record read_record(const ReadView& view, const storage::Document& document, const storage::IdEntry& entry,
-                   bool with_vectors) {
+Record read_record(const ReadView& view, DocumentReader& documents, const storage::Document& document,
+                   const storage::IdEntry& entry, bool with_vectors) {
   Record r;
+  if (with_vectors) {
+    std::vector<std::string_view> stored;
+    read_vectors(view, entry.row, r.vector, r.vectors, &stored);
+    documents.check(entry, stored);
+  }
+  documents.check(entry);
   r.id = document.id;
   r.metadata = decode_metadata(document.metadata, view.field_names());
   r.text = storage::document_text(document);
@@ -147,7 +191,6 @@ Record read_record(const ReadView& view, const storage::Document& document, cons
     r.expires_at = std::chrono::system_clock::time_point(
         std::min(std::chrono::milliseconds(*document.expires_ms), latest));
   }
-  if (with_vectors) read_vectors(view, entry.row, r.vector, r.vectors);
   return r;
 }
 

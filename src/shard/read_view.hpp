@@ -1,10 +1,13 @@
 // ReadView: one consistent snapshot of a collection, from the truth and everything derived from it.
 #pragma once
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/metadata_names.hpp"
 #include "catalog/schema.hpp"
@@ -51,6 +54,11 @@ class DocumentReader {
   void prefetch(std::span<const std::uint64_t> rows) { rows_.prefetch(rows); }
   /// kCorruption when the row is missing or damaged. Views last as long as the read view.
   storage::Document read(std::uint64_t row);
+  /// kCorruption unless what was read last is the version that the id's entry names. A damaged page can hide
+  /// updated metadata, and what is found then is sound but old. `read` alone does not see that.
+  void check(const storage::IdEntry& entry);
+  /// The same to the last byte, with the stored vectors by ascending field.
+  void check(const storage::IdEntry& entry, std::span<const std::string_view> vectors) const;
   /// The first live row >= `row` that has a document, for walks over everything; nullopt at the end. Damaged
   /// blocks are passed over and counted.
   std::optional<std::uint64_t> next_row(std::uint64_t row);
@@ -63,16 +71,23 @@ class DocumentReader {
   storage::RowSpace space_;
   storage::RowReader rows_;
   std::uint64_t damaged_ = 0;
+  // Of the last read:
+  std::uint64_t row_ = 0;
+  std::string_view stored_;
+  std::uint64_t stored_sequence_ = 0;
+  std::string_view overlay_;
+  std::optional<std::uint64_t> overlay_sequence_;
 };
 
 /// Finds an id; nullopt when it is unknown.
 std::optional<storage::IdEntry> find_id(const ReadView& view, std::string_view id);
-/// The whole record; `document` and `entry` must belong together.
-Record read_record(const ReadView& view, const storage::Document& document, const storage::IdEntry& entry,
-                   bool with_vectors);
-/// All vectors of a row.
+/// The whole record; `document` is what `documents` read last, `entry` must belong to it. kCorruption when
+/// they are not of the same version, or, with vectors, when something of it is missing.
+Record read_record(const ReadView& view, DocumentReader& documents, const storage::Document& document,
+                   const storage::IdEntry& entry, bool with_vectors);
+/// All vectors of a row. `stored` gets them as they are stored, by ascending field.
 void read_vectors(const ReadView& view, std::uint64_t row, Vector& unnamed,
-                  std::map<std::string, Vector>& named);
+                  std::map<std::string, Vector>& named, std::vector<std::string_view>* stored = nullptr);
 
 /// Sparse vectors as they are stored: count, ascending indices, values.
 std::string encode_sparse(const Sparse& sparse);

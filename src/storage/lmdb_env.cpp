@@ -245,6 +245,8 @@ Cursor::~Cursor() {
   if (cursor_) mdb_cursor_close(cursor_);
 }
 
+// LMDB follows whatever the pages say. Damaged ones can lead it back to entries that were already seen, or to
+// others than were asked for: the order of the keys tells.
 bool Cursor::move(std::string_view key, int operation) {
   MDB_val k = val(key);
   MDB_val v;
@@ -253,6 +255,9 @@ bool Cursor::move(std::string_view key, int operation) {
   if (rc) raise(rc, "", "reading");
   key_ = view(k);
   value_ = view(v);
+  if ((operation == MDB_SET_RANGE && key_ < key) || (operation == MDB_NEXT && key_ <= previous_))
+    fail(ErrorCode::kCorruption, "the keys of the store are out of order; verify tells more");
+  previous_.assign(key_);
   return true;
 }
 

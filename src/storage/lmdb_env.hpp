@@ -29,13 +29,16 @@ struct MapFull {};
 class Cursor {
  public:
   Cursor(MDB_txn* txn, unsigned dbi);
-  Cursor(Cursor&& o) noexcept : cursor_(o.cursor_) { o.cursor_ = nullptr; }
+  Cursor(Cursor&& o) noexcept
+      : cursor_(o.cursor_), key_(o.key_), value_(o.value_), previous_(std::move(o.previous_)) {
+    o.cursor_ = nullptr;
+  }
   Cursor(const Cursor&) = delete;
   Cursor& operator=(const Cursor&) = delete;
   Cursor& operator=(Cursor&&) = delete;
   ~Cursor();
 
-  /// Moves to the first key >= `key`; false at the end.
+  /// Moves to the first key >= `key`; false at the end. All three: kCorruption where keys do not ascend.
   bool seek(std::string_view key);
   bool next();
   bool last();
@@ -47,6 +50,7 @@ class Cursor {
   MDB_cursor* cursor_ = nullptr;
   std::string_view key_;
   std::string_view value_;
+  std::string previous_;  // a copy of key_, for the next move
 };
 
 /// Reading, in either kind of transaction.

@@ -76,6 +76,26 @@ std::vector<char> read_head(const PageFile& file) {
   return head;
 }
 
+// The transaction that wrote the free list: its last key, down the right edge. nullopt when it is empty, or
+// damaged on the way.
+std::optional<std::uint64_t> free_list_writer(const PageFile& file, const MetaPage& meta) {
+  std::vector<char> bytes(file.page_size());
+  std::uint64_t page = meta.free.root;
+  for (std::size_t left = meta.free.depth; left > 0; --left) {
+    PageView view;
+    if (page == kNoPage || !file.read(page, 0, bytes) || view.parse({bytes.data(), bytes.size()}, page))
+      break;
+    if (view.leaf() != (left == 1)) break;
+    const PageNode last = view.node(view.count() - 1);
+    if (view.leaf()) {
+      if (last.key.size() == sizeof(std::uint64_t)) return load<std::uint64_t>(last.key.data());
+      break;
+    }
+    page = last.child;
+  }
+  return std::nullopt;
+}
+
 // LMDB allocates pages at the end of the file and may free them before anything was written there: the file
 // then ends before the last page. That is sound only if all that is missing is free. When the free list does
 // not say so, the trees are asked what they need: a list that leaks pages loses space, not data.
@@ -144,7 +164,15 @@ MetaPages read_meta_pages(const PageFile& file, const std::string& path) {
 std::string meta_txn_damage(const PageFile& file, const MetaPages& metas) {
   const std::size_t older = 1 - metas.newest;
   const std::uint64_t newest = metas.txns[metas.newest];
-  if (metas.txns[older] + 1 == newest || newest == 0) return {};
+  if (newest == 0) return {};
+  if (metas.txns[older] + 1 == newest) {
+    // The older one of two may have been raised past the newer one by a single bit.
+    const auto& page = metas.pages[metas.newest];
+    const auto wrote = page && newest > 1 ? free_list_writer(file, *page) : std::nullopt;
+    if (!wrote || *wrote == newest) return {};
+    return concat("meta page ", metas.newest, " names transaction ", newest,
+                  ", its free list was written by ", *wrote);
+  }
   if (metas.txns[older] % kMetaPages != older) {
     return concat("meta page ", older, " names transaction ", metas.txns[older]);
   }
