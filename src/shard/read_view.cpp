@@ -46,7 +46,7 @@ storage::Document DocumentReader::read(std::uint64_t row) {
          " is missing");
   row_ = row;
   stored_ = stored->bytes;
-  stored_sequence_ = rows_.block().sequence();
+  stored_sequence_ = stored->sequence;
   overlay_ = {};
   overlay_sequence_.reset();
   storage::Document document = storage::decode_document(stored->bytes);

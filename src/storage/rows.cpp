@@ -78,7 +78,7 @@ StoredRow RowReader::checked(const BlockView& block, std::uint32_t index) const 
     fail(ErrorCode::kCorruption, "collection ", space_.collection, ": the checksum of row ", block.row(index),
          " differs");
   }
-  return {block.bytes(index), block.element(), block.inverse_norm(index)};
+  return {block.bytes(index), block.element(), block.inverse_norm(index), block.sequence()};
 }
 
 void write_rows(WriteTxn& txn, const RowSpace& space, std::span<const BlockRow> rows,

@@ -31,6 +31,7 @@ struct StoredRow {
   std::string_view bytes;
   std::uint8_t element = 0;
   float inverse_norm = 0;
+  std::uint64_t sequence = 0;  ///< Of its block: the newest commit among the block's rows.
 };
 
 /// Reads rows of one space; quick when rows are asked for in ascending order, since the current block is
