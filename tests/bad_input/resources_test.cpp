@@ -168,6 +168,11 @@ TEST_F(BadInput, Row49_SyncFails) {
 }
 
 TEST_F(BadInput, Row50_NoFileDescriptors) {
+#ifdef __SANITIZE_ADDRESS__
+  // UndefinedBehaviorSanitizer opens a pipe to look at an object's type, and calls the object invalid when it
+  // gets none.
+  GTEST_SKIP() << "the sanitizer itself needs descriptors; the minimal build runs this";
+#endif
   const std::string result = in_child([&]() -> std::string {
     rlimit before{};
     ::getrlimit(RLIMIT_NOFILE, &before);
