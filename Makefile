@@ -1,6 +1,6 @@
 # make build    installs what is missing and builds programs and library (build/release)
 # make test     all tests: minimal build, ThreadSanitizer, the system's LMDB, and the whole suite under ASan + UBSan;
-#               one of these alone: make test-minimal, test-tsan, test-system-lmdb, test-dev
+#               one of these alone: make test-minimal, test-tsan, test-system-lmdb, test-release, test-dev
 # make format   formats the sources            make check   format and layers, as the tests check them
 # make tidy     clang-tidy over the sources    make install installs to PREFIX (/usr/local)
 # make clean    removes build outputs; make distclean also what was fetched
@@ -27,7 +27,7 @@ LMDB_TESTS := $(call tests_of,storage catalog)
 NO_ASLR := $(shell setarch -R true 2>/dev/null && echo setarch -R)
 CTEST := ctest -j$(JOBS) --output-on-failure --no-tests=error
 
-.PHONY: setup build test test-dev test-minimal test-tsan test-system-lmdb check format tidy install clean distclean
+.PHONY: setup build test test-dev test-release test-minimal test-tsan test-system-lmdb check format tidy install clean distclean
 
 setup:
 	@tools/setup.sh
@@ -41,6 +41,7 @@ test: setup
 	$(MAKE) test-minimal
 	$(MAKE) test-tsan
 	$(MAKE) test-system-lmdb
+	$(MAKE) test-release
 	$(MAKE) test-dev
 
 test-minimal: setup
@@ -61,6 +62,13 @@ ifneq ($(strip $(LMDB_TESTS)),)
 	cmake --build --preset system-lmdb -j $(JOBS) --target $(LMDB_TESTS)
 	$(CTEST) --test-dir build/system-lmdb -L '$(call label_of,$(LMDB_TESTS))'
 endif
+
+# The demo is part of the tests: its answers are checked, then retrieval quality through the program as users have it.
+test-release: setup
+	cmake --preset release
+	cmake --build --preset release -j $(JOBS) --target vecstore_program
+	tools/demo.sh
+	$(CTEST) --test-dir build/release -R '^cli\.'
 
 test-dev: setup
 	cmake --preset dev
