@@ -19,6 +19,7 @@ import tempfile
 import time
 
 BATCH = 10_000
+SYNC = os.environ.get("LANCEDB_SYNC", "1") == "1"  # 0: its plain insert, which is not durable
 DIMENSION = 384
 
 
@@ -114,6 +115,13 @@ def insert_lancedb(source, target):
             table = db.create_table("b", part)
         else:
             table.add(part)
+    if SYNC:
+        # LanceDB itself syncs nothing: without this its rows are in the page cache when the insert returns.
+        for folder, _, files in os.walk(target):
+            for path in [folder] + [f"{folder}/{name}" for name in files]:
+                fd = os.open(path, os.O_RDONLY)
+                os.fsync(fd)
+                os.close(fd)
 
 
 PEERS = {"sqlite-vec": insert_sqlite_vec, "zvec": insert_zvec, "qdrant": insert_qdrant, "lancedb": insert_lancedb}
