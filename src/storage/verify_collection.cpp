@@ -311,6 +311,14 @@ void CollectionCheck::check_counters() {
   expect("overlays", state_->overlays, overlays_);
   expect("field_names", state_->field_names, field_names_);
   expect("schemas", state_->schema == 0 ? 0 : 1, schemas_);
+  // Every row that was ever given out stands for a record or is retired, also when no block holds it any
+  // more.
+  std::uint64_t retired_rows = 0;
+  for (const auto& [number, bits] : retired_) {
+    for (char byte : bits)
+      retired_rows += static_cast<std::uint64_t>(std::popcount(static_cast<unsigned char>(byte)));
+  }
+  expect("next_row", state_->next_row, ids_ + retired_rows);
   if (end_row_ > state_->next_row)
     damage("counter", {}, concat("row ", end_row_ - 1, " exists, next_row is ", state_->next_row));
   if (state_->sequence > scope_.sequence)
