@@ -113,7 +113,7 @@ class Collection {
   std::optional<Record> get(std::string_view id, const GetOptions& options = {}) const;
   /// In the order of the ids; an unknown one is left out.
   std::vector<Record> get(std::span<const std::string> ids, const GetOptions& options = {}) const;
-  /// Records in the order of their ids (bytes), page by page; each page is one consistent view.
+  /// Records by the bytes of their ids (of ids above 480 bytes, the first 464), in consistent pages.
   ScrollPage scroll(const ScrollOptions& options = {}) const;
   std::uint64_t count() const;
   std::uint64_t count(const Filter& filter) const;

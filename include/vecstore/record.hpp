@@ -63,7 +63,7 @@ struct Record {
   std::map<std::string, Vector> vectors;  ///< Named vectors, each declared in the collection's schema.
   std::string text;                       ///< At most 16 MiB of UTF-8; searched as the text field "text".
   Metadata metadata;                      ///< A JSON object: at most 64 KiB, 256 keys, depth 32.
-  std::optional<std::chrono::milliseconds> ttl;  ///< Time to live from the moment of the write.
+  std::optional<std::chrono::milliseconds> ttl;  ///< Time to live; stored, not enforced yet.
   std::string source;                            ///< Where the text comes from, for example a file name.
   std::uint64_t start = 0;                       ///< The text is bytes [start, end) of its source.
   std::uint64_t end = 0;

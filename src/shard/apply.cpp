@@ -37,7 +37,7 @@ class Application {
   ApplyResult run(const PreparedBatch& batch, const FieldNames& names);
 
  private:
-  void check_schema(const PreparedBatch& batch);
+  void take_schema(const PreparedBatch& batch);
   void store_names(const PreparedBatch& batch, const FieldNames& names);
   std::vector<std::optional<IdEntry>> look_up(const PreparedBatch& batch);
   void erase_rest_of_source(const PreparedBatch& batch);
@@ -67,8 +67,7 @@ class Application {
   bool changed_ = false;
 };
 
-void Application::check_schema(const PreparedBatch& batch) {
-  if (state_.schema != batch.schema) throw SchemaChanged{};
+void Application::take_schema(const PreparedBatch& batch) {
   if (batch.changed_schema) {
     schema_ = *batch.changed_schema;
     catalog::write_schema(commit_, collection_, state_, schema_);
@@ -251,7 +250,7 @@ void Application::erase_rest_of_source(const PreparedBatch& batch) {
 ApplyResult Application::run(const PreparedBatch& batch, const FieldNames& names) {
   if (state_.schema != batch.schema) throw SchemaChanged{};
   auto old = look_up(batch);
-  check_schema(batch);
+  take_schema(batch);
   store_names(batch, names);
   if (batch.replaced_source) erase_rest_of_source(batch);
   ApplyResult result;
