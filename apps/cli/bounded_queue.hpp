@@ -34,6 +34,16 @@ class BoundedQueue {
     return value;
   }
 
+  /// A value if there is one now.
+  std::optional<T> take() {
+    const std::lock_guard lock(mutex_);
+    if (items_.empty()) return std::nullopt;
+    T value = std::move(items_.front());
+    items_.pop_front();
+    changed_.notify_all();
+    return value;
+  }
+
   /// No more values come; what is in the queue is still delivered.
   void close() {
     const std::lock_guard lock(mutex_);

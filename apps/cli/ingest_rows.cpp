@@ -1,5 +1,6 @@
 // Rows: JSON lines and vector files, in batches through a pipeline of three threads: read, embed, commit.
 // Batches stay in the order of the file, so that of two rows with one id the later one wins.
+#include <limits>
 #include <memory>
 #include <thread>
 #include <unordered_map>
@@ -25,6 +26,12 @@ struct Batch {
   std::vector<std::uint64_t> places;  ///< Line or row of each record.
   std::size_t unchanged = 0;
   std::uint64_t bytes_read = 0;  ///< Of the file, since the batch before.
+
+  void clear() {
+    upserts.clear();
+    places.clear();
+    unchanged = bytes_read = 0;
+  }
 };
 
 class RowSource {
@@ -151,6 +158,8 @@ class RowPipeline {
 
   void read() {
     Batch batch;
+    // Records die in the thread that made them: memory freed by another thread makes both wait for the
+    // allocator.
     std::unordered_map<std::string, std::size_t> positions;
     std::size_t bytes = 0;
     std::uint64_t reported = 0;
@@ -160,7 +169,10 @@ class RowPipeline {
       reported += batch.bytes_read;
       bytes = 0;
       positions.clear();
-      return read_.push(std::exchange(batch, {}));
+      const bool wanted = read_.push(std::move(batch));
+      batch = spent_.take().value_or(Batch{});
+      batch.clear();
+      return wanted;
     };
     try {
       Record record;
@@ -243,6 +255,7 @@ class RowPipeline {
       commit(*batch);
       job_.report.add(
           {.records = batch->upserts.size(), .unchanged = batch->unchanged, .bytes = batch->bytes_read});
+      spent_.push(std::move(*batch));
     }
   }
 
@@ -267,6 +280,7 @@ class RowPipeline {
   RowSource& source_;
   Queue read_{2};
   Queue embedded_{2};
+  Queue spent_{std::numeric_limits<std::size_t>::max()};  // committed batches on their way back to the reader
   std::mutex mutex_;
   std::exception_ptr failure_;
 };

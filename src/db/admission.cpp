@@ -23,24 +23,27 @@ using shard::PreparedVector;
 using shard::PreparedWrite;
 
 PreparedVector admit_dense(std::string_view what, const std::vector<float>& values,
-                           catalog::VectorFieldSchema& field) {
+                           catalog::VectorFieldSchema& field, ByteArena& arena) {
   if (field.dimension == 0) {
     catalog::check_dimension(concat("dimension of ", what), values.size());
     field.dimension = values.size();
   }
-  check_dense(what, values, field.dimension, field.metric);
-  return shard::prepare_dense(field.number, values);
+  const PreparedVector prepared = shard::prepare_dense(field.number, values, arena);
+  // A norm that has an inverse is neither zero nor too large, and no component under it can be infinite.
+  if (prepared.inverse_norm == 0 || values.size() != field.dimension)
+    check_dense(what, values, field.dimension, field.metric);
+  return prepared;
 }
 
 void prepare_vector(std::string_view name, const Vector& vector, catalog::Schema& schema,
-                    std::vector<PreparedVector>& out) {
+                    shard::PreparedBatch& out) {
   const std::string what = name.empty() ? "vector" : concat("vectors['", name, "']");
   if (!vector.dense().empty()) {
     auto* field = schema.find(name);
     if (!field) {
       invalid(what, " is not declared: add_vector declares it, or the option `vectors` of create_collection");
     }
-    out.push_back(admit_dense(what, vector.dense(), *field));
+    out.vectors.push_back(admit_dense(what, vector.dense(), *field, out.arena));
   }
   if (vector.sparse()) {
     const Sparse sparse = check_sparse(concat(what, ".sparse"), *vector.sparse());
@@ -49,7 +52,8 @@ void prepare_vector(std::string_view name, const Vector& vector, catalog::Schema
       if (!name.empty() && !schema.find(name)) invalid(what, " is not declared: add_vector declares it");
       field = &schema.add(std::string(name), ElementType::kSparse, Metric::kDot, 0);
     }
-    out.push_back({field->number, ElementType::kSparse, shard::encode_sparse(sparse), 0});
+    out.vectors.push_back(
+        {field->number, ElementType::kSparse, out.arena.add(shard::encode_sparse(sparse)), 0});
   }
 }
 
@@ -59,25 +63,35 @@ void check_text(std::string_view what, std::string_view text, std::size_t limit)
   if (!valid_utf8(text)) invalid(what, " is not valid UTF-8");
 }
 
-PreparedWrite prepare_record(const Record& record, catalog::Schema& schema, FieldNames& names,
-                             std::int64_t now_ms) {
-  PreparedWrite out;
-  out.id = record.id;
-  prepare_vector("", record.vector, schema, out.vectors);
+/// Strings that are filled for every record of a batch.
+struct Scratch {
+  std::string metadata;
+  std::string document;
+};
+
+std::string_view admit_metadata(const Metadata& metadata, FieldNames& names, Scratch& scratch) {
+  validate_metadata(metadata);
+  scratch.metadata.clear();
+  encode_metadata(metadata, names, scratch.metadata);
+  return scratch.metadata;
+}
+
+/// Adds the record's vectors to `out` and returns its encoded document.
+std::string_view prepare_record(const Record& record, catalog::Schema& schema, FieldNames& names,
+                                std::int64_t now_ms, Scratch& scratch, shard::PreparedBatch& out) {
+  const std::size_t first_vector = out.vectors.size();
+  prepare_vector("", record.vector, schema, out);
   for (const auto& [name, vector] : record.vectors) {
     if (name.empty()) invalid("vectors['']: the vector without a name is `vector`");
-    prepare_vector(name, vector, schema, out.vectors);
+    prepare_vector(name, vector, schema, out);
   }
-  std::sort(out.vectors.begin(), out.vectors.end(),
+  std::sort(out.vectors.begin() + static_cast<std::ptrdiff_t>(first_vector), out.vectors.end(),
             [](const auto& a, const auto& b) { return a.field < b.field; });
   check_text("text", record.text, kMaxTextBytes);
   check_text("source", record.source, kMaxSourceBytes);
   if (record.end < record.start) invalid("end is ", record.end, ", before start ", record.start);
-  validate_metadata(record.metadata);
-  std::string metadata;
-  encode_metadata(record.metadata, names, metadata);
   storage::Document document{.id = record.id,
-                             .metadata = metadata,
+                             .metadata = admit_metadata(record.metadata, names, scratch),
                              .text = record.text,
                              .source = record.source,
                              .start = record.start,
@@ -89,33 +103,34 @@ PreparedWrite prepare_record(const Record& record, catalog::Schema& schema, Fiel
                               ? std::numeric_limits<std::int64_t>::max()
                               : now_ms + record.ttl->count();
   }
-  storage::encode_document(document, out.document);
-  return out;
+  scratch.document.clear();
+  storage::encode_document(document, scratch.document);
+  return out.arena.add(scratch.document);
 }
 
-PreparedWrite prepare_one(const Write& write, catalog::Schema& schema, FieldNames& names,
-                          std::int64_t now_ms) {
+void prepare_one(const Write& write, catalog::Schema& schema, FieldNames& names, std::int64_t now_ms,
+                 Scratch& scratch, shard::PreparedBatch& out) {
   const Record& record = *write.record;
   check_id(record.id);
-  PreparedWrite out;
+  PreparedWrite prepared;
+  prepared.id = record.id;
+  const std::size_t first_vector = out.vectors.size();
   switch (write.kind) {
     case Operation::Kind::kInsert:
     case Operation::Kind::kUpsert:
-      out = prepare_record(record, schema, names, now_ms);
-      out.kind = write.kind == Operation::Kind::kInsert ? PreparedWrite::Kind::kInsert
-                                                        : PreparedWrite::Kind::kUpsert;
-      return out;
+      prepared.kind = write.kind == Operation::Kind::kInsert ? PreparedWrite::Kind::kInsert
+                                                             : PreparedWrite::Kind::kUpsert;
+      prepared.document = prepare_record(record, schema, names, now_ms, scratch, out);
+      break;
     case Operation::Kind::kErase:
-      out.kind = PreparedWrite::Kind::kErase;
+      prepared.kind = PreparedWrite::Kind::kErase;
       break;
     case Operation::Kind::kUpdateMetadata:
-      out.kind = PreparedWrite::Kind::kUpdateMetadata;
-      validate_metadata(record.metadata);
-      encode_metadata(record.metadata, names, out.metadata);
+      prepared.kind = PreparedWrite::Kind::kUpdateMetadata;
+      prepared.metadata = out.arena.add(admit_metadata(record.metadata, names, scratch));
       break;
   }
-  out.id = record.id;
-  return out;
+  out.add(prepared, first_vector);
 }
 
 }  // namespace
@@ -187,15 +202,16 @@ shard::PreparedBatch prepare(std::span<const Write> writes, const catalog::Schem
   batch.writes.reserve(writes.size());
   catalog::Schema learned = schema;
   std::unordered_map<std::string_view, std::size_t> seen;
+  seen.reserve(writes.size());
+  Scratch scratch;
   const std::int64_t now = Clock::system().wall_ms();
   std::size_t bytes = 0;
   for (std::size_t i = 0; i < writes.size(); ++i) {
     try {
-      batch.writes.push_back(prepare_one(writes[i], learned, names, now));
+      prepare_one(writes[i], learned, names, now, scratch, batch);
       const auto [it, added] = seen.emplace(writes[i].record->id, i);
       if (!added) invalid("duplicate id '", writes[i].record->id, "' at ", it->second, " and ", i);
-      bytes += batch.writes.back().document.size();
-      for (const auto& v : batch.writes.back().vectors) bytes += v.bytes.size();
+      bytes += batch.bytes_of(batch.writes.back());
       if (bytes > storage::kMaxCommitBytes) {
         fail(ErrorCode::kTooLarge, "a batch of more than ", storage::kMaxCommitBytes,
              " bytes, the limit of one commit");

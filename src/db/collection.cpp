@@ -160,9 +160,9 @@ std::uint64_t Collection::erase_where(const Filter& filter) {
         documents.check(*entry);
         shard::PreparedWrite w;
         w.kind = shard::PreparedWrite::Kind::kErase;
-        w.id = document.id;
+        w.id = batch.arena.add(document.id);
         w.expected_sequence = entry->sequence;
-        batch.writes.push_back(std::move(w));
+        batch.writes.push_back(w);
         if ((more = batch.writes.size() >= db::kMaxBatchRecords)) break;
       }
       documents.require_complete();

@@ -46,7 +46,7 @@ class Application {
   void write_new(const PreparedBatch& batch, std::span<const std::size_t> items,
                  std::span<const std::optional<IdEntry>> old);
   void update_in_place(const PreparedWrite& write, const IdEntry& old);
-  PreparedWrite rewritten(const PreparedWrite& write, const IdEntry& old);
+  void rewrite(const PreparedWrite& write, const IdEntry& old, PreparedBatch& out);
   void finish();
 
   RowSpace documents() const { return {BlockKind::kDocuments, collection_, 0, 0}; }
@@ -127,21 +127,17 @@ void Application::write_new(const PreparedBatch& batch, std::span<const std::siz
   std::vector<BlockRow> rows;
   std::map<std::uint16_t, std::vector<BlockRow>> vector_rows;
   std::map<std::uint16_t, std::uint8_t> elements;
-  std::vector<std::string_view> parts;
+  rows.reserve(items.size());
   for (std::size_t n = 0; n < items.size(); ++n) {
     const PreparedWrite& w = batch.writes[items[n]];
     const std::uint64_t row = state_.next_row++;
     rows.push_back({row, w.document});
-    parts.clear();
-    std::size_t bytes = w.id.size() + w.document.size();
-    for (const PreparedVector& v : w.vectors) {
+    for (const PreparedVector& v : batch.vectors_of(w)) {
       vector_rows[v.field].push_back({row, v.bytes, v.inverse_norm});
       elements[v.field] = static_cast<std::uint8_t>(v.element);
-      parts.push_back(v.bytes);
-      bytes += v.bytes.size();
     }
-    entries[n] = {row, commit_.sequence, storage::content_crc(w.document, parts),
-                  static_cast<std::uint32_t>(bytes)};
+    const std::size_t bytes = w.id.size() + batch.bytes_of(w);
+    entries[n] = {row, commit_.sequence, w.content, static_cast<std::uint32_t>(bytes)};
     const auto& before = old[items[n]];
     if (before) retire(w.id, *before);
     commit_.log.add(
@@ -197,10 +193,7 @@ void Application::update_in_place(const PreparedWrite& w, const IdEntry& old) {
 }
 
 // The same as an upsert, for collections whose text index covers metadata: what is searched takes a new row.
-PreparedWrite Application::rewritten(const PreparedWrite& w, const IdEntry& old) {
-  PreparedWrite out;
-  out.kind = PreparedWrite::Kind::kUpsert;
-  out.id = w.id;
+void Application::rewrite(const PreparedWrite& w, const IdEntry& old, PreparedBatch& out) {
   storage::RowReader reader(commit_.txn, documents());
   const auto stored = reader.find(old.row);
   if (!stored)
@@ -209,15 +202,18 @@ PreparedWrite Application::rewritten(const PreparedWrite& w, const IdEntry& old)
   const std::string text = storage::document_text(document);
   document.text = text;
   document.metadata = w.metadata;
-  storage::encode_document(document, out.document);
+  std::string encoded;
+  storage::encode_document(document, encoded);
+  const std::size_t first_vector = out.vectors.size();
   for (const auto& field : schema_.vectors) {
     storage::RowReader vectors_reader(commit_.txn, vectors(field.number));
     if (const auto v = vectors_reader.find(old.row)) {
       out.vectors.push_back(
-          {field.number, static_cast<ElementType>(v->element), std::string(v->bytes), v->inverse_norm});
+          {field.number, static_cast<ElementType>(v->element), out.arena.add(v->bytes), v->inverse_norm});
     }
   }
-  return out;
+  out.add({.kind = PreparedWrite::Kind::kUpsert, .id = w.id, .document = out.arena.add(encoded)},
+          first_vector);
 }
 
 // Ids that upsert_chunks gave this source before and that it does not have any more.
@@ -274,7 +270,7 @@ ApplyResult Application::run(const PreparedBatch& batch, const FieldNames& names
         if (in_place) {
           update_in_place(w, *old[i]);
         } else {
-          rewrites.writes.push_back(rewritten(w, *old[i]));
+          rewrite(w, *old[i], rewrites);
           rewrites_old.push_back(old[i]);
         }
         break;

@@ -74,8 +74,12 @@ void write_collection_state(WriteTxn& txn, std::uint32_t collection, const Colle
 std::uint32_t content_crc(std::string_view document, std::span<const std::string_view> vectors,
                           std::string_view overlay) {
   std::uint32_t crc = crc32c(as_byte_span(document));
-  for (std::string_view v : vectors) crc = crc32c(as_byte_span(v), crc);
-  return overlay.empty() ? crc : crc32c(as_byte_span(overlay), crc);
+  for (std::string_view v : vectors) crc = extend_content_crc(crc, v);
+  return extend_content_crc(crc, overlay);
+}
+
+std::uint32_t extend_content_crc(std::uint32_t content, std::string_view next) {
+  return crc32c(as_byte_span(next), content);
 }
 
 namespace {

@@ -73,6 +73,8 @@ void write_id(WriteTxn& txn, std::uint32_t collection, std::string_view id, cons
 /// there is one.
 std::uint32_t content_crc(std::string_view document, std::span<const std::string_view> vectors,
                           std::string_view overlay = {});
+/// The same piece by piece: of what stood there before and `next`.
+std::uint32_t extend_content_crc(std::uint32_t content, std::string_view next);
 /// Decodes the value under a key of the ids keyspace.
 IdEntry decode_id(std::string_view key, std::string_view value);
 
