@@ -36,6 +36,9 @@ struct OpenOptions {
   std::uint64_t max_map_size = std::uint64_t{1} << 42;  ///< Beyond it writes are kQuotaExceeded (store_size).
   unsigned threads = 0;  ///< Threads that one query may use; 0 = one per core, 1 = the caller only.
   std::uint64_t change_retention = 1'000'000;  ///< Changes that `changes` can still deliver.
+  unsigned background_threads = 0;  ///< Threads that merging of segments may use; 0 = one per core.
+  std::uint64_t checkpoint_rows = 10'000;  ///< Rows outside of segments from which on they are written to one.
+  std::uint64_t graph_rows = 4'000;        ///< Rows of a segment from which on it gets a graph when merged.
 };
 
 /// One searchable text: the record's `text`, or a string (or array of strings) in its metadata.

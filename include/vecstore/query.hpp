@@ -53,6 +53,12 @@ class QueryBase {
   Self& score_threshold(float value) { return score_threshold_ = value, self(); }
   /// Which named vector to search; empty = the one without a name.
   Self& using_vector(std::string name) { return vector_name_ = std::move(name), self(); }
+  /// The true best, whatever it costs, instead of nearly all of them from a graph.
+  Self& exact(bool value = true) { return exact_ = value, self(); }
+  /// How far a graph is searched, at least k: larger finds more of the true best, slower. 0 = about 95%.
+  Self& ef(std::int64_t value) { return ef_ = value, self(); }
+  /// false: scores may be estimates from the index's own codes, which saves reading the full vectors.
+  Self& exact_scores(bool value = true) { return exact_scores_ = value, self(); }
   Self& with_vectors(bool value = true) { return with_vectors_ = value, self(); }
   Self& with_text(bool value = true) { return with_text_ = value, self(); }
   Self& with_metadata(bool value = true) { return with_metadata_ = value, self(); }
@@ -70,6 +76,9 @@ class QueryBase {
   std::optional<Filter> where_;
   std::optional<float> score_threshold_;
   std::string vector_name_;
+  bool exact_ = false;
+  std::int64_t ef_ = 0;
+  bool exact_scores_ = true;
   bool with_vectors_ = false;
   bool with_text_ = true;
   bool with_metadata_ = true;

@@ -57,6 +57,10 @@ class VecDatabase {
   /// kNotFound when there is none. One commit; the space is reused.
   void delete_collection(std::string_view name);
 
+  /// Holds back merging in the background until resume: what runs goes on, nothing new is begun.
+  void pause_background();
+  void resume_background();
+
   DatabaseStats stats() const;
   /// Reads everything and checks it against its checksums, counts and digests; never changes anything.
   VerifyReport verify() const;

@@ -32,8 +32,14 @@ std::vector<db::Write> writes_of(Operation::Kind kind, std::span<const Record> r
 }  // namespace
 
 Collection::Impl::Impl(std::shared_ptr<storage::Store> store, std::uint32_t number, std::string name,
-                       const OpenOptions& options)
-    : shard_(store, number, std::move(name)), threads_(options.threads), directory_(store->directory()) {}
+                       const OpenOptions& options, std::shared_ptr<shard::Maintenance> maintenance)
+    : shard_(std::make_shared<shard::Shard>(store, number, std::move(name),
+                                            shard::SegmentOptions{.checkpoint_rows = options.checkpoint_rows,
+                                                                  .graph_rows = options.graph_rows,
+                                                                  .threads = options.background_threads},
+                                            std::move(maintenance))),
+      threads_(options.threads),
+      directory_(store->directory()) {}
 
 shard::ApplyResult Collection::Impl::execute(std::span<const db::Write> writes, bool is_batch,
                                              const std::string* replaced_source, const Embedder& bind) {
@@ -41,7 +47,7 @@ shard::ApplyResult Collection::Impl::execute(std::span<const db::Write> writes, 
     std::uint64_t schema_number = 0;
     catalog::Schema schema;
     {
-      shard::ReadView view(shard_);
+      shard::ReadView view(*shard_);
       schema = view.schema();
       schema_number = view.state().schema;
     }
@@ -55,12 +61,12 @@ shard::ApplyResult Collection::Impl::execute(std::span<const db::Write> writes, 
       schema.embedder_name = bind.name();
       schema.embedder_fingerprint = bind.fingerprint();
     }
-    const storage::Store::Session session(shard_.store());
-    shard::PreparedBatch batch = db::prepare(writes, schema, schema_number, shard_.field_names(), is_batch);
+    const storage::Store::Session session(shard_->store());
+    shard::PreparedBatch batch = db::prepare(writes, schema, schema_number, shard_->field_names(), is_batch);
     if (!batch.changed_schema && schema != stored) batch.changed_schema = schema;
     if (replaced_source) batch.replaced_source = *replaced_source;
     try {
-      return shard_.apply(batch);
+      return shard_->apply(batch);
     } catch (const shard::SchemaChanged&) {
     } catch (const Error& e) {
       if (is_batch || !e.item()) throw;
@@ -177,6 +183,16 @@ std::uint64_t Collection::erase_where(const Filter& filter) {
     }
     if (!more) return erased;
     from = next;
+  }
+}
+
+void Collection::optimize(std::stop_token stop) {
+  const storage::Store& store = impl_->shard().store();
+  if (store.read_only()) fail(ErrorCode::kReadOnly, "'", store.directory(), "' is open read-only");
+  Context context;
+  context.stop = std::move(stop);
+  impl_->shard().checkpoint(1, context);
+  while (impl_->shard().merge_step(true, context)) {
   }
 }
 

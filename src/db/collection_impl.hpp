@@ -15,11 +15,11 @@ namespace vecstore {
 
 class Collection::Impl {
  public:
-  Impl(std::shared_ptr<storage::Store> store, std::uint32_t number, std::string name,
-       const OpenOptions& options);
+  Impl(std::shared_ptr<storage::Store> store, std::uint32_t number, std::string name, const OpenOptions& options,
+       std::shared_ptr<shard::Maintenance> maintenance);
 
-  shard::Shard& shard() { return shard_; }
-  const std::string& name() const { return shard_.name(); }
+  shard::Shard& shard() { return *shard_; }
+  const std::string& name() const { return shard_->name(); }
   unsigned threads() const { return threads_; }
 
   /// Checks, encodes and commits; prepares again when another writer taught the schema something meanwhile.
@@ -32,7 +32,7 @@ class Collection::Impl {
   void set_embedder(const Embedder& model);
 
  private:
-  shard::Shard shard_;
+  const std::shared_ptr<shard::Shard> shard_;
   const unsigned threads_;
   const std::string directory_;
   std::mutex mutex_;

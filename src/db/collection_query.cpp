@@ -28,6 +28,11 @@ query::Request request_from(const Q& q, unsigned default_threads) {
   r.offset = static_cast<std::size_t>(q.offset_);
   r.score_threshold = q.score_threshold_;
   r.where = q.where_;
+  r.exact = q.exact_;
+  r.exact_scores = q.exact_scores_;
+  if (q.ef_ != 0 && (q.ef_ < q.k_ + q.offset_ || q.ef_ > query::kMaxHits))
+    invalid("ef is ", q.ef_, "; offset + k, which is ", q.k_ + q.offset_, ", to ", query::kMaxHits, " are allowed, or 0");
+  r.ef = static_cast<std::size_t>(q.ef_);
   r.with_vectors = q.with_vectors_;
   r.with_text = q.with_text_;
   r.with_metadata = q.with_metadata_;

@@ -95,7 +95,13 @@ std::uint64_t Collection::count(const Filter& filter) const {
 CollectionStats Collection::stats() const {
   const shard::ReadView view(impl_->shard());
   const storage::CollectionState& s = view.state();
-  return {s.live, s.stored_rows, s.live_bytes, s.digest, s.sequence};
+  CollectionStats out{s.live, s.stored_rows, s.live_bytes, s.digest, s.sequence};
+  const auto set = impl_->shard().segments().at(view.txn());
+  out.segments = set->items.size();
+  for (const auto& item : set->items) out.segment_bytes += item.entry.file_bytes;
+  out.rows_outside = s.next_row - set->end_row();
+  out.segment_damages = impl_->shard().segments().damages();
+  return out;
 }
 
 std::vector<Change> Collection::changes(const ChangesOptions& options) const {

@@ -32,7 +32,7 @@ Embedder Collection::Impl::embedder(const Embedder& given) {
   std::string wanted;
   std::string fingerprint;
   {
-    const shard::ReadView view(shard_);
+    const shard::ReadView view(*shard_);
     wanted = view.schema().embedder_name;
     fingerprint = view.schema().embedder_fingerprint;
   }

@@ -1,6 +1,7 @@
 #include "vecstore/vec_database.hpp"
 
 #include <condition_variable>
+#include <set>
 #include <utility>
 
 #include "base/error.hpp"
@@ -8,6 +9,7 @@
 #include "base/os_process.hpp"
 #include "catalog/catalog.hpp"
 #include "db/database_impl.hpp"
+#include "storage/segment_list.hpp"
 #include "storage/verify.hpp"
 
 namespace vecstore {
@@ -83,12 +85,20 @@ std::shared_ptr<VecDatabase::Impl> VecDatabase::Impl::open(const std::string& di
   impl = std::make_shared<Impl>(storage::Store::open(directory, store_options(options)), options);
   impl->identity_ = identity_of_store(directory);
   registry.open[impl->identity_] = impl;
-  if (!options.read_only) impl->sweep();
+  if (!options.read_only) {
+    impl->sweep();
+    impl->sweep_segments();
+  }
   return impl;
 }
 
 VecDatabase::Impl::~Impl() {
-  if (store_->usable()) store_->close();  // before the directory can be opened again
+  if (store_->usable()) {
+    wind_up();
+    store_->close();  // before the directory can be opened again
+  } else {
+    maintenance_->abandon();
+  }
   Registry& registry = Registry::instance();
   std::lock_guard lock(registry.mutex);
   const auto found = registry.open.find(identity_);
@@ -96,7 +106,58 @@ VecDatabase::Impl::~Impl() {
   registry.gone.notify_all();
 }
 
-void VecDatabase::Impl::close() { store_->close(); }
+void VecDatabase::Impl::close() {
+  if (store_->usable()) wind_up();
+  store_->close();
+}
+
+void VecDatabase::Impl::wind_up() noexcept {
+  try {
+    maintenance_->stop();
+    if (store_->read_only() || store_->closed()) return;
+    std::vector<std::shared_ptr<Collection::Impl>> collections;
+    {
+      std::lock_guard lock(mutex_);
+      for (const auto& [number, impl] : collections_) collections.push_back(impl);
+    }
+    Context context;
+    for (const auto& c : collections) {
+      // A collection without segments stays without: it is small.
+      const bool has_segments = c->shard().segments().covered() > 0;
+      c->shard().checkpoint(has_segments ? options_.checkpoint_rows / 10 : options_.checkpoint_rows, context);
+    }
+  } catch (...) {
+    // Derived data: the next open reads the truth instead.
+  }
+}
+
+void VecDatabase::Impl::sweep_segments() {
+  const std::string directory = storage::segment_directory(store_->directory());
+  if (!os::exists(directory)) return;
+  std::set<std::uint64_t> listed;
+  {
+    storage::Store::Session session(*store_);
+    storage::ReadTxn txn(store_->env());
+    for (const auto& [name, number] : catalog::list_collections(txn, catalog::kDefaultNamespace)) {
+      try {
+        for (const auto& entry : storage::read_segments(txn, number)) listed.insert(entry.number);
+      } catch (const Error& e) {
+        if (e.code() != ErrorCode::kCorruption) throw;
+      }
+    }
+  }
+  for (const std::string& name : os::list_directory(directory)) {
+    const std::uint64_t number = storage::segment_number(name);
+    store_->reserve_segment_numbers(number);
+    if (listed.contains(number)) continue;
+    try {
+      os::remove_file(directory + "/" + name);
+    } catch (const Error&) {
+      // It takes space, nothing else.
+    }
+  }
+  if (!listed.empty()) store_->reserve_segment_numbers(*listed.rbegin());
+}
 
 void VecDatabase::Impl::sweep() {
   try {
@@ -117,7 +178,7 @@ void VecDatabase::Impl::sweep() {
 Collection VecDatabase::Impl::handle(std::string name, std::uint32_t number) {
   std::lock_guard lock(mutex_);
   auto& impl = collections_[number];
-  if (!impl) impl = std::make_shared<Collection::Impl>(store_, number, std::move(name), options_);
+  if (!impl) impl = std::make_shared<Collection::Impl>(store_, number, std::move(name), options_, maintenance_);
   // A handle keeps the whole database open: while one is left the directory belongs to this instance.
   struct Held {
     std::shared_ptr<VecDatabase::Impl> database;
@@ -172,6 +233,7 @@ void VecDatabase::Impl::drop(std::string_view name) {
     collections_.erase(number);  // handles that are left find the collection deleted
   }
   sweep();
+  sweep_segments();
 }
 
 VecDatabase VecDatabase::open(std::string_view directory, const OpenOptions& options) {
@@ -222,6 +284,9 @@ std::vector<std::string> VecDatabase::list_collections() const {
 }
 
 void VecDatabase::delete_collection(std::string_view name) { impl_->drop(name); }
+
+void VecDatabase::pause_background() { impl_->maintenance().pause(); }
+void VecDatabase::resume_background() { impl_->maintenance().resume(); }
 
 DatabaseStats VecDatabase::stats() const {
   storage::Store& store = impl_->store();

@@ -7,6 +7,7 @@
 #include "base/executor.hpp"
 #include "base/metadata_codec.hpp"
 #include "query/record_filter.hpp"
+#include "shard/segmented_index.hpp"
 
 namespace vecstore::query {
 namespace {
@@ -49,6 +50,8 @@ class Execution {
  private:
   std::vector<RowScore> run_leaf(const Leaf& leaf, PlanNode& node);
   std::vector<RowScore> run_vector(const Leaf& leaf, PlanNode& node, Context& ctx);
+  std::vector<RowScore> search_vectors(const catalog::VectorFieldSchema& field, const Leaf& leaf, PlanNode& node,
+                                       Context& ctx);
   std::vector<RowScore> run_terms(const Leaf& leaf, PlanNode& node, Context& ctx);
   std::vector<FusedRow> join(const Plan& plan, std::vector<std::vector<RowScore>> lists, PlanNode& node);
   void read_hits(const Plan& plan, std::span<const FusedRow> rows, Hits& out, PlanNode& node);
@@ -77,9 +80,23 @@ std::vector<RowScore> Execution::run_vector(const Leaf& leaf, PlanNode& node, Co
   if (!field) invalid("vector '", request_.vector_name, "' was dropped");
   node.properties.emplace_back("metric", to_string(field->metric));
   if (field->dimension == 0) return {};  // no record has a vector yet
-  const shard::VectorView vectors = view_.shard().vectors(*field).view(view_);
+  try {
+    return search_vectors(*field, leaf, node, ctx);
+  } catch (const shard::SegmentDamaged&) {
+    // It is not used again; now the truth answers.
+    return search_vectors(*field, leaf, node, ctx);
+  }
+}
+
+std::vector<RowScore> Execution::search_vectors(const catalog::VectorFieldSchema& field, const Leaf& leaf,
+                                                PlanNode& node, Context& ctx) {
+  // Whatever a filter lets through has to be found, which a walk among all rows cannot promise.
+  const bool exact = request_.exact || filter() != nullptr;
+  const shard::VectorView vectors = view_.shard().vectors(field).view(view_, exact);
   ctx.counters.records_degraded += vectors.directory->degraded;
-  node.properties.emplace_back("scan", vectors.has_codes ? "8-bit codes, then f32" : "f32");
+  node.properties.emplace_back("scan", vectors.has_segments ? "segments, then f32"
+                                       : vectors.has_codes  ? "8-bit codes, then f32"
+                                                            : "f32");
   const IdOrder order(view_);
   const ViewRows rows(view_, filter(), &vectors.directory->bad_rows);
   const ParallelFor parallel = [&](std::size_t count, const std::function<void(std::size_t)>& fn) {
@@ -87,11 +104,13 @@ std::vector<RowScore> Execution::run_vector(const Leaf& leaf, PlanNode& node, Co
   };
   VectorQuery query;
   query.vector = request_.vector->dense();
-  query.metric = field->metric;
+  query.metric = field.metric;
   query.k = leaf.k;
   query.score_threshold = leaf.score_threshold;
   query.filter = &rows;
-  query.exact = true;
+  query.exact = exact;
+  query.exact_scores = request_.exact_scores;
+  query.ef = request_.ef;
   query.threads = request_.threads;
   query.parallel = request_.threads > 1 ? &parallel : nullptr;
   TopK out = make_collector(query, &order);

@@ -23,6 +23,9 @@ struct Request {
   std::size_t k = 10;
   std::size_t offset = 0;
   std::optional<float> score_threshold;
+  bool exact = false;
+  bool exact_scores = true;
+  std::size_t ef = 0;
   std::optional<Filter> where;
   bool with_vectors = false;
   bool with_text = true;

@@ -28,8 +28,8 @@ class DenseSegment {
   bool has_codes() const { return codes_ != nullptr; }
 
  private:
-  const Metric metric_;
-  const std::size_t dimension_;
+  Metric metric_;
+  std::size_t dimension_;
   std::shared_ptr<CodeStore> codes_;
   std::uint64_t end_ = 0;      // rows below this were encoded
   std::uint64_t encoded_ = 0;  // how many

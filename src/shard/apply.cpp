@@ -282,6 +282,7 @@ ApplyResult Application::run(const PreparedBatch& batch, const FieldNames& names
   write_new(rewrites, all, rewrites_old);
   if (changed_) finish();
   result.sequence = commit_.sequence;
+  result.next_row = state_.next_row;
   return result;
 }
 

@@ -15,8 +15,14 @@ using storage::AuxKind;
 using storage::Keyspace;
 using storage::ValueKind;
 
-Shard::Shard(std::shared_ptr<storage::Store> store, std::uint32_t collection, std::string name)
-    : store_(std::move(store)), collection_(collection), name_(std::move(name)) {}
+Shard::Shard(std::shared_ptr<storage::Store> store, std::uint32_t collection, std::string name,
+             const SegmentOptions& options, std::shared_ptr<Maintenance> maintenance)
+    : store_(std::move(store)),
+      collection_(collection),
+      name_(std::move(name)),
+      segment_options_(options),
+      maintenance_(std::move(maintenance)),
+      segments_(*store_, collection) {}
 
 std::shared_ptr<const storage::RetiredRows> Shard::retired(const storage::Txn& txn,
                                                            const storage::CollectionState& state) {
@@ -86,9 +92,13 @@ void Shard::change_schema(const std::function<void(catalog::Schema&)>& change) {
 }
 
 ApplyResult Shard::apply(const PreparedBatch& batch) {
+  keep_bound(batch.writes.size());
   ApplyResult result;
   result.sequence = store_->write([&](storage::Commit& commit) { result = apply_in(commit, batch); },
                                   batch.bytes(), batch.only_erases());
+  std::uint64_t known = next_row_.load(std::memory_order_relaxed);
+  while (known < result.next_row && !next_row_.compare_exchange_weak(known, result.next_row)) {
+  }
   return result;
 }
 

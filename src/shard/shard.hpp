@@ -9,6 +9,7 @@
 #include "base/metadata_names.hpp"
 #include "catalog/catalog.hpp"
 #include "shard/prepared.hpp"
+#include "shard/segments.hpp"
 #include "shard/term_follower.hpp"
 #include "shard/vector_view.hpp"
 #include "storage/retired.hpp"
@@ -19,12 +20,29 @@ namespace vecstore::shard {
 struct ApplyResult {
   std::uint64_t sequence = 0;
   std::uint64_t existed = 0;  ///< Ids of the batch that were there before, in the version that was expected.
+  std::uint64_t next_row = 0;  ///< The collection's, after the commit.
 };
 
+/// What becomes of rows behind the segments. Chosen when a database is opened.
+struct SegmentOptions {
+  /// So many rows without a segment are written to one. Below it a collection has none.
+  std::uint64_t checkpoint_rows = 10'000;
+  /// Parts with at least so many rows get a graph when segments are merged.
+  std::uint64_t graph_rows = 4'000;
+  /// A segment is merged with those behind it once they have together more than one in so many of its rows.
+  std::uint64_t merge_factor = 8;
+  /// Threads that one merge may use; 0 = one per core.
+  unsigned threads = 0;
+};
+
+class Maintenance;
+
 /// Thread-safe. Writers go through Store's group commit; each query reads through a ReadView of its own.
-class Shard {
+class Shard : public std::enable_shared_from_this<Shard> {
  public:
-  Shard(std::shared_ptr<storage::Store> store, std::uint32_t collection, std::string name);
+  /// `maintenance` may be nullptr: then nothing is merged unless `optimize` is called.
+  Shard(std::shared_ptr<storage::Store> store, std::uint32_t collection, std::string name,
+        const SegmentOptions& options = {}, std::shared_ptr<Maintenance> maintenance = nullptr);
 
   std::uint32_t collection() const { return collection_; }
   const std::string& name() const { return name_; }
@@ -34,6 +52,14 @@ class Shard {
   /// One durable commit. kAlreadyExists and kNotFound carry the item's index; SchemaChanged asks for another
   /// try.
   ApplyResult apply(const PreparedBatch& batch);
+  Segments& segments() { return segments_; }
+  const SegmentOptions& segment_options() const { return segment_options_; }
+  /// Writes a segment for the rows that none covers, if there are `at_least` so many.
+  void checkpoint(std::uint64_t at_least, Context& context);
+  /// One step towards fewer and larger segments, or sound ones in place of damaged ones. False when there is
+  /// nothing to do. `all`: whatever it costs, until one segment without retired rows is left.
+  bool merge_step(bool all, Context& context);
+
   /// Adds a vector field or drops one, without touching records.
   void change_schema(const std::function<void(catalog::Schema&)>& change);
 
@@ -48,12 +74,19 @@ class Shard {
 
  private:
   ApplyResult apply_in(storage::Commit& commit, const PreparedBatch& batch);
+  void keep_bound(std::uint64_t coming_rows);
 
   std::shared_ptr<storage::Store> store_;
   const std::uint32_t collection_;
   const std::string name_;
+  const SegmentOptions segment_options_;
+  const std::shared_ptr<Maintenance> maintenance_;
   FieldNames names_;
   TermFollower terms_;
+  Segments segments_;
+  std::mutex checkpoint_mutex_;             // one at a time; taken before any transaction
+  std::mutex merge_mutex_;                  // likewise
+  std::atomic<std::uint64_t> next_row_{0};  // after the last commit of this process
 
   std::mutex mutex_;        // guards what follows
   std::mutex names_mutex_;  // one loader of field names at a time

@@ -5,6 +5,7 @@
 
 #include "base/error.hpp"
 #include "shard/read_view.hpp"
+#include "shard/segmented_index.hpp"
 #include "storage/rows.hpp"
 
 namespace vecstore::shard {
@@ -24,14 +25,18 @@ std::shared_ptr<const std::vector<char>> aligned_copy(std::string_view value, st
   return buffer;
 }
 
-VectorBlock to_vector_block(const storage::BlockView& block) {
+/// The rows of the block from `first_row` on; there is one at least.
+VectorBlock to_vector_block(const storage::BlockView& block, std::uint64_t first_row) {
+  std::uint32_t skipped = 0;
+  while (block.row(skipped) < first_row) ++skipped;
   VectorBlock out;
-  out.rows = reinterpret_cast<const float*>(block.data());
+  out.rows = reinterpret_cast<const float*>(block.data() + std::size_t{skipped} * block.row_bytes());
   out.stride_bytes = block.row_bytes();
-  out.count = block.count();
-  out.first_row = block.first_row();
-  out.row_numbers = reinterpret_cast<const std::uint64_t*>(block.row_numbers());
-  out.inverse_norms = reinterpret_cast<const float*>(block.inverse_norms());
+  out.count = block.count() - skipped;
+  out.first_row = block.row(skipped);
+  if (block.row_numbers())
+    out.row_numbers = reinterpret_cast<const std::uint64_t*>(block.row_numbers()) + skipped;
+  if (block.inverse_norms()) out.inverse_norms = reinterpret_cast<const float*>(block.inverse_norms()) + skipped;
   return out;
 }
 
@@ -40,18 +45,19 @@ VectorBlock to_vector_block(const storage::BlockView& block) {
 // One walk over the blocks. What the previous directory knows of a block is taken over: its checksums were
 // verified and its copy made. When no row was retired since, old blocks cannot have moved or changed, and
 // only new ones are read.
-std::shared_ptr<const BlockDirectory> VectorFollower::build(const ReadView& view,
-                                                            const BlockDirectory* previous) const {
+std::shared_ptr<const BlockDirectory> BlockFollower::build(const ReadView& view, const BlockDirectory* previous,
+                                                           std::uint64_t first_row) const {
   auto out = std::make_shared<BlockDirectory>();
   out->txn = view.txn().id();
   out->map_epoch = view.shard().store().env().map_epoch();
   out->retired_sequence = view.state().retired_sequence;
+  out->first_row = first_row;
   out->end_row = view.state().next_row;
   out->list = BlockList(field_.dimension);
   const storage::RowSpace space{storage::BlockKind::kVectors, view.shard().collection(), field_.number, 0};
   const std::size_t row_bytes = field_.dimension * sizeof(float);
-  std::uint64_t from = 0;
-  const bool extends = previous && previous->map_epoch == out->map_epoch &&
+  std::uint64_t from = first_row;
+  const bool extends = previous && previous->first_row == first_row && previous->map_epoch == out->map_epoch &&
                        previous->retired_sequence == out->retired_sequence &&
                        previous->end_row <= out->end_row;
   if (extends) {
@@ -82,7 +88,7 @@ std::shared_ptr<const BlockDirectory> VectorFollower::build(const ReadView& view
       const BlockDirectory::Block* old = known(stored.last_row(), stored.sequence());
       // What lies in a leaf page may be elsewhere in the next transaction, aligned by chance or not.
       const bool moves = !view.shard().store().env().has_own_pages(reader.value());
-      if (old && old->copy) {
+      if (old && old->copy && old->view.first_row >= first_row) {
         block = *old;
       } else {
         if (!old) {
@@ -93,9 +99,9 @@ std::shared_ptr<const BlockDirectory> VectorFollower::build(const ReadView& view
         if (moves) {
           std::string_view copied;
           block.copy = aligned_copy(reader.value(), copied);
-          block.view = to_vector_block(storage::BlockView(copied, space.meta(), false));
+          block.view = to_vector_block(storage::BlockView(copied, space.meta(), false), first_row);
         } else {
-          block.view = to_vector_block(stored);
+          block.view = to_vector_block(stored, first_row);
         }
       }
       out->blocks.push_back(std::move(block));
@@ -109,7 +115,9 @@ std::shared_ptr<const BlockDirectory> VectorFollower::build(const ReadView& view
     }
   }
   if (previous && !extends) {
-    for (std::uint64_t row : previous->bad_rows) out->bad_rows.push_back(row);
+    for (std::uint64_t row : previous->bad_rows) {
+      if (row >= first_row) out->bad_rows.push_back(row);
+    }
   }
   std::sort(out->bad_rows.begin(), out->bad_rows.end());
   out->bad_rows.erase(std::unique(out->bad_rows.begin(), out->bad_rows.end()), out->bad_rows.end());
@@ -119,15 +127,18 @@ std::shared_ptr<const BlockDirectory> VectorFollower::build(const ReadView& view
   return out;
 }
 
-VectorView VectorFollower::view(const ReadView& view) {
-  std::lock_guard lock(mutex_);
+VectorView BlockFollower::view(const ReadView& view, std::uint64_t first_row) {
   VectorView out;
   const std::uint64_t epoch = view.shard().store().env().map_epoch();
-  const bool same = directory_ && directory_->txn == view.txn().id() && directory_->map_epoch == epoch;
+  if (directory_ && directory_->first_row > first_row) directory_ = nullptr;  // what it left out is wanted again
+  const bool same = directory_ && directory_->txn == view.txn().id() && directory_->map_epoch == epoch &&
+                    directory_->first_row == first_row;
   const bool newer = !directory_ || directory_->txn < view.txn().id() || directory_->map_epoch != epoch;
   if (!same) {
-    out.directory = build(view, directory_.get());
-    if (newer) directory_ = out.directory;
+    const bool moved = directory_ && directory_->first_row != first_row;
+    out.directory = build(view, directory_.get(), first_row);
+    if (newer || moved) directory_ = out.directory;
+    if (moved) segment_ = make_segment();
   } else {
     out.directory = directory_;
   }
@@ -136,6 +147,17 @@ VectorView VectorFollower::view(const ReadView& view) {
   scanned_ = true;
   out.index = segment_.index(out.directory->list);
   out.has_codes = segment_.has_codes();
+  return out;
+}
+
+VectorView VectorFollower::view(const ReadView& view, bool exact) {
+  std::shared_ptr<const SegmentSet> set;
+  if (!exact) set = view.shard().segments().at(view.txn());
+  const std::lock_guard lock(mutex_);
+  if (!set || !set->usable || set->items.empty()) return all_.view(view, 0);
+  VectorView out = tail_.view(view, set->end_row());
+  out.index = std::make_unique<SegmentedIndex>(view, field_, std::move(set), std::move(out.index));
+  out.has_segments = true;
   return out;
 }
 

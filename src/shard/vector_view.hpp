@@ -32,31 +32,49 @@ struct BlockDirectory {
   std::uint64_t txn = 0;
   std::uint64_t map_epoch = 0;
   std::uint64_t retired_sequence = 0;
-  std::uint64_t end_row = 0;  ///< The next row of the view it was made for.
+  std::uint64_t first_row = 0;  ///< Earlier rows are left out.
+  std::uint64_t end_row = 0;    ///< The next row of the view it was made for.
   std::uint64_t damaged_blocks = 0;
 };
 
 struct VectorView {
   std::shared_ptr<const BlockDirectory> directory;
-  std::unique_ptr<VectorIndex> index;  ///< Over the directory's blocks.
+  std::unique_ptr<VectorIndex> index;  ///< Over the directory's blocks, and the segments before them.
   bool has_codes = false;              ///< False while scanning the vectors themselves is as quick.
+  bool has_segments = false;
 };
 
-/// Keeps directory and codes of one field, brought up to date by the views that ask. Thread-safe.
-class VectorFollower {
+/// Keeps directory and codes of one field from some row on, brought up to date by the views that ask.
+class BlockFollower {
  public:
-  explicit VectorFollower(const catalog::VectorFieldSchema& field)
-      : field_(field), segment_(field.metric, field.dimension) {}
-  VectorView view(const ReadView& view);
+  explicit BlockFollower(const catalog::VectorFieldSchema& field) : field_(field), segment_(make_segment()) {}
+  /// One thread at a time.
+  VectorView view(const ReadView& view, std::uint64_t first_row);
 
  private:
-  std::shared_ptr<const BlockDirectory> build(const ReadView& view, const BlockDirectory* previous) const;
+  segment::DenseSegment make_segment() const { return {field_.metric, field_.dimension}; }
+  std::shared_ptr<const BlockDirectory> build(const ReadView& view, const BlockDirectory* previous,
+                                              std::uint64_t first_row) const;
 
-  const catalog::VectorFieldSchema field_;
-  std::mutex mutex_;
+  const catalog::VectorFieldSchema& field_;
   std::shared_ptr<const BlockDirectory> directory_;
   segment::DenseSegment segment_;
   bool scanned_ = false;  // a full scan was made since the program began
+};
+
+/// What queries of one field share. Thread-safe.
+class VectorFollower {
+ public:
+  explicit VectorFollower(const catalog::VectorFieldSchema& field) : field_(field), all_(field_), tail_(field_) {}
+  /// `exact`: every row by its full vector or by codes that prove; otherwise segments are used where there are
+  /// any. The view must outlive what is returned.
+  VectorView view(const ReadView& view, bool exact);
+
+ private:
+  const catalog::VectorFieldSchema field_;
+  std::mutex mutex_;     // guards what follows
+  BlockFollower all_;    // every row, for exact searches
+  BlockFollower tail_;  // the rows behind the segments
 };
 
 }  // namespace vecstore::shard

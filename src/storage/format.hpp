@@ -19,7 +19,7 @@ inline constexpr char kMainPrefix = 0x01;
 /// Second byte of a key in the main keyspace.
 enum class MainKind : char { kStore = 'S', kCollection = 'C', kName = 'N', kGarbage = 'G' };
 /// Fifth byte of a key in the aux keyspace.
-enum class AuxKind : char { kSchema = 'S', kFieldName = 'F', kRetired = 'R', kOverlay = 'M' };
+enum class AuxKind : char { kSchema = 'S', kFieldName = 'F', kRetired = 'R', kOverlay = 'M', kSegments = 'I' };
 /// What an envelope holds.
 enum class ValueKind : std::uint8_t {
   kStore = 1,
@@ -30,7 +30,8 @@ enum class ValueKind : std::uint8_t {
   kRetired = 6,
   kOverlay = 7,
   kLog = 8,
-  kGarbage = 9
+  kGarbage = 9,
+  kSegments = 10
 };
 /// What a row block holds.
 enum class BlockKind : std::uint8_t { kVectors = 1, kDocuments = 2 };

@@ -56,6 +56,12 @@ void Store::close() {
   writer_lock_.release();
 }
 
+void Store::reserve_segment_numbers(std::uint64_t last) {
+  std::uint64_t next = next_segment_.load();
+  while (next <= last && !next_segment_.compare_exchange_weak(next, last + 1)) {
+  }
+}
+
 bool Store::usable() const { return fork_generation_ == fork_generation(); }
 
 bool Store::poisoned() {

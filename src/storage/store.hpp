@@ -85,6 +85,10 @@ class Store {
   bool read_only() const { return options_.read_only; }
   std::uint64_t generation() const { return generation_; }
   const Uuid& uuid() const { return uuid_; }
+  /// A number that no segment file of the directory has had since it was opened.
+  std::uint64_t new_segment_number() { return next_segment_.fetch_add(1); }
+  /// Numbers up to this one are taken.
+  void reserve_segment_numbers(std::uint64_t last);
   /// Where the live generation's data file lies.
   std::string data_file() const;
 
@@ -103,6 +107,7 @@ class Store {
   os::FileLock writer_lock_;
   std::unique_ptr<Env> env_;
   std::uint64_t generation_ = 1;
+  std::atomic<std::uint64_t> next_segment_{1};
   Uuid uuid_{};
   std::uint64_t fork_generation_ = 0;
 

@@ -8,6 +8,7 @@
 #include "base/metadata_codec.hpp"
 #include "storage/envelope.hpp"
 #include "storage/keys.hpp"
+#include "storage/segment_list.hpp"
 
 namespace vecstore::storage {
 namespace {
@@ -90,6 +91,10 @@ void CollectionCheck::read_aux_value(char kind, std::uint64_t number, std::strin
     case AuxKind::kOverlay:
       open(ValueKind::kOverlay);
       ++overlays_;
+      return;
+    case AuxKind::kSegments:
+      decode_segments(collection_, value);
+      open(ValueKind::kSegments);
       return;
   }
   fail(ErrorCode::kCorruption, "a key of unknown kind ", static_cast<int>(kind));

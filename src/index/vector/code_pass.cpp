@@ -43,7 +43,7 @@ void CodePass::run_chunk(const CodeChunk& chunk, std::size_t first, std::size_t 
     const std::size_t end = std::min(last, slice + kGroupsPerCheck);
     for (std::size_t g = slice; g < end; ++g) {
       float values[simd::kGroupRows];
-      g = kernels.scan_codes(query_.code_query(), chunk.groups.get(), g, end, threshold_, values);
+      g = kernels.scan_codes(query_.code_query(), chunk.groups, g, end, threshold_, values);
       if (g < end) offer_group(chunk, g, values, context);
     }
     context.counters.rows_scanned += (end - slice) * simd::kGroupRows;

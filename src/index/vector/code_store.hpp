@@ -12,21 +12,15 @@
 
 namespace vecstore {
 
-/// Up to `capacity` groups of 16 rows. The writer fills group after group; readers look at complete ones
-/// only.
+/// Up to `capacity` groups of 16 rows, in memory or in a mapped file.
 struct CodeChunk {
-  CodeChunk(std::size_t group_bytes, std::size_t capacity);
+  const std::uint8_t* group(std::size_t g) const { return groups + g * group_bytes; }
 
-  const std::uint8_t* group(std::size_t g) const { return groups.get() + g * group_bytes; }
-
-  struct Free {
-    void operator()(std::uint8_t* p) const { std::free(p); }
-  };
-
-  std::size_t group_bytes;
-  std::size_t capacity;
-  std::unique_ptr<std::uint8_t, Free> groups;  // aligned to 64 bytes
-  std::unique_ptr<std::uint64_t[]> rows;       // of each lane, ascending
+  std::size_t group_bytes = 0;
+  std::size_t capacity = 0;
+  const std::uint8_t* groups = nullptr;  ///< Aligned to 64 bytes.
+  const std::uint64_t* rows = nullptr;   ///< Of each lane, ascending; kNoRow fills up the last group of a file.
+  std::shared_ptr<const void> owner;     ///< Keeps what the pointers lead to.
 };
 
 /// What a CodeStore held at one moment. Cheap to copy; later appends do not change it.
@@ -35,6 +29,8 @@ class CodeView {
   using Chunks = std::vector<std::shared_ptr<CodeChunk>>;
 
   CodeView() = default;
+  /// The groups of one chunk, which are all of its capacity.
+  static CodeView of(Metric metric, std::size_t dimension, CodeChunk chunk);
 
   Metric metric() const { return metric_; }
   std::size_t dimension() const { return dimension_; }
@@ -82,12 +78,13 @@ class CodeStore {
   std::size_t memory_bytes() const;
 
  private:
+  struct Block;
   void add_chunk();
 
   const Metric metric_;
   const std::size_t dimension_;
   RowEncoder encoder_;
-  CodeChunk* last_ = nullptr;  // the writer's: the chunk that rows go to, and how many it has
+  Block* last_ = nullptr;  // the writer's: the chunk that rows go to, and how many it has
   std::size_t last_rows_ = 0;
   std::uint64_t next_row_ = 0;
   mutable std::mutex mutex_;  // guards the published view

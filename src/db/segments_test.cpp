@@ -1,0 +1,266 @@
+// Segments through the public API: what they find, how they come and go, and what damage to them does.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <random>
+#include <thread>
+
+#include "vecstore/vecstore.hpp"
+
+namespace vecstore {
+namespace {
+
+namespace fs = std::filesystem;
+using Rng = std::mt19937;
+
+constexpr std::size_t kDimension = 24;
+
+std::vector<float> random_vector(Rng& rng) {
+  std::normal_distribution<float> normal;
+  std::vector<float> v(kDimension);
+  for (float& x : v) x = normal(rng);
+  return v;
+}
+
+class SegmentsTest : public ::testing::Test {
+ protected:
+  SegmentsTest() {
+    std::string t = (fs::temp_directory_path() / "vecstore-XXXXXX").string();
+    base_ = mkdtemp(t.data());
+    std::printf("seed %u\n", seed_);
+  }
+  ~SegmentsTest() override { fs::remove_all(base_); }
+  std::string dir() const { return base_ + "/db"; }
+  OpenOptions small() const { return {.checkpoint_rows = 100, .graph_rows = 100}; }
+
+  std::vector<Record> some(std::size_t n) {
+    std::vector<Record> out;
+    for (std::size_t i = 0; i < n; ++i) {
+      out.push_back({.id = "r" + std::to_string(next_++), .vector = Vector(random_vector(rng_))});
+      truth_[out.back().id] = out.back().vector.dense();
+    }
+    return out;
+  }
+  /// The ids of the k best by brute force.
+  std::vector<std::string> best(const std::vector<float>& q, std::size_t k, Metric metric = Metric::kCosine) const {
+    std::vector<std::pair<double, std::string>> all;
+    for (const auto& [id, v] : truth_) {
+      double dot = 0, qq = 0, vv = 0;
+      for (std::size_t i = 0; i < kDimension; ++i) {
+        dot += static_cast<double>(q[i]) * v[i];
+        qq += static_cast<double>(q[i]) * q[i];
+        vv += static_cast<double>(v[i]) * v[i];
+      }
+      const double score = metric == Metric::kCosine ? dot / std::sqrt(qq * vv)
+                           : metric == Metric::kDot  ? dot
+                                                     : -std::sqrt(std::max(0.0, qq + vv - 2 * dot));
+      all.emplace_back(-score, id);
+    }
+    std::sort(all.begin(), all.end());
+    std::vector<std::string> out;
+    for (std::size_t i = 0; i < std::min(k, all.size()); ++i) out.push_back(all[i].second);
+    return out;
+  }
+  static std::vector<std::string> ids(const Hits& hits) {
+    std::vector<std::string> out;
+    for (const Hit& h : hits) out.push_back(h.id);
+    return out;
+  }
+  /// Every query finds what brute force finds: the walk is told to look at everything.
+  void expect_exact(const Collection& c, const char* what, Metric metric = Metric::kCosine) {
+    for (int i = 0; i < 20; ++i) {
+      const std::vector<float> q = random_vector(rng_);
+      ASSERT_EQ(ids(c.query(Query(q).k(10).ef(10'000))), best(q, 10, metric)) << what << ", query " << i;
+      ASSERT_EQ(ids(c.query(Query(q).k(10).exact())), best(q, 10, metric)) << what << ", exact query " << i;
+    }
+  }
+  static std::vector<fs::path> files(const std::string& directory) {
+    std::vector<fs::path> out;
+    if (!fs::exists(directory + "/seg")) return out;
+    for (const auto& entry : fs::directory_iterator(directory + "/seg")) out.push_back(entry.path());
+    std::sort(out.begin(), out.end());
+    return out;
+  }
+
+  const unsigned seed_ = ::testing::UnitTest::GetInstance()->random_seed() != 0
+                             ? static_cast<unsigned>(::testing::UnitTest::GetInstance()->random_seed())
+                             : 7;
+  Rng rng_{seed_};
+  std::string base_;
+  std::size_t next_ = 0;
+  std::map<std::string, std::vector<float>> truth_;
+};
+
+TEST_F(SegmentsTest, RowsMoveIntoSegmentsAndAreFoundThere) {
+  for (const Metric metric : {Metric::kCosine, Metric::kDot, Metric::kEuclidean}) {
+    truth_.clear();
+    auto db = VecDatabase::open(dir() + std::string(to_string(metric)), small());
+    db.pause_background();
+    auto c = db.create_collection("c", {.metric = metric});
+    for (int i = 0; i < 12; ++i) c.batch_upsert(some(60));
+    const CollectionStats stats = c.stats();
+    EXPECT_GE(stats.segments, 2u);
+    EXPECT_LT(stats.rows_outside, 300u);
+    EXPECT_EQ(files(db.directory()).size(), stats.segments);
+    expect_exact(c, "flat segments", metric);
+    c.optimize();
+    EXPECT_EQ(c.stats().segments, 1u);
+    EXPECT_EQ(c.stats().rows_outside, 0u);
+    EXPECT_EQ(files(db.directory()).size(), 1u);
+    expect_exact(c, "optimized", metric);
+    EXPECT_TRUE(db.verify().ok());
+  }
+}
+
+TEST_F(SegmentsTest, UpdatesAndErasesAreSeenAtOnceAndRetiredRowsNever) {
+  auto db = VecDatabase::open(dir(), small());
+  auto c = db.create_collection("c");
+  c.batch_upsert(some(700));
+  c.optimize();
+  for (int round = 0; round < 10; ++round) {
+    std::vector<Record> changed;
+    for (int i = 0; i < 30; ++i) {
+      const std::string id = "r" + std::to_string(rng_() % 700);
+      if (std::any_of(changed.begin(), changed.end(), [&](const Record& r) { return r.id == id; })) continue;
+      changed.push_back({.id = id, .vector = Vector(random_vector(rng_))});
+      truth_[id] = changed.back().vector.dense();
+    }
+    c.batch_upsert(changed);
+    for (int i = 0; i < 10; ++i) {
+      const std::string id = "r" + std::to_string(rng_() % 700);
+      c.erase(id);
+      truth_.erase(id);
+    }
+    expect_exact(c, "after updates");
+    if (round == 5) c.optimize();
+  }
+  c.optimize();
+  EXPECT_EQ(c.stats().segments, 1u);
+  EXPECT_TRUE(db.verify().ok());
+  // Erasing everything leaves nothing to be found.
+  for (const auto& [id, v] : std::map(truth_)) c.erase(id);
+  truth_.clear();
+  expect_exact(c, "empty");
+  c.optimize();
+  expect_exact(c, "empty and optimized");
+}
+
+TEST_F(SegmentsTest, ReopeningReadsSegmentsAndAReaderProcessFollows) {
+  {
+    auto db = VecDatabase::open(dir(), small());
+    auto c = db.create_collection("c");
+    c.batch_upsert(some(500));
+    c.batch_upsert(some(55));
+  }
+  ASSERT_FALSE(files(dir()).empty());
+  std::ofstream(dir() + "/seg/999.vsx") << "left over by a crash";
+  {
+    auto db = VecDatabase::open(dir(), {.read_only = true});
+    const auto c = db.get_collection("c");
+    EXPECT_EQ(c.stats().rows_outside, 0u);  // closing wrote the last rows to a segment
+    EXPECT_EQ(c.stats().segment_damages, 0u);
+    expect_exact(c, "read-only");
+  }
+  EXPECT_TRUE(fs::exists(dir() + "/seg/999.vsx"));
+  auto db = VecDatabase::open(dir(), small());
+  EXPECT_FALSE(fs::exists(dir() + "/seg/999.vsx"));
+  auto c = db.get_collection("c");
+  expect_exact(c, "reopened");
+  c.batch_upsert(some(300));
+  c.optimize();
+  expect_exact(c, "written to again");
+  db.delete_collection("c");
+  EXPECT_TRUE(files(dir()).empty());
+}
+
+TEST_F(SegmentsTest, DamagedFilesNeverChangeAnAnswerAndAreReplaced) {
+  std::string saved;
+  {
+    auto db = VecDatabase::open(dir(), small());
+    db.pause_background();
+    auto c = db.create_collection("c");
+    c.batch_upsert(some(400));
+    c.optimize();
+    c.batch_upsert(some(150));
+    c.batch_upsert(some(20));
+  }
+  const fs::path keep = base_ + "/keep";
+  fs::copy(dir(), keep, fs::copy_options::recursive);
+  const std::vector<fs::path> good = files(keep.string());
+  ASSERT_GE(good.size(), 2u);
+  for (int round = 0; round < 60; ++round) {
+    fs::remove_all(dir());
+    fs::copy(keep, dir(), fs::copy_options::recursive);
+    const auto all = files(dir());
+    const fs::path victim = all[rng_() % all.size()];
+    const auto size = fs::file_size(victim);
+    switch (round % 4) {
+      case 0: {
+        std::fstream f(victim, std::ios::in | std::ios::out | std::ios::binary);
+        const auto at = static_cast<std::streamoff>(rng_() % size);
+        f.seekg(at);
+        const char c = static_cast<char>(f.get() ^ (1 << (rng_() % 8)));
+        f.seekp(at);
+        f.put(c);
+        break;
+      }
+      case 1:
+        fs::resize_file(victim, rng_() % size);
+        break;
+      case 2:
+        fs::remove(victim);
+        break;
+      default:
+        fs::copy_file(all[0] == victim ? all[1] : all[0], victim, fs::copy_options::overwrite_existing);
+    }
+    auto db = VecDatabase::open(dir(), small());
+    db.pause_background();
+    auto c = db.get_collection("c");
+    expect_exact(c, "damaged");
+    const bool met = c.stats().segment_damages > 0;
+    db.resume_background();
+    c.optimize();
+    expect_exact(c, "repaired");
+    if (round % 4 != 0) EXPECT_TRUE(met) << "round " << round;
+    EXPECT_EQ(c.stats().segments, 1u);
+    EXPECT_TRUE(db.verify().ok());
+  }
+}
+
+TEST_F(SegmentsTest, ReadersCheckEveryHitWhileSegmentsAreMadeAndMerged) {
+  auto db = VecDatabase::open(dir(), small());
+  auto c = db.create_collection("c");
+  std::vector<Record> first = some(200);
+  c.batch_upsert(first);
+  std::atomic<bool> done{false};
+  std::atomic<std::uint64_t> queries{0};
+  std::vector<std::thread> readers;
+  for (unsigned t = 0; t < 2; ++t) {
+    readers.emplace_back([&, t] {
+      Rng rng(seed_ + 100 + t);
+      while (!done || queries < 10) {
+        const Hits hits = c.query(Query(random_vector(rng)).k(10).with_vectors());
+        ++queries;
+        ASSERT_EQ(hits.size(), 10u);
+        for (std::size_t i = 1; i < hits.size(); ++i) ASSERT_GE(hits[i - 1].score, hits[i].score);
+      }
+    });
+  }
+  for (int i = 0; i < 25; ++i) {
+    c.batch_upsert(some(40));
+    c.erase("r" + std::to_string(i));
+    truth_.erase("r" + std::to_string(i));
+    if (i % 10 == 9) c.optimize();
+  }
+  done = true;
+  for (auto& t : readers) t.join();
+  expect_exact(c, "afterwards");
+  EXPECT_TRUE(db.verify().ok());
+}
+
+}  // namespace
+}  // namespace vecstore

@@ -1,0 +1,131 @@
+#include "segment/segment.hpp"
+
+#include <cstring>
+
+#include "base/error.hpp"
+#include "quant/row_codes.hpp"
+#include "segment/flat_part.hpp"
+#include "vecstore/options.hpp"
+
+namespace vecstore::segment {
+namespace {
+
+constexpr std::size_t kMaxParts = 64;  // as many as a collection has vector fields
+constexpr std::size_t kRowsPerCheck = 1024;
+constexpr std::size_t kSectionsPerPart = 32;
+
+io::IndexFileInfo file_info(const SegmentIdentity& identity) {
+  io::IndexFileInfo info;
+  info.kind = kSegmentFile;
+  info.store_uuid = identity.store_uuid;
+  info.collection = identity.collection;
+  info.covers_sequence = identity.sequence;
+  return info;
+}
+
+std::string file_name(std::uint64_t number) { return concat(number, ".vsx"); }
+
+std::unique_ptr<const VectorPart> open_part(const std::shared_ptr<const io::IndexFile>& file,
+                                            const PartMeta& meta) {
+  switch (static_cast<PartKind>(meta.kind)) {
+    case PartKind::kFlat:
+      return std::make_unique<FlatPart>(file, meta);
+    case PartKind::kGraph:
+      break;
+  }
+  fail(ErrorCode::kUnsupportedFormat, file->path(), ": a part of unknown kind ", meta.kind);
+}
+
+}  // namespace
+
+std::shared_ptr<const Segment> Segment::open(const std::string& path, const SegmentIdentity& expected) {
+  auto segment = std::make_shared<Segment>();
+  segment->file_ = io::IndexFile::open(path);
+  const io::IndexFile& file = *segment->file_;
+  const auto damaged = [&](auto&&... what) { fail(ErrorCode::kCorruption, path, ": ", what...); };
+  file.expect(kSegmentFile, expected.store_uuid, expected.collection);
+  const auto bytes = file.read(kMetaSection);
+  SegmentMeta meta;
+  if (bytes.size() < sizeof meta) damaged("its meta section is cut off");
+  std::memcpy(&meta, bytes.data(), sizeof meta);
+  if (meta.version != kMetaVersion)
+    fail(ErrorCode::kUnsupportedFormat, path, ": format ", meta.version, " of a segment; this version reads ",
+         kMetaVersion);
+  if (meta.parts > kMaxParts || bytes.size() != sizeof meta + meta.parts * sizeof(PartMeta))
+    damaged("its meta section names ", meta.parts, " parts");
+  if (meta.number != expected.number || meta.first_row != expected.first_row ||
+      meta.end_row != expected.end_row || file.info().covers_sequence != expected.sequence) {
+    damaged("is segment ", meta.number, " of rows ", meta.first_row, " to ", meta.end_row, ", not segment ",
+            expected.number, " of rows ", expected.first_row, " to ", expected.end_row);
+  }
+  for (std::uint32_t i = 0; i < meta.parts; ++i) {
+    PartMeta part;
+    std::memcpy(&part, bytes.data() + sizeof meta + i * sizeof part, sizeof part);
+    if (part.metric < 1 || part.metric > static_cast<std::uint32_t>(Metric::kEuclidean) || part.dimension == 0 || part.dimension > 65'536 ||
+        part.rows > meta.end_row - meta.first_row || part.field > 0xffff) {
+      damaged("part ", i, " is out of range");
+    }
+    segment->parts_.push_back({part, open_part(segment->file_, part)});
+  }
+  return segment;
+}
+
+const VectorPart* Segment::vectors(std::uint16_t field) const {
+  for (const PartEntry& p : parts_) {
+    if (p.meta.field == field) return p.part.get();
+  }
+  return nullptr;
+}
+
+void Segment::verify(const Context& context) const {
+  const auto damaged = file_->verify(context);
+  if (!damaged.empty())
+    fail(ErrorCode::kCorruption, file_->path(), ": ", damaged.size(), " of its blocks of 64 KiB are damaged");
+}
+
+SegmentWriter::SegmentWriter(const std::string& directory, const SegmentIdentity& identity, std::size_t fields)
+    : identity_(identity),
+      file_(directory, file_name(identity.number), file_info(identity),
+            static_cast<std::uint32_t>(1 + fields * kSectionsPerPart)) {}
+
+void SegmentWriter::add_flat(std::uint16_t field, Metric metric, std::size_t dimension, const VectorRows& rows,
+                             const Context& context) {
+  RowEncoder encoder(metric, dimension);
+  std::vector<std::uint64_t> numbers;
+  std::vector<std::uint8_t> group(code_group_bytes(metric, dimension));
+  const auto flush = [&] {
+    file_.append(std::as_bytes(std::span(group)));
+    std::fill(group.begin(), group.end(), std::uint8_t{0});
+  };
+  bool begun = false;
+  rows([&](const SourceRow& row) {
+    if (!begun) file_.begin(vector_section(field, kGroups));
+    begun = true;
+    if (numbers.size() % kRowsPerCheck == 0) context.check();
+    const std::size_t lane = numbers.size() % simd::kGroupRows;
+    encoder.encode(row.vector, row.inverse_norm, group.data(), lane);
+    numbers.push_back(row.row);
+    if (lane + 1 == simd::kGroupRows) flush();
+  });
+  if (numbers.empty()) return;
+  parts_.push_back({field, static_cast<std::uint32_t>(PartKind::kFlat), static_cast<std::uint32_t>(metric),
+                    static_cast<std::uint32_t>(dimension), numbers.size()});
+  rows_ = std::max<std::uint64_t>(rows_, numbers.size());
+  if (numbers.size() % simd::kGroupRows != 0) flush();
+  while (numbers.size() % simd::kGroupRows != 0) numbers.push_back(kNoRow);
+  file_.add(vector_section(field, kRows), std::as_bytes(std::span(numbers)));
+}
+
+std::uint64_t SegmentWriter::finish() {
+  SegmentMeta meta;
+  meta.parts = static_cast<std::uint32_t>(parts_.size());
+  meta.number = identity_.number;
+  meta.first_row = identity_.first_row;
+  meta.end_row = identity_.end_row;
+  file_.begin(kMetaSection);
+  file_.append(std::as_bytes(std::span(&meta, 1)));
+  file_.append(std::as_bytes(std::span(parts_)));
+  return file_.finish();
+}
+
+}  // namespace vecstore::segment

@@ -1,0 +1,77 @@
+// Segment: one immutable file of derived data, for a run of a collection's rows; and how it is written.
+#pragma once
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "io/index_file.hpp"
+#include "segment/segment_format.hpp"
+#include "segment/vector_part.hpp"
+
+namespace vecstore::segment {
+
+/// What a segment has to be, from the list that names it.
+struct SegmentIdentity {
+  std::array<std::byte, 16> store_uuid{};
+  std::uint32_t collection = 0;
+  std::uint64_t number = 0;
+  std::uint64_t first_row = 0;
+  std::uint64_t end_row = 0;
+  std::uint64_t sequence = 0;
+};
+
+/// Thread-safe. Costs a few pages at open, whatever its size.
+class Segment {
+ public:
+  /// kNotFound, kCorruption (also for a sound file that is another segment), kUnsupportedFormat, kIo.
+  static std::shared_ptr<const Segment> open(const std::string& path, const SegmentIdentity& expected);
+
+  /// nullptr when no row of the segment has a vector in this field.
+  const VectorPart* vectors(std::uint16_t field) const;
+  struct PartEntry {
+    PartMeta meta;
+    std::unique_ptr<const VectorPart> part;
+  };
+  const std::vector<PartEntry>& parts() const { return parts_; }
+  std::uint64_t file_bytes() const { return file_->size(); }
+  /// Reads everything; throws kCorruption.
+  void verify(const Context& context) const;
+
+ private:
+  std::shared_ptr<const io::IndexFile> file_;
+  std::vector<PartEntry> parts_;
+};
+
+/// The vectors that a part is built from: calls its argument for each, ascending by row, always the same ones.
+struct SourceRow {
+  std::uint64_t row = 0;
+  const float* vector = nullptr;
+  float inverse_norm = 0;
+};
+using VectorRows = std::function<void(const std::function<void(const SourceRow&)>&)>;
+
+/// Writes one segment file: parts, then finish().
+class SegmentWriter {
+ public:
+  /// `fields`: how many parts there will be at most.
+  SegmentWriter(const std::string& directory, const SegmentIdentity& identity, std::size_t fields);
+
+  /// 8-bit codes; about 1 microsecond per row of 384 dimensions. Nothing is written for no rows.
+  void add_flat(std::uint16_t field, Metric metric, std::size_t dimension, const VectorRows& rows,
+                const Context& context);
+
+  /// Synced and in its place when this returns; its length.
+  std::uint64_t finish();
+  std::uint64_t rows() const { return rows_; }
+
+ private:
+  SegmentIdentity identity_;
+  io::IndexFileWriter file_;
+  std::vector<PartMeta> parts_;
+  std::uint64_t rows_ = 0;  // of the largest part
+};
+
+}  // namespace vecstore::segment

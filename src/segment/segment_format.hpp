@@ -1,0 +1,40 @@
+// The sections of a segment file, format version 1: docs/format.md explains them.
+#pragma once
+#include <cstdint>
+
+namespace vecstore::segment {
+
+inline constexpr std::uint32_t kSegmentFile = 1;  ///< IndexFileInfo::kind.
+inline constexpr std::uint32_t kMetaSection = 1;
+inline constexpr std::uint32_t kMetaVersion = 1;
+
+/// Sections of a vector field begin here: kVectorSections + 256 * field + what.
+inline constexpr std::uint32_t kVectorSections = 0x01000000;
+inline constexpr std::uint32_t kRows = 0;    ///< Row number of each node (8 bytes each).
+inline constexpr std::uint32_t kGroups = 1;  ///< Flat: groups of 16 rows of 8-bit codes.
+inline constexpr std::uint32_t kGraph = 16;  ///< Graph: from here on, the index's own sections.
+
+inline constexpr std::uint32_t vector_section(std::uint16_t field, std::uint32_t what) {
+  return kVectorSections + 256 * std::uint32_t{field} + what;
+}
+
+/// The meta section: this, then one PartMeta per part.
+struct SegmentMeta {
+  std::uint32_t version = kMetaVersion;
+  std::uint32_t parts = 0;
+  std::uint64_t number = 0;
+  std::uint64_t first_row = 0;
+  std::uint64_t end_row = 0;
+};
+static_assert(sizeof(SegmentMeta) == 32);
+
+struct PartMeta {
+  std::uint32_t field = 0;
+  std::uint32_t kind = 0;    ///< PartKind
+  std::uint32_t metric = 0;  ///< Metric
+  std::uint32_t dimension = 0;
+  std::uint64_t rows = 0;
+};
+static_assert(sizeof(PartMeta) == 24);
+
+}  // namespace vecstore::segment

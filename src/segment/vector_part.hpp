@@ -1,0 +1,49 @@
+// VectorPart: the rows of one vector field in one segment, as a search sees them.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <span>
+#include <vector>
+
+#include "base/context.hpp"
+#include "index/vector_index.hpp"
+#include "vecstore/metric.hpp"
+
+namespace vecstore::segment {
+
+/// How a part holds its rows. The numbers are on disk and frozen.
+enum class PartKind : std::uint32_t {
+  kFlat = 1,   ///< 8-bit codes that are scanned.
+  kGraph = 2,  ///< A neighbour graph that is walked.
+};
+
+/// One search of one part. Borrowed for the call.
+struct PartQuery {
+  std::span<const float> vector;
+  std::size_t k = 10;
+  std::size_t ef = 0;                ///< Effort of a walk; 0 = the part's default.
+  float bound = -std::numeric_limits<float>::infinity();  ///< Scores below this are not wanted.
+  const RowFilter* filter = nullptr;
+};
+
+/// A row that may be among the k best.
+struct PartCandidate {
+  std::uint64_t row = 0;
+  float score = 0;      ///< Estimated from codes; what a proven candidate cannot exceed.
+  bool proven = false;  ///< `score` is an upper bound, and no row outside of the list can be among the k best.
+};
+
+/// Immutable. Thread-safe. Damage that a search meets is kCorruption.
+class VectorPart {
+ public:
+  virtual ~VectorPart() = default;
+  virtual PartKind kind() const = 0;
+  virtual std::size_t rows() const = 0;
+  /// Appends candidates, in no particular order.
+  virtual void search(const PartQuery& query, Context& context, std::vector<PartCandidate>& out) const = 0;
+  /// Calls `fn` with each row number, in the order of the part.
+  virtual std::span<const std::uint64_t> row_numbers() const = 0;
+};
+
+}  // namespace vecstore::segment

@@ -1,0 +1,251 @@
+// How segments come to be: from the rows that none covers, and from other segments.
+#include <algorithm>
+#include <cstring>
+#include <limits>
+#include <thread>
+
+#include "base/error.hpp"
+#include "base/executor.hpp"
+#include "base/os_file.hpp"
+#include "shard/maintenance.hpp"
+#include "shard/read_view.hpp"
+#include "shard/shard.hpp"
+#include "storage/keys.hpp"
+#include "storage/rows.hpp"
+
+namespace vecstore::shard {
+namespace {
+
+using storage::SegmentEntry;
+
+constexpr std::uint64_t kMostRowsOutside = 20'000;
+constexpr std::uint64_t kMostBytesOutside = std::uint64_t{64} << 20;
+// A segment with more retired rows than one in so many is made anew.
+constexpr std::uint64_t kRetiredShare = 5;
+
+/// The live vectors of one field between two rows, as the view sees them.
+segment::VectorRows vectors_of(const ReadView& view, const catalog::VectorFieldSchema& field, std::uint64_t from,
+                               std::uint64_t to) {
+  return [&view, &field, from, to](const std::function<void(const segment::SourceRow&)>& fn) {
+    const std::size_t row_bytes = field.dimension * sizeof(float);
+    storage::RowReader reader(view.txn(),
+                              {storage::BlockKind::kVectors, view.shard().collection(), field.number, 0});
+    std::vector<float> copy;
+    std::optional<std::uint64_t> damaged_row;
+    for (bool started = false;;) {
+      try {
+        if (!(started ? reader.next() : reader.seek(from))) return;
+        started = true;
+        const storage::BlockView& block = reader.block();
+        if (block.first_row() >= to) return;
+        if (block.row_bytes() != row_bytes) continue;
+        for (std::uint32_t i = 0; i < block.count(); ++i) {
+          const std::uint64_t row = block.row(i);
+          if (row < from || row >= to || !view.is_live(row) || !block.verify(i)) continue;
+          const char* bytes = block.bytes(i).data();
+          const auto* vector = reinterpret_cast<const float*>(bytes);
+          if (reinterpret_cast<std::uintptr_t>(bytes) % alignof(float) != 0) {
+            copy.resize(field.dimension);
+            std::memcpy(copy.data(), bytes, row_bytes);
+            vector = copy.data();
+          }
+          fn({row, vector, block.inverse_norm(i)});
+        }
+      } catch (const Error& e) {
+        // What is damaged has no place in a segment; exact searches and verify report it.
+        if (e.code() != ErrorCode::kCorruption) throw;
+        started = true;
+        if (damaged_row == reader.damaged_last_row()) return;
+        damaged_row = reader.damaged_last_row();
+      }
+    }
+  };
+}
+
+std::uint64_t count_rows(const segment::VectorRows& rows) {
+  std::uint64_t n = 0;
+  rows([&](const segment::SourceRow&) { ++n; });
+  return n;
+}
+
+/// Writes the file for rows [first, end) of the view; what the list will say of it.
+SegmentEntry build(const ReadView& view, std::uint64_t first_row, std::uint64_t end_row, bool graphs,
+                   Context& context) {
+  Shard& shard = view.shard();
+  const std::string directory = storage::segment_directory(shard.store().directory());
+  os::make_directories(directory);
+  SegmentEntry entry;
+  entry.number = shard.store().new_segment_number();
+  entry.first_row = first_row;
+  entry.end_row = end_row;
+  entry.sequence = view.state().sequence;
+  segment::SegmentWriter writer(directory, shard.segments().identity(entry), view.schema().vectors.size());
+  for (const auto& field : view.schema().vectors) {
+    if (field.element != ElementType::kF32 || field.dimension == 0) continue;
+    const segment::VectorRows rows = vectors_of(view, field, first_row, end_row);
+    static_cast<void>(graphs);
+    static_cast<void>(count_rows);
+    writer.add_flat(field.number, field.metric, field.dimension, rows, context);
+  }
+  entry.rows = writer.rows();
+  entry.file_bytes = writer.finish();
+  return entry;
+}
+
+void remove_file(const storage::Store& store, const SegmentEntry& entry) {
+  try {
+    os::remove_file(storage::segment_path(store.directory(), entry.number));
+  } catch (const Error&) {
+    // It is listed no more; the next writable open removes what is left over.
+  }
+}
+
+bool has_vectors(const catalog::Schema& schema) {
+  return std::any_of(schema.vectors.begin(), schema.vectors.end(),
+                     [](const auto& f) { return f.element == ElementType::kF32 && f.dimension > 0; });
+}
+
+std::uint64_t most_rows_outside(const catalog::Schema& schema) {
+  std::uint64_t row_bytes = 1;
+  for (const auto& f : schema.vectors) row_bytes += f.dimension * sizeof(float);
+  return std::max<std::uint64_t>(1, std::min(kMostRowsOutside, kMostBytesOutside / row_bytes));
+}
+
+/// Puts `entry` in the place of `replaced`, which must stand in the list as they are. False when they do not.
+bool commit_list(Shard& shard, std::span<const SegmentEntry> replaced, const SegmentEntry& entry) {
+  bool done = false;
+  shard.store().write(
+      [&](storage::Commit& commit) {
+        done = false;
+        if (!storage::read_collection_state(commit.txn, shard.collection())) return;
+        std::vector<SegmentEntry> list;
+        try {
+          list = storage::read_segments(commit.txn, shard.collection());
+        } catch (const Error& e) {
+          if (e.code() != ErrorCode::kCorruption) throw;  // a damaged list is replaced as if it were empty
+        }
+        const auto at = std::find_if(list.begin(), list.end(), [&](const SegmentEntry& e) {
+          return e.first_row == entry.first_row;
+        });
+        const auto left = static_cast<std::size_t>(list.end() - at);
+        if (left < replaced.size() || !std::equal(replaced.begin(), replaced.end(), at)) return;
+        const std::uint64_t end = list.empty() ? 0 : list.back().end_row;
+        if (replaced.empty() && entry.first_row != end) return;
+        const auto place = list.erase(at, at + static_cast<std::ptrdiff_t>(replaced.size()));
+        list.insert(place, entry);
+        storage::write_segments(commit.txn, shard.collection(), commit.sequence, list);
+        done = true;
+      },
+      4096);
+  return done;
+}
+
+struct Merge {
+  std::size_t first = 0;  // of the items
+  std::size_t count = 0;
+};
+
+/// What should become one segment: a run at the end of the list, or one that is damaged or has too many retired
+/// rows.
+std::optional<Merge> plan_merge(const ReadView& view, const SegmentSet& set, const SegmentOptions& options, bool all) {
+  const std::size_t n = set.items.size();
+  if (n == 0) return std::nullopt;
+  std::vector<std::uint64_t> live(n);
+  std::vector<bool> anew(n);  // has to be built again in any case
+  for (std::size_t i = 0; i < n; ++i) {
+    const SegmentSet::Item& item = set.items[i];
+    std::uint64_t retired = 0;
+    for (const auto& part : item.segment ? std::span(item.segment->parts()) : std::span<const segment::Segment::PartEntry>()) {
+      std::uint64_t dead = 0;
+      for (std::uint64_t row : part.part->row_numbers()) dead += !view.is_live(row);
+      retired = std::max(retired, dead);
+    }
+    live[i] = item.entry.rows - std::min(item.entry.rows, retired);
+    anew[i] = !item.segment || (all ? retired > 0 : retired * kRetiredShare > item.entry.rows);
+  }
+  const auto is_flat = [&](std::size_t i) {
+    return set.items[i].segment && live[i] >= options.graph_rows &&
+           std::any_of(set.items[i].segment->parts().begin(), set.items[i].segment->parts().end(),
+                       [](const auto& p) { return p.part->kind() == segment::PartKind::kFlat; });
+  };
+  if (all) {
+    if (n > 1 || anew[0] || is_flat(0)) return Merge{0, n};
+    return std::nullopt;
+  }
+  for (std::size_t i = 0; i < n; ++i) {
+    if (!set.items[i].segment) return Merge{i, 1};
+  }
+  // The longest run at the end in which each segment is small against what follows it.
+  std::uint64_t behind = live[n - 1];
+  std::size_t first = n - 1;
+  while (first > 0 && live[first - 1] < options.merge_factor * behind) behind += live[--first];
+  if (first < n - 1 || is_flat(n - 1)) return Merge{first, n - first};
+  for (std::size_t i = 0; i < n; ++i) {
+    if (anew[i] || is_flat(i)) return Merge{i, 1};
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+// Called before a commit: its rows will be added to those that no segment covers.
+void Shard::keep_bound(std::uint64_t coming_rows) {
+  const std::uint64_t next = next_row_.load(std::memory_order_relaxed);
+  const std::uint64_t covered = segments_.covered();
+  const std::uint64_t outside = next > covered ? next - covered : 0;
+  if (outside < segment_options_.checkpoint_rows) return;
+  Context context;
+  if (outside + coming_rows <= kMostRowsOutside) {
+    std::unique_lock lock(checkpoint_mutex_, std::try_to_lock);
+    if (!lock) return;  // somebody is at it
+  }
+  try {
+    checkpoint(segment_options_.checkpoint_rows, context);
+  } catch (const Error&) {
+    // A segment that cannot be written costs speed only; the write itself says what is wrong with the disk.
+  }
+}
+
+void Shard::checkpoint(std::uint64_t at_least, Context& context) {
+  if (store_->read_only()) return;
+  const std::lock_guard lock(checkpoint_mutex_);
+  SegmentEntry entry;
+  {
+    const ReadView view(*this);
+    const auto set = segments_.at(view.txn());
+    const std::uint64_t from = set->end_row();
+    const std::uint64_t to = view.state().next_row;
+    if (!has_vectors(view.schema()) || to - from < std::max<std::uint64_t>(at_least, 1)) return;
+    entry = build(view, from, to, false, context);
+  }
+  if (!commit_list(*this, {}, entry)) return remove_file(*store_, entry);
+  {
+    const ReadView view(*this);
+    segments_.at(view.txn());
+  }
+  if (maintenance_) maintenance_->wake(shared_from_this());
+}
+
+bool Shard::merge_step(bool all, Context& context) {
+  if (store_->read_only()) return false;
+  const std::lock_guard lock(merge_mutex_);
+  std::vector<SegmentEntry> replaced;
+  SegmentEntry entry;
+  {
+    const ReadView view(*this);
+    const auto set = segments_.at(view.txn());
+    const auto plan = plan_merge(view, *set, segment_options_, all);
+    if (!plan) return false;
+    for (std::size_t i = plan->first; i < plan->first + plan->count; ++i)
+      replaced.push_back(set->items[i].entry);
+    entry = build(view, replaced.front().first_row, replaced.back().end_row, true, context);
+  }
+  if (!commit_list(*this, replaced, entry)) {
+    remove_file(*store_, entry);
+    return true;  // the list has changed meanwhile: look again
+  }
+  for (const SegmentEntry& e : replaced) remove_file(*store_, e);
+  return true;
+}
+
+}  // namespace vecstore::shard

@@ -1,0 +1,60 @@
+// The segment files of a collection as transactions list them, opened once and shared by queries.
+#pragma once
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "segment/segment.hpp"
+#include "storage/segment_list.hpp"
+#include "storage/store.hpp"
+
+namespace vecstore::shard {
+
+/// The segments that one transaction lists. Immutable.
+struct SegmentSet {
+  struct Item {
+    storage::SegmentEntry entry;
+    std::shared_ptr<const segment::Segment> segment;  ///< nullptr: damaged or missing.
+  };
+  std::vector<Item> items;
+  bool usable = true;   ///< Every file could be opened, and no search has met damage.
+  bool readable = true;  ///< False: the list itself is damaged, and `items` is empty.
+
+  /// Rows below this are in segments.
+  std::uint64_t end_row() const { return items.empty() ? 0 : items.back().entry.end_row; }
+};
+
+/// Thread-safe.
+class Segments {
+ public:
+  Segments(storage::Store& store, std::uint32_t collection) : store_(store), collection_(collection) {}
+
+  /// The set of this transaction; files that are not open yet are opened, at some microseconds each.
+  std::shared_ptr<const SegmentSet> at(const storage::Txn& txn);
+  /// A search met damage in this segment: it is not used again, and maintenance makes it anew.
+  void report_damage(std::uint64_t number);
+  /// Damaged and missing files met since the collection was opened.
+  std::uint64_t damages() const { return damages_.load(std::memory_order_relaxed); }
+
+  segment::SegmentIdentity identity(const storage::SegmentEntry& entry) const;
+  /// Rows below this are in segments, as far as this process has seen; quick.
+  std::uint64_t covered() const { return covered_.load(std::memory_order_relaxed); }
+
+ private:
+  std::shared_ptr<const segment::Segment> open(const storage::SegmentEntry& entry);
+
+  storage::Store& store_;
+  const std::uint32_t collection_;
+  std::atomic<std::uint64_t> damages_{0};
+  std::atomic<std::uint64_t> covered_{0};
+
+  std::mutex mutex_;    // guards what follows
+  std::string stored_;  // the list that set_ was made from
+  std::shared_ptr<const SegmentSet> set_;
+};
+
+}  // namespace vecstore::shard
