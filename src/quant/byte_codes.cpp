@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "quant/norms.hpp"
+#include "quant/rounding.hpp"
 #include "simd/code_kernels.hpp"
 
 namespace vecstore {
@@ -32,7 +33,7 @@ void ByteCodes::set(std::uint32_t row, const float* vector) {
   const float inverse = largest > 0x1p-100f ? 127.0f / largest : 0.0f;
   std::int64_t sum = 0;
   for (std::size_t i = 0; i < dimension_; ++i) {
-    const int v = static_cast<int>(std::lrintf(vector[i] * inverse));
+    const int v = round_small(vector[i] * inverse);
     code[i] = static_cast<std::uint8_t>(v + 128);
     sum += v * v;
   }
