@@ -1,0 +1,329 @@
+#include "index/vector/hnsw_builder.hpp"
+
+#include <algorithm>
+#include <numeric>
+
+#include "base/error.hpp"
+
+namespace vecstore::hnsw {
+
+namespace {
+
+constexpr std::size_t kSample = 256;         // rows that a walk's beginning is chosen from
+constexpr std::size_t kFirstRows = 256;      // inserted one after the other
+constexpr std::size_t kRowsPerPart = 64;     // that a thread takes at a time
+constexpr std::size_t kEntries = 2;
+constexpr std::size_t kMostEqual = 12;       // rows at distance 0 among the near rows of a row
+
+bool nearer(const Near& a, const Near& b) {
+  return a.distance != b.distance ? a.distance < b.distance : a.node < b.node;
+}
+
+}  // namespace
+
+class GraphBuilder::Lock {
+ public:
+  explicit Lock(std::atomic_flag& flag) : flag_(flag) {
+    while (flag_.test_and_set(std::memory_order_acquire)) {
+      while (flag_.test(std::memory_order_relaxed)) {
+      }
+    }
+  }
+  ~Lock() { flag_.clear(std::memory_order_release); }
+  Lock(const Lock&) = delete;
+  Lock& operator=(const Lock&) = delete;
+
+ private:
+  std::atomic_flag& flag_;
+};
+
+// What one thread needs for its walks.
+struct GraphBuilder::Scratch {
+  Scratch(const ByteCodes& codes, std::size_t ef, std::size_t capacity)
+      : row(codes, 0), other(codes, 0), visited(codes.rows(), 0), links(std::max(capacity, kSample)),
+        distances(std::max(capacity, kSample)) {
+    pool.reserve(ef + 1);
+  }
+
+  bool visit(std::uint32_t node) {
+    if (visited[node] == epoch) return false;
+    visited[node] = epoch;
+    return true;
+  }
+  void new_epoch() {
+    if (++epoch == 0) {
+      std::fill(visited.begin(), visited.end(), 0);
+      epoch = 1;
+    }
+  }
+
+  ByteCodes::Row row;    // the one that is inserted
+  ByteCodes::Row other;  // the one whose links are chosen
+  std::vector<std::uint8_t> visited;
+  std::uint8_t epoch = 0;
+  std::vector<std::uint32_t> links;
+  std::vector<float> distances;
+  std::vector<Near> pool;       // the nearest so far, in order
+  std::vector<bool> expanded;   // of pool
+  std::vector<Near> list;
+  std::vector<Near> chosen;
+  std::vector<Near> rest;
+  std::vector<std::uint32_t> chosen_ids;
+};
+
+GraphBuilder::GraphBuilder(const ByteCodes& codes, const BuildOptions& options, Context& context,
+                           const std::function<void(std::uint64_t)>& progress)
+    : codes_(codes),
+      options_(options),
+      degree_((2 * options.m + 3) / 4 * 4),
+      capacity_(2 * degree_),
+      context_(context),
+      progress_(progress),
+      locks_(std::make_unique<std::atomic_flag[]>(codes.rows())),
+      counts_(codes.rows(), 0),
+      ids_(std::size_t{codes.rows()} * capacity_),
+      distances_(ids_.size()) {
+  const std::size_t threads = options_.parallel ? std::max<std::size_t>(options_.threads, 1) : 1;
+  for (std::size_t i = 0; i < threads; ++i)
+    scratch_.push_back(std::make_unique<Scratch>(codes_, options_.ef_construction, capacity_));
+}
+
+GraphBuilder::~GraphBuilder() = default;
+
+void GraphBuilder::parallel(std::size_t count,
+                            const std::function<void(std::size_t, Scratch&, Context&)>& fn) {
+  if (scratch_.size() == 1 || count < 2) {
+    for (std::size_t i = 0; i < count; ++i) fn(i, *scratch_[0], context_);
+    return;
+  }
+  std::atomic<std::size_t> next{0};
+  (*options_.parallel)(scratch_.size(), [&](std::size_t thread) {
+    Context context = context_.child();
+    for (std::size_t i; (i = next.fetch_add(1)) < count;) fn(i, *scratch_[thread], context);
+  });
+}
+
+void GraphBuilder::report(std::uint64_t done) {
+  const std::uint64_t now = done_ += done;
+  if (!progress_) return;
+  const std::lock_guard lock(mutex_);
+  progress_(now);
+}
+
+void GraphBuilder::set_links(std::uint32_t node, const std::vector<std::uint32_t>& links, bool choose) {
+  Scratch& s = *scratch_[0];
+  s.other.assign(codes_, node);
+  s.distances.resize(std::max(s.distances.size(), links.size()));
+  codes_.distances(s.other, links.data(), links.size(), s.distances.data());
+  s.list.clear();
+  for (std::size_t i = 0; i < links.size(); ++i) s.list.push_back({s.distances[i], links[i]});
+  std::sort(s.list.begin(), s.list.end(), nearer);
+  if (choose || s.list.size() > capacity_) select(s.list, s);
+  store(node, s.list);
+}
+
+void GraphBuilder::insert_all(std::vector<std::uint32_t> present, const std::vector<std::uint32_t>& rows) {
+  // In rounds that double what is there: walks begin at rows of earlier rounds, whose lists are complete.
+  std::size_t begin = 0;
+  if (present.empty() && !rows.empty()) {
+    present.push_back(rows[0]);
+    begin = 1;
+  }
+  while (begin < rows.size()) {
+    const std::size_t most = present.size() < kFirstRows ? 16 : present.size();
+    const std::size_t end = std::min(rows.size(), begin + most);
+    take_sample(present, std::min(kSample, present.size()));
+    if (present.size() < kFirstRows) {
+      for (std::size_t i = begin; i < end; ++i) insert(rows[i], *scratch_[0]);
+      context_.check();
+      report(end - begin);
+    } else {
+      insert_range(rows.data() + begin, end - begin);
+    }
+    present.insert(present.end(), rows.begin() + static_cast<std::ptrdiff_t>(begin),
+                   rows.begin() + static_cast<std::ptrdiff_t>(end));
+    begin = end;
+  }
+}
+
+void GraphBuilder::insert_range(const std::uint32_t* rows, std::size_t count) {
+  parallel((count + kRowsPerPart - 1) / kRowsPerPart, [&](std::size_t part, Scratch& s, Context& context) {
+    const std::size_t begin = part * kRowsPerPart, end = std::min(count, begin + kRowsPerPart);
+    for (std::size_t i = begin; i < end; ++i) {
+      if ((i & 15) == 0) context.check();
+      insert(rows[i], s);
+    }
+    report(end - begin);
+  });
+}
+
+void GraphBuilder::take_sample(const std::vector<std::uint32_t>& present, std::size_t count) {
+  sample_.clear();
+  for (std::size_t i = 0; i < count; ++i) sample_.push_back(present[i * present.size() / count]);
+}
+
+// Scores the sample and puts its nearest rows into the pool.
+void GraphBuilder::enter(Scratch& s) {
+  s.pool.clear();
+  s.expanded.clear();
+  codes_.distances(s.row, sample_.data(), sample_.size(), s.distances.data());
+  for (std::size_t i = 0; i < sample_.size(); ++i) {
+    const Near near{s.distances[i], sample_[i]};
+    if (s.pool.size() == kEntries) {
+      if (!nearer(near, s.pool.back())) continue;
+      s.pool.pop_back();
+    }
+    s.pool.insert(std::upper_bound(s.pool.begin(), s.pool.end(), near, nearer), near);
+  }
+  for (const Near& near : s.pool) s.visit(near.node);
+  s.expanded.assign(s.pool.size(), false);
+}
+
+void GraphBuilder::walk(Scratch& s) {
+  const std::size_t ef = options_.ef_construction;
+  s.new_epoch();
+  enter(s);
+  std::size_t equal = 0;
+  for (std::size_t at = 0; at < s.pool.size();) {
+    if (s.expanded[at]) {
+      ++at;
+      continue;
+    }
+    s.expanded[at] = true;
+    std::size_t count = copy_links(s.pool[at].node, s.links.data()), fresh = 0;
+    for (std::size_t i = 0; i < count; ++i) {
+      if (!s.visit(s.links[i])) continue;
+      codes_.prefetch(s.links[i]);
+      s.links[fresh++] = s.links[i];
+    }
+    codes_.distances(s.row, s.links.data(), fresh, s.distances.data());
+    for (std::size_t i = 0; i < fresh; ++i) {
+      const Near near{s.distances[i], s.links[i]};
+      // Thousands of equal rows must not be all that a row is linked to.
+      if (near.distance == 0 && ++equal > kMostEqual) continue;
+      if (s.pool.size() >= ef) {
+        if (!nearer(near, s.pool.back())) continue;
+        s.pool.pop_back();
+        s.expanded.pop_back();
+      }
+      const auto place = std::upper_bound(s.pool.begin(), s.pool.end(), near, nearer) - s.pool.begin();
+      s.pool.insert(s.pool.begin() + place, near);
+      s.expanded.insert(s.expanded.begin() + place, false);
+      at = std::min(at, static_cast<std::size_t>(place));
+    }
+  }
+}
+
+std::size_t GraphBuilder::copy_links(std::uint32_t node, std::uint32_t* out) {
+  const Lock lock(locks_[node]);
+  const std::size_t count = counts_[node];
+  std::copy_n(ids_.data() + std::size_t{node} * capacity_, count, out);
+  return count;
+}
+
+// Leaves at most degree_ of the candidates (in order): those that no chosen one is much nearer to, then the
+// nearest of the others.
+void GraphBuilder::select(std::vector<Near>& candidates, Scratch& s) const {
+  s.chosen.clear();
+  s.chosen_ids.clear();
+  s.rest.clear();
+  for (std::size_t i = 0; i < candidates.size() && s.chosen.size() < degree_; ++i) {
+    const Near& c = candidates[i];
+    bool keep = true;
+    if (!s.chosen.empty()) {
+      s.other.assign(codes_, c.node);
+      for (std::size_t j = 0; keep && j < s.chosen.size(); j += 4) {
+        float d[4];
+        const std::size_t n = std::min<std::size_t>(4, s.chosen.size() - j);
+        codes_.distances(s.other, s.chosen_ids.data() + j, n, d);
+        for (std::size_t k = 0; k < n; ++k) keep = keep && options_.alpha * d[k] > c.distance;
+      }
+    }
+    if (keep) {
+      s.chosen.push_back(c);
+      s.chosen_ids.push_back(c.node);
+    } else {
+      s.rest.push_back(c);
+    }
+  }
+  for (std::size_t i = 0; i < s.rest.size() && s.chosen.size() < degree_; ++i) s.chosen.push_back(s.rest[i]);
+  candidates.swap(s.chosen);
+}
+
+void GraphBuilder::store(std::uint32_t node, const std::vector<Near>& list) {
+  const std::size_t at = std::size_t{node} * capacity_;
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    ids_[at + i] = list[i].node;
+    distances_[at + i] = list[i].distance;
+  }
+  counts_[node] = static_cast<std::uint32_t>(list.size());
+}
+
+void GraphBuilder::insert(std::uint32_t row, Scratch& s) {
+  s.row.assign(codes_, row);
+  walk(s);
+  std::erase_if(s.pool, [row](const Near& near) { return near.node == row; });
+  s.list = s.pool;
+  select(s.list, s);
+  {
+    const Lock lock(locks_[row]);  // nobody links to this row before it links to others
+    store(row, s.list);
+  }
+  const std::vector<Near> own = s.list;
+  for (const Near& near : own) link_back(near.node, {near.distance, row}, s);
+}
+
+void GraphBuilder::link_back(std::uint32_t node, Near to, Scratch& s) {
+  const Lock lock(locks_[node]);
+  const std::size_t at = std::size_t{node} * capacity_;
+  std::uint32_t& count = counts_[node];
+  // Two rows that are inserted at the same time may choose each other.
+  if (std::find(ids_.begin() + static_cast<std::ptrdiff_t>(at),
+                ids_.begin() + static_cast<std::ptrdiff_t>(at + count), to.node) !=
+      ids_.begin() + static_cast<std::ptrdiff_t>(at + count))
+    return;
+  if (count == capacity_) {
+    s.list.clear();
+    for (std::size_t i = 0; i < count; ++i) s.list.push_back({distances_[at + i], ids_[at + i]});
+    std::sort(s.list.begin(), s.list.end(), nearer);
+    select(s.list, s);
+    store(node, s.list);
+  }
+  ids_[at + count] = to.node;
+  distances_[at + count] = to.distance;
+  ++count;
+}
+
+void GraphBuilder::prune_all() {
+  constexpr std::size_t kPart = 1024;
+  parallel((codes_.rows() + kPart - 1) / kPart, [&](std::size_t part, Scratch& s, Context& context) {
+    context.check();
+    const std::uint32_t end = static_cast<std::uint32_t>(std::min<std::size_t>(codes_.rows(), (part + 1) * kPart));
+    for (std::uint32_t node = static_cast<std::uint32_t>(part * kPart); node < end; ++node) {
+      const std::size_t at = std::size_t{node} * capacity_;
+      s.list.clear();
+      for (std::size_t i = 0; i < counts_[node]; ++i) s.list.push_back({distances_[at + i], ids_[at + i]});
+      std::sort(s.list.begin(), s.list.end(), nearer);
+      if (s.list.size() > degree_) select(s.list, s);
+      store(node, s.list);
+    }
+  });
+}
+
+Graph GraphBuilder::finish(std::uint32_t root) {
+  prune_all();
+  Graph graph;
+  graph.nodes = codes_.rows();
+  graph.degree = degree_;
+  graph.root = root;
+  graph.links.resize(std::size_t{graph.nodes} * degree_);
+  for (std::uint32_t node = 0; node < graph.nodes; ++node) {
+    std::uint32_t* out = graph.of(node);
+    const std::uint32_t* in = ids_.data() + std::size_t{node} * capacity_;
+    std::fill(std::copy_n(in, counts_[node], out), out + degree_, node);
+  }
+  link_unreachable(graph, codes_, context_);
+  return graph;
+}
+
+}  // namespace vecstore::hnsw

@@ -1,0 +1,203 @@
+// How an HnswIndex lies in an IndexFile. Frozen: an older number never changes its meaning.
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "base/error.hpp"
+#include "index/vector/hnsw_index.hpp"
+#include "index/vector/hnsw_parts.hpp"
+
+namespace vecstore {
+
+namespace {
+
+constexpr std::uint32_t kVersion = 1;
+
+// Sections, counted from the first.
+enum Section : std::uint32_t {
+  kHeader = 0,         // Header
+  kParameters = 1,     // of the coder: float, two per component
+  kLinks = 2,          // std::uint32_t, degree per node; its own number where there is no neighbour
+  kCodes = 3,          // code_bytes per node
+  kScales = 4,         // float per node; not under the cosine
+  kSquares = 5,        // float per node; under the Euclidean distance
+  kResidualSteps = 6,  // float per node; with a rescoring copy
+  kResiduals = 7,      // residual_bytes per node; with a rescoring copy
+  kEntryNodes = 8,     // std::uint32_t
+  kEntryCodes = 9,     // code_bytes per entry
+};
+
+struct Header {
+  std::uint32_t version;
+  std::uint32_t metric;
+  std::uint32_t dimension;
+  std::uint32_t nodes;
+  std::uint32_t degree;
+  std::uint32_t root;
+  std::uint32_t entries;
+  std::uint32_t has_residuals;  // 0 or 1
+};
+
+template <class T>
+std::span<const std::byte> bytes_of(const T* values, std::size_t count) {
+  return std::as_bytes(std::span(values, count));
+}
+
+class Reader {
+ public:
+  Reader(const io::IndexFile& file, std::uint32_t first) : file_(file), first_(first) {}
+
+  [[noreturn]] void damaged(const char* what) const {
+    fail(ErrorCode::kCorruption, file_.path(), ": ", what);
+  }
+  template <class T>
+  std::span<const T> array(Section section, std::uint64_t count) const {
+    const auto all = file_.array<T>(first_ + section);
+    if (all.size() != count) damaged("a section of the vector index has the wrong size");
+    return all;
+  }
+  /// Not checked yet.
+  const std::byte* raw(Section section, std::uint64_t count, std::uint64_t item) const {
+    if (file_.section_size(first_ + section) != count * item)
+      damaged("a section of the vector index has the wrong size");
+    return file_.unchecked(first_ + section).data();
+  }
+  Header header() const {
+    Header h;
+    std::memcpy(&h, array<std::byte>(kHeader, sizeof h).data(), sizeof h);
+    if (h.version != kVersion)
+      fail(ErrorCode::kUnsupportedFormat, file_.path(), ": the vector index has version ", h.version);
+    const bool metric = h.metric == static_cast<std::uint32_t>(Metric::kCosine) ||
+                        h.metric == static_cast<std::uint32_t>(Metric::kDot) ||
+                        h.metric == static_cast<std::uint32_t>(Metric::kEuclidean);
+    if (!metric || h.dimension < 1 || h.dimension > 65536 || h.nodes < 1 || h.nodes > hnsw::kMaxNodes ||
+        h.degree < 4 || h.degree > simd::kMaxDegree || h.degree % 4 || h.root >= h.nodes || h.entries < 1 ||
+        h.entries > h.nodes || h.has_residuals > 1)
+      damaged("the header of the vector index is damaged");
+    return h;
+  }
+
+ private:
+  const io::IndexFile& file_;
+  const std::uint32_t first_;
+};
+
+}  // namespace
+
+void HnswIndex::write(io::IndexFileWriter& writer, std::uint32_t first_section) const {
+  if (file_ && !warm()) {
+    // Whatever goes into a new file has been checked.
+    for (std::uint32_t node = 0; node < nodes_; ++node) {
+      Checks::links(this, node);
+      Checks::codes(this, &node, 1);
+    }
+  }
+  if (file_ && residual_bytes_)
+    file_->admit({reinterpret_cast<const std::byte*>(residuals_), nodes_ * residual_bytes_});
+  const simd::WalkGraph* walk = walk_.load(std::memory_order_acquire);
+  const simd::WalkGraph& g = walk ? *walk : cold_;
+  const Header header{kVersion,
+                      static_cast<std::uint32_t>(metric()),
+                      static_cast<std::uint32_t>(dimension()),
+                      nodes_,
+                      degree_,
+                      root_,
+                      g.entry_count,
+                      residual_bytes_ ? 1u : 0u};
+  const auto add = [&](Section section, std::span<const std::byte> bytes) {
+    writer.add(first_section + section, bytes);
+  };
+  add(kHeader, bytes_of(&header, 1));
+  add(kParameters, bytes_of(coder_.parameters().data(), coder_.parameters().size()));
+  add(kEntryNodes, bytes_of(g.entries, g.entry_count));
+  add(kEntryCodes, bytes_of(g.entry_codes, g.entry_count * code_bytes_));
+  if (g.scales) add(kScales, bytes_of(g.scales, nodes_));
+  if (g.squares) add(kSquares, bytes_of(g.squares, nodes_));
+  if (residual_bytes_) add(kResidualSteps, bytes_of(residual_steps_, nodes_));
+  add(kLinks, bytes_of(g.links, std::size_t{nodes_} * degree_));
+  add(kCodes, bytes_of(g.codes, nodes_ * code_bytes_));
+  if (residual_bytes_) add(kResiduals, bytes_of(residuals_, nodes_ * residual_bytes_));
+}
+
+std::shared_ptr<const HnswIndex> HnswIndex::open(std::shared_ptr<const io::IndexFile> file,
+                                                 std::uint32_t first_section) {
+  const Reader reader(*file, first_section);
+  const Header h = reader.header();
+  const Metric metric = static_cast<Metric>(h.metric);
+  const auto parameters = reader.array<float>(kParameters, NibbleCoder::parameter_count(h.dimension));
+  for (float p : parameters) {
+    if (!std::isfinite(p)) reader.damaged("the codes' parameters are damaged");
+  }
+  auto index = std::shared_ptr<HnswIndex>(
+      new HnswIndex(NibbleCoder(metric, h.dimension, parameters), h.nodes, h.degree));
+  index->root_ = h.root;
+  if (h.has_residuals) index->residual_bytes_ = NibbleCoder::residual_bytes(h.dimension);
+  simd::WalkGraph& g = index->cold_;
+  g.nodes = h.nodes;
+  g.degree = h.degree;
+  g.links = reinterpret_cast<const std::uint32_t*>(reader.raw(kLinks, std::uint64_t{h.nodes} * h.degree, 4));
+  g.code_bytes = index->code_bytes_;
+  g.codes = reinterpret_cast<const std::uint8_t*>(reader.raw(kCodes, h.nodes, g.code_bytes));
+  if (metric != Metric::kCosine) g.scales = reader.array<float>(kScales, h.nodes).data();
+  if (metric == Metric::kEuclidean) g.squares = reader.array<float>(kSquares, h.nodes).data();
+  const auto entries = reader.array<std::uint32_t>(kEntryNodes, h.entries);
+  for (std::uint32_t node : entries) {
+    if (node >= h.nodes) reader.damaged("an entry of the vector index is damaged");
+  }
+  g.entries = entries.data();
+  g.entry_count = h.entries;
+  g.entry_codes = reader.array<std::uint8_t>(kEntryCodes, h.entries * g.code_bytes).data();
+  g.admit_links = Checks::links;
+  g.admit_codes = Checks::codes;
+  g.admit_context = index.get();
+  if (h.has_residuals) {
+    index->residual_steps_ = reader.array<float>(kResidualSteps, h.nodes).data();
+    index->residuals_ =
+        reinterpret_cast<const std::uint8_t*>(reader.raw(kResiduals, h.nodes, index->residual_bytes_));
+  }
+  index->file_ = std::move(file);
+  return index;
+}
+
+void HnswIndex::Checks::links(const void* context, std::uint32_t node) {
+  const auto& index = *static_cast<const HnswIndex*>(context);
+  const std::uint32_t* links = index.cold_.links + std::size_t{node} * index.degree_;
+  index.file_->admit(bytes_of(links, index.degree_));
+  std::uint32_t largest = 0;
+  for (std::uint32_t i = 0; i < index.degree_; ++i) largest = std::max(largest, links[i]);
+  if (largest >= index.nodes_) fail(ErrorCode::kCorruption, index.file_->path(), ": a link is damaged");
+}
+
+void HnswIndex::Checks::codes(const void* context, const std::uint32_t* nodes, std::size_t count) {
+  const auto& index = *static_cast<const HnswIndex*>(context);
+  for (std::size_t i = 0; i < count; ++i)
+    index.file_->admit(bytes_of(index.cold_.codes + nodes[i] * index.code_bytes_, index.code_bytes_));
+}
+
+void HnswIndex::warm_up(Context& context, bool copy) const {
+  const std::lock_guard lock(warm_mutex_);
+  if (warm()) return;
+  auto own = std::make_unique<Owned>();
+  own->walk = cold_;
+  own->walk.admit_links = nullptr;
+  own->walk.admit_codes = nullptr;
+  const std::size_t link_bytes = degree_ * sizeof(std::uint32_t);
+  if (copy) {
+    own->links = os::allocate_bytes(nodes_ * link_bytes);
+    own->codes = os::allocate_bytes(nodes_ * code_bytes_);
+    own->walk.links = reinterpret_cast<const std::uint32_t*>(own->links.get());
+    own->walk.codes = own->codes.get();
+  }
+  for (std::uint32_t node = 0; node < nodes_; ++node) {
+    if ((node & 1023) == 0) context.check();
+    Checks::links(this, node);
+    Checks::codes(this, &node, 1);
+    if (!copy) continue;
+    std::memcpy(own->links.get() + node * link_bytes, cold_.links + std::size_t{node} * degree_, link_bytes);
+    std::memcpy(own->codes.get() + node * code_bytes_, cold_.codes + node * code_bytes_, code_bytes_);
+  }
+  owned_ = std::move(own);
+  walk_.store(&owned_->walk, std::memory_order_release);
+}
+
+}  // namespace vecstore

@@ -1,0 +1,198 @@
+#include "index/vector/hnsw_index.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/error.hpp"
+#include "index/vector/hnsw_parts.hpp"
+
+namespace vecstore {
+
+namespace {
+
+constexpr std::uint32_t kEntries = 512;  // nodes that a walk's beginning is chosen from
+constexpr std::size_t kMaxDimension = 65536;
+
+void check(const HnswOptions& options, std::uint32_t rows) {
+  if (options.dimension < 1 || options.dimension > kMaxDimension)
+    invalid("the dimension is ", options.dimension, "; it must lie between 1 and ", kMaxDimension);
+  if (rows < 1 || rows > hnsw::kMaxNodes)
+    invalid("an index of ", rows, " rows; it must have between 1 and ", hnsw::kMaxNodes);
+}
+
+// fn(begin, end, context) over 0 .. rows - 1, on the threads of the options.
+void in_parts(const hnsw::BuildOptions& options, std::uint32_t rows, Context& context,
+              const std::function<void(std::uint32_t, std::uint32_t)>& fn) {
+  constexpr std::uint32_t kPart = 512;
+  const std::uint32_t parts = (rows - 1) / kPart + 1;
+  const auto part = [&](std::size_t i) {
+    const auto begin = static_cast<std::uint32_t>(i * kPart);
+    fn(begin, std::min(rows - begin, kPart) + begin);
+  };
+  if (!options.parallel || options.threads < 2) {
+    for (std::uint32_t i = 0; i < parts; ++i) {
+      context.check();
+      part(i);
+    }
+    return;
+  }
+  std::atomic<std::uint32_t> next{0};
+  (*options.parallel)(options.threads, [&](std::size_t) {
+    const Context child = context.child();
+    for (std::uint32_t i; (i = next.fetch_add(1)) < parts;) {
+      child.check();
+      part(i);
+    }
+  });
+}
+
+ByteCodes byte_codes(const HnswOptions& options, std::uint32_t rows, const RowVectors& vectors,
+                     Context& context) {
+  ByteCodes codes(options.metric, options.dimension, rows);
+  in_parts(options.build, rows, context, [&](std::uint32_t begin, std::uint32_t end) {
+    for (std::uint32_t i = begin; i < end; ++i) codes.set(i, vectors(i));
+  });
+  codes.finish();
+  return codes;
+}
+
+}  // namespace
+
+HnswIndex::HnswIndex(NibbleCoder coder, std::uint32_t nodes, std::uint32_t degree)
+    : coder_(std::move(coder)),
+      nodes_(nodes),
+      degree_(degree),
+      code_bytes_(NibbleCoder::code_bytes(coder_.dimension())) {}
+
+std::shared_ptr<const HnswIndex> HnswIndex::build(const HnswOptions& options, std::uint32_t rows,
+                                                  const RowVectors& vectors, Context& context,
+                                                  const Progress& progress) {
+  check(options, rows);
+  NibbleCoder coder = NibbleCoder::fit(options.metric, options.dimension, rows, vectors);
+  hnsw::Graph graph =
+      hnsw::build_graph(byte_codes(options, rows, vectors, context), options.build, context, progress);
+  return make(options, std::move(graph), std::move(coder), vectors, context);
+}
+
+std::shared_ptr<const HnswIndex> HnswIndex::merge(const HnswIndex& base,
+                                                  const std::vector<std::uint32_t>& removed,
+                                                  std::uint32_t rows, const RowVectors& vectors,
+                                                  const HnswOptions& options, Context& context,
+                                                  const Progress& progress) {
+  check(options, rows);
+  if (options.metric != base.metric() || options.dimension != base.dimension())
+    invalid("indexes of different metric or dimension cannot be merged");
+  NibbleCoder coder = NibbleCoder::fit(options.metric, options.dimension, rows, vectors);
+  hnsw::Graph graph = hnsw::extend_graph(base.graph(), removed, byte_codes(options, rows, vectors, context),
+                                         options.build, context, progress);
+  return make(options, std::move(graph), std::move(coder), vectors, context);
+}
+
+std::shared_ptr<const HnswIndex> HnswIndex::make(const HnswOptions& options, hnsw::Graph graph,
+                                                 NibbleCoder coder, const RowVectors& vectors,
+                                                 Context& context) {
+  auto index = std::shared_ptr<HnswIndex>(new HnswIndex(std::move(coder), graph.nodes, graph.degree));
+  index->root_ = graph.root;
+  if (options.rescoring_copy) index->residual_bytes_ = NibbleCoder::residual_bytes(options.dimension);
+  auto own = std::make_unique<Owned>();
+  own->links = os::allocate_bytes(graph.links.size() * sizeof(std::uint32_t));
+  std::memcpy(own->links.get(), graph.links.data(), graph.links.size() * sizeof(std::uint32_t));
+  index->encode_all(options, vectors, context, *own);
+  index->use(*own);
+  index->owned_ = std::move(own);
+  index->walk_ = &index->owned_->walk;
+  return index;
+}
+
+void HnswIndex::encode_all(const HnswOptions& options, const RowVectors& vectors, Context& context,
+                           Owned& own) {
+  own.codes = os::allocate_bytes(nodes_ * code_bytes_);
+  if (residual_bytes_) own.residuals = os::allocate_bytes(nodes_ * residual_bytes_);
+  if (residual_bytes_) own.residual_steps.resize(nodes_);
+  if (metric() != Metric::kCosine) own.scales.resize(nodes_);
+  if (metric() == Metric::kEuclidean) own.squares.resize(nodes_);
+  in_parts(options.build, nodes_, context, [&](std::uint32_t begin, std::uint32_t end) {
+    for (std::uint32_t i = begin; i < end; ++i) {
+      std::uint8_t* residual = residual_bytes_ ? own.residuals.get() + i * residual_bytes_ : nullptr;
+      const NibbleSide side = coder_.encode(vectors(i), own.codes.get() + i * code_bytes_, residual);
+      if (residual) own.residual_steps[i] = side.residual_step;
+      if (!own.scales.empty()) own.scales[i] = side.scale;
+      if (!own.squares.empty()) own.squares[i] = side.square;
+    }
+  });
+  const std::uint32_t count = std::min(nodes_, kEntries);
+  own.entry_codes = os::allocate_bytes(count * code_bytes_);
+  for (std::uint32_t i = 0; i < count; ++i) {
+    own.entries.push_back(static_cast<std::uint32_t>(std::uint64_t{i} * nodes_ / count));
+    std::memcpy(own.entry_codes.get() + i * code_bytes_, own.codes.get() + own.entries[i] * code_bytes_,
+                code_bytes_);
+  }
+  own.walk = {nodes_,
+              degree_,
+              reinterpret_cast<const std::uint32_t*>(own.links.get()),
+              own.codes.get(),
+              code_bytes_,
+              own.scales.empty() ? nullptr : own.scales.data(),
+              own.squares.empty() ? nullptr : own.squares.data(),
+              own.entries.data(),
+              own.entry_codes.get(),
+              count,
+              nullptr,
+              nullptr,
+              nullptr};
+}
+
+void HnswIndex::use(const Owned& own) {
+  cold_ = own.walk;
+  residuals_ = own.residuals.get();
+  residual_steps_ = own.residual_steps.data();
+}
+
+std::uint64_t HnswIndex::warm_bytes() const {
+  return nodes_ * (std::uint64_t{degree_} * sizeof(std::uint32_t) + code_bytes_);
+}
+
+std::uint64_t HnswIndex::search_bytes() const {
+  const std::uint64_t sides = (cold_.scales ? 4 : 0) + (cold_.squares ? 4 : 0) + (residual_bytes_ ? 4 : 0);
+  return warm_bytes() + nodes_ * (residual_bytes_ + sides);
+}
+
+NibbleSide HnswIndex::side(std::uint32_t node) const {
+  NibbleSide side;
+  if (cold_.scales) side.scale = cold_.scales[node];
+  if (cold_.squares) side.square = cold_.squares[node];
+  if (residual_bytes_) side.residual_step = residual_steps_[node];
+  return side;
+}
+
+float HnswIndex::score(const NibbleQuery& query, std::uint32_t node) const {
+  const std::uint8_t* residual = residual_bytes_ ? residuals_ + node * residual_bytes_ : nullptr;
+  const simd::WalkGraph* walk = walk_.load(std::memory_order_acquire);
+  if (!walk) Checks::codes(this, &node, 1);
+  if (file_ && residual) file_->admit({reinterpret_cast<const std::byte*>(residual), residual_bytes_});
+  return query.score((walk ? walk : &cold_)->codes + node * code_bytes_, residual, side(node));
+}
+
+void HnswIndex::decode(std::uint32_t node, float* out) const {
+  const std::uint8_t* residual = residual_bytes_ ? residuals_ + node * residual_bytes_ : nullptr;
+  const simd::WalkGraph* walk = walk_.load(std::memory_order_acquire);
+  if (!walk) Checks::codes(this, &node, 1);
+  if (file_ && residual) file_->admit({reinterpret_cast<const std::byte*>(residual), residual_bytes_});
+  coder_.decode((walk ? walk : &cold_)->codes + node * code_bytes_, residual, side(node), out);
+}
+
+hnsw::Graph HnswIndex::graph() const {
+  if (!warm()) {
+    for (std::uint32_t node = 0; node < nodes_; ++node) Checks::links(this, node);
+  }
+  hnsw::Graph graph;
+  graph.nodes = nodes_;
+  graph.degree = degree_;
+  graph.root = root_;
+  const simd::WalkGraph* walk = walk_.load(std::memory_order_acquire);
+  const std::uint32_t* links = (walk ? walk : &cold_)->links;
+  graph.links.assign(links, links + std::size_t{nodes_} * degree_);
+  return graph;
+}
+
+}  // namespace vecstore

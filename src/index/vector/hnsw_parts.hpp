@@ -1,0 +1,27 @@
+// What the files of HnswIndex share.
+#pragma once
+#include <memory>
+#include <vector>
+
+#include "base/os_memory.hpp"
+#include "index/vector/hnsw_index.hpp"
+
+namespace vecstore {
+
+struct HnswIndex::Owned {
+  os::AlignedBytes links;  // of std::uint32_t
+  os::AlignedBytes codes;
+  os::AlignedBytes residuals;
+  os::AlignedBytes entry_codes;
+  std::vector<float> scales, squares, residual_steps;
+  std::vector<std::uint32_t> entries;
+  simd::WalkGraph walk{};
+};
+
+/// Checks bytes of an opened file as a walk comes to them.
+struct HnswIndex::Checks {
+  static void links(const void* index, std::uint32_t node);
+  static void codes(const void* index, const std::uint32_t* nodes, std::size_t count);
+};
+
+}  // namespace vecstore

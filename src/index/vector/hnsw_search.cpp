@@ -1,0 +1,164 @@
+// Searches of HnswIndex: a walk on 4-bit codes, then the best nodes scored with the rescoring copy.
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "base/error.hpp"
+#include "index/vector/hnsw_index.hpp"
+#include "index/vector/hnsw_parts.hpp"
+
+namespace vecstore {
+
+namespace {
+
+constexpr std::uint32_t kCandidates = 8192;
+constexpr std::uint32_t kStepsPerCheck = 512;
+constexpr std::uint32_t kFewestHits = 20;
+constexpr float kGuard = 0.5f;  // of the gap
+
+struct Found {
+  float estimate;
+  std::uint32_t node;
+};
+
+bool better(const Found& a, const Found& b) {
+  return a.estimate != b.estimate ? a.estimate < b.estimate : a.node < b.node;
+}
+
+}  // namespace
+
+struct HnswScratch::Arrays {
+  NibbleQuery query;
+  std::vector<std::uint64_t> visited;  // all zero between searches
+  std::vector<float> best;
+  std::vector<float> distances;
+  std::vector<std::uint32_t> nodes;
+  std::vector<float> done_distances;
+  std::vector<std::uint32_t> done_nodes;
+  std::vector<std::uint32_t> touched;
+  std::vector<Found> found;
+  simd::WalkState state{};
+
+  void prepare(std::uint32_t size, const HnswIndex::Limits& limits) {
+    if (visited.size() < size / 64 + 1) visited.resize(size / 64 + 1);
+    best.resize(std::max<std::size_t>(best.size(), limits.kept + 1));
+    distances.resize(kCandidates + 64);
+    nodes.resize(kCandidates + 64);
+    done_distances.resize(std::max<std::size_t>(done_distances.size(), limits.most_expanded + 1));
+    done_nodes.resize(done_distances.size());
+    touched.resize(16384);
+    state = {};
+    state.visited = visited.data();
+    state.best = best.data();
+    state.distances = distances.data();
+    state.nodes = nodes.data();
+    state.capacity = kCandidates;
+    state.done_distances = done_distances.data();
+    state.done_nodes = done_nodes.data();
+    state.touched = touched.data();
+    state.touched_capacity = touched.size();
+  }
+
+  // Also when the walk ended with an exception.
+  void clear_visited() {
+    if (state.touched_count > touched.size()) {
+      std::fill(visited.begin(), visited.end(), 0);
+    } else {
+      for (std::size_t i = 0; i < state.touched_count; ++i) visited[touched[i] >> 6] = 0;
+    }
+  }
+};
+
+HnswScratch::HnswScratch() : arrays_(std::make_unique<Arrays>()) {}
+HnswScratch::~HnswScratch() = default;
+
+HnswIndex::Limits HnswIndex::limits_of(std::uint32_t ef, std::uint32_t k) {
+  Limits limits;
+  limits.gap = 0.02f * std::sqrt(static_cast<float>(ef));
+  limits.kept = std::max(k, ef / 4);
+  limits.most_expanded = 64 + 16 * std::max(ef, k);
+  return limits;
+}
+
+void HnswIndex::search(const HnswQuery& query, HnswScratch& scratch, Context& context,
+                       std::vector<HnswHit>& out) const {
+  search(query, limits_of(std::max(query.ef, 1u), std::max(query.k, 1u)), scratch, context, out);
+}
+
+void HnswIndex::search(const HnswQuery& query, const Limits& limits, HnswScratch& scratch, Context& context,
+                       std::vector<HnswHit>& out) const {
+  if (query.vector.size() != dimension())
+    invalid("the query has ", query.vector.size(), " components, the index has ", dimension());
+  if (query.k < 1) invalid("k is 0; it must be at least 1");
+  for (float v : query.vector) {
+    if (!std::isfinite(v)) invalid("the query has a component that is not finite");
+  }
+  context.check();
+  HnswScratch::Arrays& a = *scratch.arrays_;
+  a.query.assign(coder_, query.vector);
+  a.prepare(nodes_, limits);
+  simd::WalkState& s = a.state;
+  s.k = query.k;
+  s.kept = std::max(query.k, limits.kept);
+  s.most_expanded = limits.most_expanded;
+  s.pause_after = kStepsPerCheck;
+  s.admitted = query.admitted;
+  s.retired = query.retired;
+  s.spread_gap = limits.gap;
+  s.guard = kGuard;
+  s.shared_bound = std::numeric_limits<float>::infinity();
+  for (const auto& score : {query.score_threshold, query.known_score}) {
+    if (score) s.shared_bound = std::min(s.shared_bound, a.query.estimate_of(*score));
+  }
+  struct Clear {
+    HnswScratch::Arrays& arrays;
+    ~Clear() { arrays.clear_visited(); }
+  } clear{a};
+  const simd::WalkGraph* walk = walk_.load(std::memory_order_acquire);
+  while (!simd::code_kernels().walk(walk ? *walk : cold_, a.query.walk_query(), s)) context.check();
+  context.counters.rows_scanned += s.scored;
+  context.counters.bytes_read += s.scored * code_bytes_ + s.done_count * degree_ * sizeof(std::uint32_t);
+  collect(a, query, context, out);
+}
+
+void HnswIndex::collect(HnswScratch::Arrays& a, const HnswQuery& query, Context& context,
+                        std::vector<HnswHit>& out) const {
+  const simd::WalkState& s = a.state;
+  a.found.clear();
+  const auto add = [&](const float* estimates, const std::uint32_t* nodes, std::uint32_t count) {
+    for (std::uint32_t i = 0; i < count; ++i) {
+      const std::uint32_t node = nodes[i];
+      if (query.retired && (query.retired[node >> 6] >> (node & 63) & 1)) continue;
+      if (query.admitted && !(query.admitted[node >> 6] >> (node & 63) & 1)) continue;
+      a.found.push_back({estimates[i], node});
+    }
+  };
+  add(s.done_distances, s.done_nodes, s.done_count);
+  add(s.distances, s.nodes, s.candidate_count);
+  const std::size_t wanted = query.hits ? query.hits : std::max(2 * query.k, kFewestHits);
+  if (a.found.size() > wanted) {
+    std::nth_element(a.found.begin(), a.found.begin() + static_cast<std::ptrdiff_t>(wanted), a.found.end(),
+                     better);
+    a.found.resize(wanted);
+  }
+  const simd::WalkGraph* walk = walk_.load(std::memory_order_acquire);
+  const std::uint8_t* codes = (walk ? walk : &cold_)->codes;
+  if (residual_bytes_) {
+    for (const Found& f : a.found) {
+      const std::uint8_t* p = residuals_ + f.node * residual_bytes_;
+      if (file_) file_->admit({reinterpret_cast<const std::byte*>(p), residual_bytes_});
+      for (std::size_t b = 0; b < residual_bytes_; b += 64) __builtin_prefetch(p + b);
+    }
+  }
+  out.clear();
+  for (const Found& f : a.found) {
+    const std::uint8_t* residual = residual_bytes_ ? residuals_ + f.node * residual_bytes_ : nullptr;
+    out.push_back({a.query.score(codes + f.node * code_bytes_, residual, side(f.node)), f.node});
+  }
+  std::sort(out.begin(), out.end(), [](const HnswHit& x, const HnswHit& y) {
+    return x.score != y.score ? x.score > y.score : x.node < y.node;
+  });
+  context.counters.rows_rescored += out.size();
+}
+
+}  // namespace vecstore

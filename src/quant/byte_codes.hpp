@@ -1,0 +1,62 @@
+// 8-bit codes that rows are compared with each other by, for building graphs. No training: one scale per row.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "base/os_memory.hpp"
+#include "vecstore/metric.hpp"
+
+namespace vecstore {
+
+/// A fixed number of rows in a geometry whose nearest neighbours are the metric's best scores: unit vectors
+/// for the cosine, the vectors themselves for the Euclidean distance, and for the dot product the vectors
+/// lifted onto a sphere by one more component. Distances are squared Euclidean ones.
+/// Rows may be set from several threads, each row once; the other calls are const and thread-safe.
+class ByteCodes {
+ public:
+  ByteCodes(Metric metric, std::size_t dimension, std::uint32_t rows);
+
+  std::uint32_t rows() const { return rows_; }
+  /// About 1 ns per component.
+  void set(std::uint32_t row, const float* vector);
+  /// To be called once, after the last set: the dot product's sphere needs the largest norm.
+  void finish();
+
+  /// A row as the second operand of distances.
+  class Row {
+   public:
+    Row(const ByteCodes& codes, std::uint32_t row) : values_(codes.stride_) { assign(codes, row); }
+    void assign(const ByteCodes& codes, std::uint32_t row);
+
+   private:
+    friend class ByteCodes;
+    std::vector<std::int8_t> values_;
+    std::uint32_t row_ = 0;
+    std::int32_t offset_ = 0;
+  };
+
+  /// out[i] = squared distance between `row` and ids[i]; 0 for equal codes and for what differs by rounding only.
+  void distances(const Row& row, const std::uint32_t* ids, std::size_t count, float* out) const;
+  void prefetch(std::uint32_t row) const {
+    const std::uint8_t* p = codes_.get() + row * stride_;
+    for (std::size_t b = 0; b < stride_; b += 64) __builtin_prefetch(p + b);
+  }
+  std::size_t memory_bytes() const { return rows_ * (stride_ + sizeof(Side)); }
+
+ private:
+  struct Side {
+    float scale = 0;
+    float square = 0;  // of the decoded row, lifted
+    float lift = 0;    // the additional component
+  };
+
+  const Metric metric_;
+  const std::size_t dimension_;
+  const std::size_t stride_;
+  const std::uint32_t rows_;
+  os::AlignedBytes codes_;  // value + 128
+  std::vector<Side> sides_;
+};
+
+}  // namespace vecstore

@@ -1,0 +1,207 @@
+// The walk over a graph, written once over a class V of an ISA file. Internal linkage throughout.
+//
+// V has: score(graph, query, ids, count, out): the estimates of `count` codes (ids and out have room for three
+// more); least(values, count, &place): the least of count >= 1 values, with room for 15 more behind;
+// append(values, ids, count, bound, out_values, out_ids): copies the pairs whose value is below the bound and
+// returns how many, may write up to 16 pairs more.
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+#include "simd/code_kernels.hpp"
+
+namespace vecstore::simd {
+namespace {
+
+constexpr float kFar = 3e38f;
+constexpr uint32_t kEntryNodes = 3;
+
+inline float smaller(float a, float b) { return a < b ? a : b; }
+inline float larger(float a, float b) { return a > b ? a : b; }
+
+inline bool may_be_result(const WalkState& s, uint32_t node) {
+  if (s.retired && (s.retired[node >> 6] >> (node & 63) & 1)) return false;
+  return !s.admitted || (s.admitted[node >> 6] >> (node & 63) & 1);
+}
+
+inline void update_bound(WalkState& s) {
+  if (s.best_count < s.kept) return;  // everything is worth a look
+  const float kth = s.best[s.k - 1];
+  const float bound = smaller(kth + s.gap, larger(s.shared_bound, kth + s.guard));
+  s.bound = larger(bound, s.best[s.kept - 1]);
+}
+
+inline void add_best(WalkState& s, float value) {
+  uint32_t i = s.best_count < s.kept ? s.best_count++ : s.kept - 1;
+  for (; i > 0 && s.best[i - 1] > value; --i) s.best[i] = s.best[i - 1];
+  s.best[i] = value;
+}
+
+inline float worst_best(const WalkState& s) { return s.best_count < s.kept ? kFar : s.best[s.kept - 1]; }
+
+inline void touch(WalkState& s, const uint32_t* ids, size_t count) {
+  if (s.touched_count + count <= s.touched_capacity) {
+    for (size_t i = 0; i < count; ++i) s.touched[s.touched_count + i] = ids[i];
+  }
+  s.touched_count += count;
+}
+
+inline bool mark(WalkState& s, uint32_t node) {
+  const uint64_t word = s.visited[node >> 6], bit = uint64_t{1} << (node & 63);
+  s.visited[node >> 6] = word | bit;
+  return !(word & bit);
+}
+
+// Drops candidates beyond the bound; when that leaves too many, the farther half as well.
+inline void make_room(WalkState& s) {
+  float limit = s.bound;
+  for (int round = 0;; ++round) {
+    uint32_t kept = 0;
+    double sum = 0;
+    float least = kFar;
+    for (uint32_t i = 0; i < s.candidate_count; ++i) {
+      if (!(s.distances[i] < limit) && i != s.next) continue;
+      if (i == s.next) s.next = kept;
+      least = smaller(least, s.distances[i]);
+      sum += s.distances[i];
+      s.distances[kept] = s.distances[i];
+      s.nodes[kept++] = s.nodes[i];
+    }
+    s.candidate_count = kept;
+    if (kept <= s.capacity / 2) return;
+    const float mean = static_cast<float>(sum / kept);
+    limit = round < 20 ? least + (mean - least) * 0.9f : -kFar;
+  }
+}
+
+template <class V>
+void enter(const WalkGraph& g, const WalkQuery& q, WalkState& s) {
+  float value[kEntryNodes];
+  uint32_t place[kEntryNodes], count = 0;
+  double sum = 0, squares = 0;
+  WalkGraph sample = g;
+  sample.codes = g.entry_codes;
+  float scales[64 + 4], square[64 + 4];
+  for (uint32_t begin = 0; begin < g.entry_count; begin += 64) {
+    uint32_t ids[64 + 4];
+    alignas(64) float out[64 + 4];
+    const uint32_t n = g.entry_count - begin < 64 ? g.entry_count - begin : 64;
+    // Side numbers lie with the nodes: they are brought into the sample's own numbering.
+    for (uint32_t i = 0; i < n; ++i) {
+      ids[i] = i;
+      if (g.scales) scales[i] = g.scales[g.entries[begin + i]];
+      if (g.squares) square[i] = g.squares[g.entries[begin + i]];
+    }
+    sample.codes = g.entry_codes + begin * g.code_bytes;
+    if (g.scales) sample.scales = scales;
+    if (g.squares) sample.squares = square;
+    V::score(sample, q, ids, n, out);
+    for (uint32_t i = 0; i < n; ++i) {
+      sum += out[i];
+      squares += static_cast<double>(out[i]) * out[i];
+      if (count == kEntryNodes && !(out[i] < value[count - 1])) continue;
+      uint32_t at = count < kEntryNodes ? count++ : count - 1;
+      for (; at > 0 && value[at - 1] > out[i]; --at) {
+        value[at] = value[at - 1];
+        place[at] = place[at - 1];
+      }
+      value[at] = out[i];
+      place[at] = begin + i;
+    }
+  }
+  if (s.spread_gap > 0) {
+    const double mean = sum / g.entry_count;
+    const double variance = squares / g.entry_count - mean * mean;
+    const float spread = static_cast<float>(__builtin_sqrt(variance > 0 ? variance : 0));
+    s.gap = s.spread_gap * spread;
+    s.guard *= s.gap;
+    s.shared_bound += s.gap;
+  }
+  for (uint32_t i = 0; i < count; ++i) {
+    const uint32_t node = g.entries[place[i]];
+    if (!mark(s, node)) continue;
+    touch(s, &node, 1);
+    s.distances[s.candidate_count] = value[i];
+    s.nodes[s.candidate_count++] = node;
+    if (may_be_result(s, node)) add_best(s, value[i]);
+  }
+  s.scored += g.entry_count;
+  s.next = 0;
+  s.bound = kFar;
+  update_bound(s);
+}
+
+// Marks the neighbours of `node` and collects those that are new.
+inline uint32_t fresh_neighbours(const WalkGraph& g, WalkState& s, uint32_t node, uint32_t* out) {
+  const uint32_t* links = g.links + static_cast<size_t>(node) * g.degree;
+  uint32_t count = 0;
+  for (uint32_t i = 0; i < g.degree; ++i) {
+    out[count] = links[i];
+    count += mark(s, links[i]);
+  }
+  for (uint32_t i = 0; i < count; ++i) {
+    const uint8_t* code = g.codes + out[i] * g.code_bytes;
+    for (size_t b = 0; b < g.code_bytes; b += 64) __builtin_prefetch(code + b);
+    if (g.scales) __builtin_prefetch(g.scales + out[i]);
+    if (g.squares) __builtin_prefetch(g.squares + out[i]);
+  }
+  return count;
+}
+
+inline void collect_best(WalkState& s, const float* values, const uint32_t* ids, uint32_t count) {
+  float limit = worst_best(s);
+  for (uint32_t i = 0; i < count; ++i) {
+    if (!(values[i] < limit) || !may_be_result(s, ids[i])) continue;
+    add_best(s, values[i]);
+    limit = worst_best(s);
+  }
+  update_bound(s);
+}
+
+template <class V>
+bool walk(const WalkGraph& g, const WalkQuery& q, WalkState& s) {
+  if (s.best_count == 0 && s.candidate_count == 0 && s.done_count == 0) enter<V>(g, q, s);
+  alignas(64) uint32_t fresh[kMaxDegree + 16];
+  alignas(64) float values[kMaxDegree + 16];
+  for (uint32_t steps = 0; s.candidate_count > 0; ++steps) {
+    const float value = s.distances[s.next];
+    const uint32_t node = s.nodes[s.next];
+    if (!(value < s.bound) || s.done_count >= s.most_expanded) break;
+    if (steps >= s.pause_after) return false;
+    if (g.admit_links) g.admit_links(g.admit_context, node);
+    s.done_distances[s.done_count] = value;
+    s.done_nodes[s.done_count++] = node;
+    --s.candidate_count;
+    s.distances[s.next] = s.distances[s.candidate_count];
+    s.nodes[s.next] = s.nodes[s.candidate_count];
+
+    float least = kFar;
+    uint32_t next = 0;
+    if (s.candidate_count > 0) least = V::least(s.distances, s.candidate_count, &next);
+    const uint32_t count = fresh_neighbours(g, s, node, fresh);
+    // What is likely to be expanded next is fetched while these codes are scored.
+    const uint32_t* ahead = g.links + static_cast<size_t>(s.nodes[next]) * g.degree;
+    if (s.candidate_count > 0) {
+      for (uint32_t i = 0; i < g.degree; i += 16) __builtin_prefetch(ahead + i);
+    }
+    touch(s, fresh, count);
+    if (g.admit_codes) g.admit_codes(g.admit_context, fresh, count);
+    V::score(g, q, fresh, count, values);
+    s.scored += count;
+    collect_best(s, values, fresh, count);
+    const uint32_t before = s.candidate_count;
+    s.candidate_count += V::append(values, fresh, count, s.bound, s.distances + before, s.nodes + before);
+    for (uint32_t i = before; i < s.candidate_count; ++i) {
+      if (s.distances[i] < least) {
+        least = s.distances[i];
+        next = i;
+      }
+    }
+    s.next = next;
+    if (s.candidate_count + 2 * kMaxDegree > s.capacity) make_room(s);
+  }
+  return true;
+}
+
+}  // namespace
+}  // namespace vecstore::simd
