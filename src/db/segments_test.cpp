@@ -78,6 +78,17 @@ class SegmentsTest : public ::testing::Test {
       ASSERT_EQ(ids(c.query(Query(q).k(10).exact())), best(q, 10, metric)) << what << ", exact query " << i;
     }
   }
+  /// The share of the true best that queries with the usual effort find.
+  double recall(const Collection& c) {
+    std::size_t found = 0;
+    constexpr int kQueries = 50;
+    for (int i = 0; i < kQueries; ++i) {
+      const std::vector<float> q = random_vector(rng_);
+      const std::vector<std::string> want = best(q, 10);
+      for (const Hit& h : c.query(Query(q).k(10))) found += std::count(want.begin(), want.end(), h.id);
+    }
+    return static_cast<double>(found) / (10 * kQueries);
+  }
   static std::vector<fs::path> files(const std::string& directory) {
     std::vector<fs::path> out;
     if (!fs::exists(directory + "/seg")) return out;
@@ -112,6 +123,7 @@ TEST_F(SegmentsTest, RowsMoveIntoSegmentsAndAreFoundThere) {
     EXPECT_EQ(c.stats().rows_outside, 0u);
     EXPECT_EQ(files(db.directory()).size(), 1u);
     expect_exact(c, "optimized", metric);
+    if (metric == Metric::kCosine) EXPECT_GE(recall(c), 0.8);
     EXPECT_TRUE(db.verify().ok());
   }
 }

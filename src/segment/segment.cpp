@@ -1,10 +1,12 @@
 #include "segment/segment.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 #include "base/error.hpp"
 #include "quant/row_codes.hpp"
 #include "segment/flat_part.hpp"
+#include "segment/graph_part.hpp"
 #include "vecstore/options.hpp"
 
 namespace vecstore::segment {
@@ -31,7 +33,7 @@ std::unique_ptr<const VectorPart> open_part(const std::shared_ptr<const io::Inde
     case PartKind::kFlat:
       return std::make_unique<FlatPart>(file, meta);
     case PartKind::kGraph:
-      break;
+      return std::make_unique<GraphPart>(file, meta);
   }
   fail(ErrorCode::kUnsupportedFormat, file->path(), ": a part of unknown kind ", meta.kind);
 }
@@ -77,6 +79,10 @@ const VectorPart* Segment::vectors(std::uint16_t field) const {
   return nullptr;
 }
 
+bool Segment::warm_up(Context& context) const {
+  return std::any_of(parts_.begin(), parts_.end(), [&](const PartEntry& p) { return p.part->warm_up(context); });
+}
+
 void Segment::verify(const Context& context) const {
   const auto damaged = file_->verify(context);
   if (!damaged.empty())
@@ -114,6 +120,14 @@ void SegmentWriter::add_flat(std::uint16_t field, Metric metric, std::size_t dim
   if (numbers.size() % simd::kGroupRows != 0) flush();
   while (numbers.size() % simd::kGroupRows != 0) numbers.push_back(kNoRow);
   file_.add(vector_section(field, kRows), std::as_bytes(std::span(numbers)));
+}
+
+void SegmentWriter::add_graph(std::uint16_t field, const HnswIndex& index, std::span<const std::uint64_t> rows) {
+  parts_.push_back({field, static_cast<std::uint32_t>(PartKind::kGraph), static_cast<std::uint32_t>(index.metric()),
+                    static_cast<std::uint32_t>(index.dimension()), rows.size()});
+  rows_ = std::max<std::uint64_t>(rows_, rows.size());
+  file_.add(vector_section(field, kRows), std::as_bytes(rows));
+  index.write(file_, vector_section(field, kGraph));
 }
 
 std::uint64_t SegmentWriter::finish() {

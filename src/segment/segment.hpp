@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "index/vector/hnsw_index.hpp"
 #include "io/index_file.hpp"
 #include "segment/segment_format.hpp"
 #include "segment/vector_part.hpp"
@@ -37,6 +38,8 @@ class Segment {
   };
   const std::vector<PartEntry>& parts() const { return parts_; }
   std::uint64_t file_bytes() const { return file_->size(); }
+  /// Warms one part up that is not; false when all are.
+  bool warm_up(Context& context) const;
   /// Reads everything; throws kCorruption.
   void verify(const Context& context) const;
 
@@ -50,6 +53,7 @@ struct SourceRow {
   std::uint64_t row = 0;
   const float* vector = nullptr;
   float inverse_norm = 0;
+  bool is_copy = false;  ///< `vector` is gone after the call.
 };
 using VectorRows = std::function<void(const std::function<void(const SourceRow&)>&)>;
 
@@ -62,6 +66,9 @@ class SegmentWriter {
   /// 8-bit codes; about 1 microsecond per row of 384 dimensions. Nothing is written for no rows.
   void add_flat(std::uint16_t field, Metric metric, std::size_t dimension, const VectorRows& rows,
                 const Context& context);
+
+  /// A graph whose nodes are `rows`, ascending.
+  void add_graph(std::uint16_t field, const HnswIndex& index, std::span<const std::uint64_t> rows);
 
   /// Synced and in its place when this returns; its length.
   std::uint64_t finish();

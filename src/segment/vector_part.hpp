@@ -24,7 +24,9 @@ struct PartQuery {
   std::size_t k = 10;
   std::size_t ef = 0;                ///< Effort of a walk; 0 = the part's default.
   float bound = -std::numeric_limits<float>::infinity();  ///< Scores below this are not wanted.
-  const RowFilter* filter = nullptr;
+  const RowFilter* filter = nullptr;  ///< Rows that may be returned; must leave out the retired ones.
+  std::span<const std::uint64_t> retired;  ///< The same for graphs: bit per row number, retired ones set.
+  std::uint64_t retired_version = 0;       ///< Grows whenever `retired` changes.
 };
 
 /// A row that may be among the k best.
@@ -40,10 +42,13 @@ class VectorPart {
   virtual ~VectorPart() = default;
   virtual PartKind kind() const = 0;
   virtual std::size_t rows() const = 0;
-  /// Appends candidates, in no particular order.
+  /// Appends candidates, in no particular order: all of them proven, or none.
   virtual void search(const PartQuery& query, Context& context, std::vector<PartCandidate>& out) const = 0;
-  /// Calls `fn` with each row number, in the order of the part.
+  /// Ascending.
   virtual std::span<const std::uint64_t> row_numbers() const = 0;
+  /// Checks everything and prepares for quick searches, for a thread in the background. False when that was done
+  /// before. Throws kCorruption, kCancelled.
+  virtual bool warm_up(Context&) const { return false; }
 };
 
 }  // namespace vecstore::segment

@@ -1,12 +1,13 @@
 // How segments come to be: from the rows that none covers, and from other segments.
 #include <algorithm>
 #include <cstring>
-#include <limits>
+#include <deque>
 #include <thread>
 
 #include "base/error.hpp"
 #include "base/executor.hpp"
 #include "base/os_file.hpp"
+#include "segment/graph_part.hpp"
 #include "shard/maintenance.hpp"
 #include "shard/read_view.hpp"
 #include "shard/shard.hpp"
@@ -39,6 +40,7 @@ segment::VectorRows vectors_of(const ReadView& view, const catalog::VectorFieldS
         const storage::BlockView& block = reader.block();
         if (block.first_row() >= to) return;
         if (block.row_bytes() != row_bytes) continue;
+        const bool moves = !view.shard().store().env().has_own_pages(reader.value());
         for (std::uint32_t i = 0; i < block.count(); ++i) {
           const std::uint64_t row = block.row(i);
           if (row < from || row >= to || !view.is_live(row) || !block.verify(i)) continue;
@@ -49,7 +51,7 @@ segment::VectorRows vectors_of(const ReadView& view, const catalog::VectorFieldS
             std::memcpy(copy.data(), bytes, row_bytes);
             vector = copy.data();
           }
-          fn({row, vector, block.inverse_norm(i)});
+          fn({row, vector, block.inverse_norm(i), moves || vector == copy.data()});
         }
       } catch (const Error& e) {
         // What is damaged has no place in a segment; exact searches and verify report it.
@@ -62,15 +64,63 @@ segment::VectorRows vectors_of(const ReadView& view, const catalog::VectorFieldS
   };
 }
 
-std::uint64_t count_rows(const segment::VectorRows& rows) {
-  std::uint64_t n = 0;
-  rows([&](const segment::SourceRow&) { ++n; });
-  return n;
+/// Where the vectors of a run of rows lie while a view lives, for a graph that reads them again and again.
+struct Gathered {
+  std::vector<std::uint64_t> rows;
+  std::vector<const float*> vectors;
+  std::deque<std::vector<float>> copies;  // of vectors in pages that move, or that are not aligned
+};
+
+Gathered gather(const ReadView& view, const catalog::VectorFieldSchema& field, std::uint64_t from, std::uint64_t to,
+                const Context& context) {
+  Gathered out;
+  vectors_of(view, field, from, to)([&](const segment::SourceRow& row) {
+    if (out.rows.size() % 1024 == 0) context.check();
+    out.rows.push_back(row.row);
+    out.vectors.push_back(row.vector);
+    if (row.is_copy) {
+      out.copies.emplace_back(row.vector, row.vector + field.dimension);
+      out.vectors.back() = out.copies.back().data();
+    }
+  });
+  return out;
 }
 
-/// Writes the file for rows [first, end) of the view; what the list will say of it.
+/// A graph over what was gathered: the one of `base`, if it has the first of these rows, with the others added.
+std::shared_ptr<const HnswIndex> build_graph(const Gathered& rows, const catalog::VectorFieldSchema& field,
+                                             const segment::VectorPart* base, unsigned threads, Context& context) {
+  const ParallelFor parallel = [&](std::size_t count, const std::function<void(std::size_t)>& fn) {
+    Executor::shared().parallel_for(count, threads, fn);
+  };
+  HnswOptions options;
+  options.metric = field.metric;
+  options.dimension = field.dimension;
+  options.build.threads = threads;
+  if (threads > 1) options.build.parallel = &parallel;
+  const auto count = static_cast<std::uint32_t>(rows.rows.size());
+  const RowVectors vectors = [&](std::uint32_t i) { return rows.vectors[i]; };
+  const auto* graph = base && base->kind() == segment::PartKind::kGraph ? static_cast<const segment::GraphPart*>(base)
+                                                                       : nullptr;
+  if (graph) {
+    std::vector<std::uint32_t> removed;
+    std::size_t at = 0;
+    const auto old = graph->row_numbers();
+    for (std::uint32_t node = 0; node < old.size(); ++node) {
+      while (at < rows.rows.size() && rows.rows[at] < old[node]) ++at;
+      if (at == rows.rows.size() || rows.rows[at] != old[node]) removed.push_back(node);
+    }
+    // Half of it gone, or less than a third kept: the old links are not worth keeping.
+    const std::size_t kept = old.size() - removed.size();
+    if (kept * 2 > old.size() && kept * 3 > count)
+      return HnswIndex::merge(graph->index(), removed, count, vectors, options, context);
+  }
+  return HnswIndex::build(options, count, vectors, context);
+}
+
+/// Writes the file for rows [first, end) of the view; what the list will say of it. `graphs`: parts with enough
+/// rows get one; `base` may have a segment with the first of these rows.
 SegmentEntry build(const ReadView& view, std::uint64_t first_row, std::uint64_t end_row, bool graphs,
-                   Context& context) {
+                   const segment::Segment* base, Context& context) {
   Shard& shard = view.shard();
   const std::string directory = storage::segment_directory(shard.store().directory());
   os::make_directories(directory);
@@ -80,12 +130,20 @@ SegmentEntry build(const ReadView& view, std::uint64_t first_row, std::uint64_t 
   entry.end_row = end_row;
   entry.sequence = view.state().sequence;
   segment::SegmentWriter writer(directory, shard.segments().identity(entry), view.schema().vectors.size());
+  const SegmentOptions& options = shard.segment_options();
+  const unsigned threads = options.threads ? options.threads : std::max(1u, std::thread::hardware_concurrency());
   for (const auto& field : view.schema().vectors) {
     if (field.element != ElementType::kF32 || field.dimension == 0) continue;
-    const segment::VectorRows rows = vectors_of(view, field, first_row, end_row);
-    static_cast<void>(graphs);
-    static_cast<void>(count_rows);
-    writer.add_flat(field.number, field.metric, field.dimension, rows, context);
+    if (graphs) {
+      const Gathered rows = gather(view, field, first_row, end_row, context);
+      if (rows.rows.size() >= options.graph_rows) {
+        const auto graph =
+            build_graph(rows, field, base ? base->vectors(field.number) : nullptr, threads, context);
+        writer.add_graph(field.number, *graph, rows.rows);
+        continue;
+      }
+    }
+    writer.add_flat(field.number, field.metric, field.dimension, vectors_of(view, field, first_row, end_row), context);
   }
   entry.rows = writer.rows();
   entry.file_bytes = writer.finish();
@@ -166,7 +224,9 @@ std::optional<Merge> plan_merge(const ReadView& view, const SegmentSet& set, con
   const auto is_flat = [&](std::size_t i) {
     return set.items[i].segment && live[i] >= options.graph_rows &&
            std::any_of(set.items[i].segment->parts().begin(), set.items[i].segment->parts().end(),
-                       [](const auto& p) { return p.part->kind() == segment::PartKind::kFlat; });
+                       [&](const auto& p) {
+                         return p.part->kind() == segment::PartKind::kFlat && p.meta.rows >= options.graph_rows;
+                       });
   };
   if (all) {
     if (n > 1 || anew[0] || is_flat(0)) return Merge{0, n};
@@ -216,7 +276,7 @@ void Shard::checkpoint(std::uint64_t at_least, Context& context) {
     const std::uint64_t from = set->end_row();
     const std::uint64_t to = view.state().next_row;
     if (!has_vectors(view.schema()) || to - from < std::max<std::uint64_t>(at_least, 1)) return;
-    entry = build(view, from, to, false, context);
+    entry = build(view, from, to, false, nullptr, context);
   }
   if (!commit_list(*this, {}, entry)) return remove_file(*store_, entry);
   {
@@ -238,7 +298,8 @@ bool Shard::merge_step(bool all, Context& context) {
     if (!plan) return false;
     for (std::size_t i = plan->first; i < plan->first + plan->count; ++i)
       replaced.push_back(set->items[i].entry);
-    entry = build(view, replaced.front().first_row, replaced.back().end_row, true, context);
+    entry = build(view, replaced.front().first_row, replaced.back().end_row, true,
+                  set->items[plan->first].segment.get(), context);
   }
   if (!commit_list(*this, replaced, entry)) {
     remove_file(*store_, entry);

@@ -98,16 +98,17 @@ void SegmentedIndex::search(const VectorQuery& query, Context& context, TopK& ou
   part_query.k = out.k();
   part_query.ef = query.ef;
   part_query.filter = query.filter;
+  part_query.retired = view_.retired().words();
+  part_query.retired_version = view_.state().retired_sequence;
   // Small parts first: what they find spares the large ones work.
-  std::vector<PartCandidate> proven;
+  std::vector<PartCandidate> found;
   std::vector<PartCandidate> estimated;
   Rescorer rescorer(*this, query, context);
   for (auto item = set_->items.rbegin(); item != set_->items.rend(); ++item) {
     const segment::VectorPart* part = item->segment->vectors(field_.number);
     if (!part) continue;
-    const bool walked = part->kind() == segment::PartKind::kGraph;
-    std::vector<PartCandidate>& found = walked ? estimated : proven;
     part_query.bound = out.bound();
+    found.clear();
     try {
       part->search(part_query, context, found);
     } catch (const Error& e) {
@@ -115,15 +116,17 @@ void SegmentedIndex::search(const VectorQuery& query, Context& context, TopK& ou
       view_.shard().segments().report_damage(item->entry.number);
       throw SegmentDamaged{};
     }
-    if (walked) continue;
+    if (found.empty() || !found.front().proven) {
+      estimated.insert(estimated.end(), found.begin(), found.end());
+      continue;
+    }
     // Two rounds: the most promising rows settle most of the result, then those that can still change it.
-    std::sort(proven.begin(), proven.end(), better);
-    const std::size_t first = std::min(proven.size(), out.k() + out.k() / 2);
-    rescorer.run(std::span(proven).first(first), out);
+    std::sort(found.begin(), found.end(), better);
+    const std::size_t first = std::min(found.size(), out.k() + out.k() / 2);
+    rescorer.run(std::span(found).first(first), out);
     std::size_t end = first;
-    while (end < proven.size() && !(proven[end].score < out.bound())) ++end;
-    rescorer.run(std::span(proven).subspan(first, end - first), out);
-    proven.clear();
+    while (end < found.size() && !(found[end].score < out.bound())) ++end;
+    rescorer.run(std::span(found).subspan(first, end - first), out);
   }
   if (estimated.empty()) return;
   const std::size_t wanted = std::min(estimated.size(), query.exact_scores ? kRescored * out.k() : out.k());

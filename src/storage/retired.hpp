@@ -23,6 +23,8 @@ class RetiredRows {
   /// The first row >= `row` that is not retired.
   std::uint64_t next_live(std::uint64_t row) const;
   std::uint64_t count() const { return count_; }
+  /// Bit per row; rows beyond the end are live.
+  const std::vector<std::uint64_t>& words() const { return words_; }
 
  private:
   std::vector<std::uint64_t> words_;

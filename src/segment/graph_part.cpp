@@ -1,0 +1,92 @@
+#include "segment/graph_part.hpp"
+
+#include <algorithm>
+#include <bit>
+
+#include "base/error.hpp"
+
+namespace vecstore::segment {
+namespace {
+constexpr std::uint32_t kDefaultEf = 64;
+constexpr std::uint32_t kLeastHits = 20;
+// Up to so many rows everything is checked at once when the file is opened.
+constexpr std::size_t kWarmAtOpen = 2'000;
+}  // namespace
+
+GraphPart::GraphPart(std::shared_ptr<const io::IndexFile> file, const PartMeta& meta)
+    : file_(std::move(file)),
+      field_(static_cast<std::uint16_t>(meta.field)),
+      rows_(static_cast<std::size_t>(meta.rows)),
+      index_(HnswIndex::open(file_, vector_section(field_, kGraph))) {
+  if (file_->section_size(vector_section(field_, kRows)) != rows_ * sizeof(std::uint64_t) || index_->size() != rows_ ||
+      index_->dimension() != meta.dimension || index_->metric() != static_cast<Metric>(meta.metric)) {
+    fail(ErrorCode::kCorruption, file_->path(), ": the sections of field ", field_, " do not fit ", rows_, " rows of ",
+         meta.dimension, " dimensions");
+  }
+  if (rows_ <= kWarmAtOpen) {
+    Context context;
+    warm_up(context);
+  }
+}
+
+std::span<const std::uint64_t> GraphPart::row_numbers() const {
+  return file_->array<std::uint64_t>(vector_section(field_, kRows));
+}
+
+bool GraphPart::warm_up(Context& context) const {
+  if (index_->warm()) return false;
+  index_->warm_up(context);
+  return true;
+}
+
+// Only what has changed since the last version is looked up, so that a query after an update costs microseconds.
+std::shared_ptr<const GraphPart::Retired> GraphPart::retired_nodes(const PartQuery& query) const {
+  const std::lock_guard lock(mutex_);
+  if (retired_ && retired_->version == query.retired_version) return retired_;
+  const auto rows = row_numbers();
+  const std::size_t first_word = static_cast<std::size_t>(rows.front() / 64);
+  const std::size_t words = static_cast<std::size_t>(rows.back() / 64) - first_word + 1;
+  auto next = retired_ ? std::make_shared<Retired>(*retired_) : std::make_shared<Retired>();
+  next->version = query.retired_version;
+  next->words.resize(words);
+  next->nodes.resize((rows_ + 63) / 64);
+  for (std::size_t w = 0; w < words; ++w) {
+    const std::uint64_t now = first_word + w < query.retired.size() ? query.retired[first_word + w] : 0;
+    for (std::uint64_t changed = now ^ next->words[w]; changed != 0; changed &= changed - 1) {
+      const std::uint64_t row = (first_word + w) * 64 + static_cast<std::uint64_t>(std::countr_zero(changed));
+      const auto at = std::lower_bound(rows.begin(), rows.end(), row);
+      if (at == rows.end() || *at != row) continue;
+      const auto node = static_cast<std::size_t>(at - rows.begin());
+      next->nodes[node / 64] ^= std::uint64_t{1} << (node % 64);
+      next->nodes[node / 64] >> (node % 64) & 1 ? ++next->count : --next->count;
+    }
+    next->words[w] = now;
+  }
+  if (!retired_ || retired_->version < next->version) retired_ = next;
+  return next;
+}
+
+void GraphPart::search(const PartQuery& query, Context& context, std::vector<PartCandidate>& out) const {
+  thread_local HnswScratch scratch;
+  thread_local std::vector<HnswHit> hits;
+  const std::shared_ptr<const Retired> retired = retired_nodes(query);
+  const auto rows = row_numbers();
+  if (query.ef >= rows_) {  // all of them, then
+    for (std::uint32_t node = 0; node < rows_; ++node) {
+      if (retired->nodes[node / 64] >> (node % 64) & 1) continue;
+      out.push_back({rows[node], std::numeric_limits<float>::infinity(), true});
+    }
+    return;
+  }
+  HnswQuery walk;
+  walk.vector = query.vector;
+  walk.k = static_cast<std::uint32_t>(std::min(query.k, rows_));
+  walk.ef = std::max<std::uint32_t>(walk.k, query.ef != 0 ? static_cast<std::uint32_t>(query.ef) : kDefaultEf);
+  walk.hits = std::max(2 * walk.k, kLeastHits);
+  if (retired->count > 0) walk.retired = retired->nodes.data();
+  if (query.bound > -std::numeric_limits<float>::infinity()) walk.known_score = query.bound;
+  index_->search(walk, scratch, context, hits);
+  for (const HnswHit& hit : hits) out.push_back({rows[hit.node], hit.score, false});
+}
+
+}  // namespace vecstore::segment
