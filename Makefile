@@ -92,7 +92,9 @@ install: build
 
 ifneq ($(wildcard tools/demo.sh),)
 .PHONY: demo
-demo: build
+demo: setup
+	cmake --preset release
+	cmake --build --preset release -j $(JOBS) --target vecstore_program
 	tools/demo.sh
 endif
 

@@ -49,7 +49,7 @@ inline size_t group_bytes(size_t quads, BoundForm form) {
 
 struct Kernels {
   Isa isa;
-  /// Whether scanning codes is faster than scanning the vectors: a matter of byte multiplications.
+  /// Whether scanning codes is faster than scanning the vectors: a matter of small integers' multiplications.
   bool fast_codes;
   RowsKernel dot;
   RowsKernel squared_l2;

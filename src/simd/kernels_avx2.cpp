@@ -15,6 +15,7 @@ alignas(32) constexpr int32_t kTailMask[16] = {-1, -1, -1, -1, -1, -1, -1, -1, 0
 struct Avx2 {
   using Reg = __m256;
   static constexpr size_t kWidth = 8;
+  static constexpr bool kFourRows = false;
   static Reg zero() { return _mm256_setzero_ps(); }
   static Reg load(const float* p) { return _mm256_loadu_ps(p); }
   static Reg load_tail(const float* p, size_t n) {

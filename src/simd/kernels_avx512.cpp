@@ -17,6 +17,7 @@ namespace {
 struct Avx512 {
   using Reg = __m512;
   static constexpr size_t kWidth = 16;
+  static constexpr bool kFourRows = false;
   static Reg zero() { return _mm512_setzero_ps(); }
   static Reg load(const float* p) { return _mm512_loadu_ps(p); }
   static Reg load_tail(const float* p, size_t n) {

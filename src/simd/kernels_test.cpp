@@ -75,7 +75,7 @@ TEST(Kernels, RowsEqualDoublePrecisionWithinTheStatedError) {
   std::normal_distribution<float> normal;
   for (const Kernels* k : available()) {
     for (std::size_t dim = 0; dim <= 1100; dim += dim < 100 ? 1 : 97) {
-      const std::size_t pad = rng() % 3, count = rng() % 11, shift = rng() % 4;
+      const std::size_t pad = rng() % 3, count = rng() % 40, shift = rng() % 4;
       const std::size_t stride = dim + pad;
       std::vector<float> q(dim + shift), rows(stride * count + shift + 1);
       const float scale = std::ldexp(1.0f, static_cast<int>(rng() % 40) - 20);
@@ -99,6 +99,8 @@ TEST(Kernels, RowsEqualDoublePrecisionWithinTheStatedError) {
         EXPECT_EQ(std::memcmp(&alone, &dot[i], 4), 0);
         k->squared_l2(q.data() + shift, base + i * stride, 12, 1, dim, &alone);
         EXPECT_EQ(std::memcmp(&alone, &l2[i], 4), 0);
+        k->squared_norm(base + i * stride, 8, 1, dim, &alone);
+        EXPECT_EQ(std::memcmp(&alone, &norm[i], 4), 0);
       }
     }
   }

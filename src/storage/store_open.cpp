@@ -117,6 +117,16 @@ bool read_only_media(const std::string& directory) {
   return ::statvfs(directory.c_str(), &info) == 0 && (info.f_flag & ST_RDONLY) != 0;
 }
 
+// Nothing reads what is left in these places, and no new file takes its name: what cannot be removed (a full
+// disk that copies on write, a directory, a file that may not be touched) must not keep the truth from being
+// opened.
+void remove_leftover(const std::string& path) {
+  try {
+    os::remove_file(path);
+  } catch (const Error&) {
+  }
+}
+
 // The directory itself may be the work of a process that was killed before it was durable. A parent that may
 // not be read cannot be synced; then the directory is not ours but was given.
 void sync_name(const std::string& directory) {
@@ -234,9 +244,9 @@ void Store::open_files() {
   if (options_.read_only) return;
   const std::string tmp = directory_ + "/tmp";
   os::make_directories(tmp);
-  for (const std::string& name : os::list_directory(tmp)) os::remove_file(tmp + "/" + name);
+  for (const std::string& name : os::list_directory(tmp)) remove_leftover(tmp + "/" + name);
   for (const std::string& name : os::list_directory(directory_)) {
-    if (name.find(".tmp-") != std::string::npos) os::remove_file(directory_ + "/" + name);
+    if (name.find(".tmp-") != std::string::npos) remove_leftover(directory_ + "/" + name);
   }
   // A process that was killed may have left a name or a commit in the cache only. What this one has seen, and
   // what it will build on, must not vanish with the power.

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <fstream>
 #include <random>
 #include <thread>
 
@@ -55,6 +56,19 @@ TEST_F(StoreTest, SecondWriterIsLockedOutAndReaderIsNot) {
     EXPECT_EQ(e.code(), ErrorCode::kLocked);
     EXPECT_NE(std::string(e.what()).find(std::to_string(getpid())), std::string::npos) << e.what();
   }
+}
+
+TEST_F(StoreTest, LeftoversAreRemovedAndNeverInTheWay) {
+  put_value(*Store::open(dir(), {}), "a", "1");
+  std::ofstream(dir() + "/tmp/rest") << "rest";
+  std::ofstream(dir() + "/CURRENT.tmp-1-1") << "rest";
+  // A directory cannot be unlinked, not even by root.
+  std::filesystem::create_directories(dir() + "/tmp/directory/full");
+  std::filesystem::create_directory(dir() + "/FORMAT.tmp-1-1");
+  auto store = Store::open(dir(), {});
+  EXPECT_FALSE(std::filesystem::exists(dir() + "/tmp/rest"));
+  EXPECT_FALSE(std::filesystem::exists(dir() + "/CURRENT.tmp-1-1"));
+  EXPECT_EQ(put_value(*store, "b", "2"), 2u);
 }
 
 TEST_F(StoreTest, MapGrowthIsInvisible) {

@@ -162,7 +162,9 @@ TEST_F(BadInput, Row49_SyncFails) {
   const std::uint64_t n = docs_.count();
   EXPECT_TRUE(n == 3 || n == 5) << n;
   EXPECT_EQ(docs_.get("r1").has_value(), docs_.get("r2").has_value());
-  if (n == 3) EXPECT_EQ(state(), before);
+  if (n == 3) {
+    EXPECT_EQ(state(), before);
+  }
   docs_.upsert("x", {1, 1, 1});
   EXPECT_TRUE(db_.verify().ok());
 }

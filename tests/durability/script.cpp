@@ -102,7 +102,7 @@ Script growth(Maker make, int commits) {
 }
 
 Script creation(Maker make, int commits) {
-  Script s{.name = "creation"};
+  Script s{.name = "creation", .after_crash = true};
   constexpr int kCommitsEach = 4;
   for (int d = 0; d * kCommitsEach < commits; ++d) {
     add(s, d, {Step::Kind::kCreate});

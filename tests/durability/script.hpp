@@ -28,6 +28,9 @@ struct Script {
   std::vector<Step> steps;
   std::vector<int> database;  ///< Of each step; databases are numbered from 0 and come one after the other.
 
+  /// Some databases are found as earlier processes left them that were killed while creating them.
+  bool after_crash = false;
+
   int databases() const { return database.back() + 1; }
   int commits() const;
 };

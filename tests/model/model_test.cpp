@@ -130,8 +130,8 @@ TEST_P(ManyRecords, QueriesAreExact) {
 
 INSTANTIATE_TEST_SUITE_P(Metrics, ManyRecords,
                          ::testing::Values(std::uint8_t{0}, std::uint8_t{1}, std::uint8_t{2}),
-                         [](const auto& info) {
-                           return std::string(to_string(collection_options(info.param, {}).metric));
+                         [](const auto& p) {
+                           return std::string(to_string(collection_options(p.param, {}).metric));
                          });
 
 // Threads share collections, each with ids of its own: what concerns these ids is compared at every step, the
