@@ -15,6 +15,11 @@ int run_scan(std::span<const std::string> args);
 /// upserts.
 int run_ingest(std::span<const std::string> args);
 
+/// Nearest-neighbour search through the public API: recall@10 and queries per second for a range of efforts.
+/// Options: --base B.npy --queries Q.npy (without them seeded rows: --n, --dim), --metric NAME, --threads N,
+/// --exact-scores yes|no. Within 120 s with the defaults.
+int run_ann(std::span<const std::string> args);
+
 /// The native embedder: passages and tokens per second in both precisions. Options: --model NAME
 /// (all-MiniLM-L6-v2; without it a seeded random model of the same shape is written to the temporary folder),
 /// --texts FILE.jsonl (the key text; without it seeded texts), --threads N (0 = all), --precision

@@ -1,0 +1,237 @@
+// vecstore-bench ann: recall and speed of nearest-neighbour search through the public API.
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <filesystem>
+#include <optional>
+#include <random>
+#include <set>
+#include <thread>
+
+#include "bench.hpp"
+#include "cli/vector_file.hpp"
+#include "vecstore/vecstore.hpp"
+
+namespace vecstore::bench {
+namespace {
+namespace fs = std::filesystem;
+using Clock = std::chrono::steady_clock;
+
+constexpr const char* kUsage =
+    "usage: vecstore-bench ann [--base B.npy --queries Q.npy] [--metric cosine|dot|euclidean] [--threads N]\n"
+    "                          [--n ROWS] [--dim D] [--exact-scores yes|no] [--folder DIR]\n"
+    "  Without --base: 100000 seeded rows of 384 dimensions. Builds, then prints one line per effort: recall@10\n"
+    "  against the exact neighbours, queries per second (median of three passes over all queries).\n";
+constexpr std::size_t kNeighbours = 10;
+constexpr std::size_t kMostQueries = 2'000;
+constexpr std::size_t kBatch = 2'000;
+constexpr int kPasses = 3;
+constexpr std::int64_t kEfforts[] = {10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 64, 80, 96, 128, 160, 200, 256, 320, 400, 512, 800};
+
+struct Options {
+  std::string base;
+  std::string queries;
+  std::string folder;
+  Metric metric = Metric::kCosine;
+  std::uint64_t threads = 1;
+  std::uint64_t n = 100'000;
+  std::uint64_t dim = 384;
+  bool exact_scores = true;
+};
+
+bool parse(std::span<const std::string> args, Options& o) {
+  for (std::size_t i = 0; i + 1 < args.size(); i += 2) {
+    const std::string& name = args[i];
+    const std::string& value = args[i + 1];
+    const auto number = [&](std::uint64_t& target) {
+      const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), target);
+      return error == std::errc() && end == value.data() + value.size() && target > 0;
+    };
+    if (name == "--base") {
+      o.base = value;
+    } else if (name == "--queries") {
+      o.queries = value;
+    } else if (name == "--folder") {
+      o.folder = value;
+    } else if (name == "--metric") {
+      o.metric = parse_metric(value);
+    } else if (name == "--profile") {
+      if (value != "balanced") return false;
+    } else if (name == "--exact-scores") {
+      if (value != "yes" && value != "no") return false;
+      o.exact_scores = value == "yes";
+    } else if (!(name == "--threads" && number(o.threads)) && !(name == "--n" && number(o.n)) &&
+               !(name == "--dim" && number(o.dim))) {
+      return false;
+    }
+  }
+  return args.size() % 2 == 0 && o.base.empty() == o.queries.empty();
+}
+
+using Matrix = std::vector<std::vector<float>>;
+
+Matrix read(const std::string& path, std::size_t most) {
+  cli::VectorFile file(path);
+  Matrix out;
+  for (std::vector<float> row; out.size() < most && file.next(row);) out.push_back(row);
+  return out;
+}
+
+/// Rows around a few hundred centres in a space of fewer dimensions than they have: like embeddings, unlike noise.
+class Seeded {
+ public:
+  explicit Seeded(std::size_t dimension) : dimension_(dimension) {
+    for (auto& axis : axes_) axis = noise(dimension_, 1.0f);
+    for (auto& centre : centres_) centre = noise(kInner, 1.0f);
+  }
+  std::vector<float> next() {
+    const auto& centre = centres_[random_() % centres_.size()];
+    const std::vector<float> inner = noise(kInner, 0.6f);
+    std::vector<float> row = noise(dimension_, 0.5f);
+    for (std::size_t a = 0; a < kInner; ++a) {
+      for (std::size_t j = 0; j < dimension_; ++j) row[j] += (centre[a] + inner[a]) * axes_[a][j];
+    }
+    return row;
+  }
+
+ private:
+  static constexpr std::size_t kInner = 32;
+  std::vector<float> noise(std::size_t n, float scale) {
+    std::vector<float> v(n);
+    for (float& x : v) x = scale * normal_(random_);
+    return v;
+  }
+  std::size_t dimension_;
+  std::mt19937 random_{20240229};
+  std::normal_distribution<float> normal_;
+  std::array<std::vector<float>, kInner> axes_;
+  std::array<std::vector<float>, 300> centres_;
+};
+
+struct Folder {
+  explicit Folder(const std::string& wanted) {
+    std::string t = (fs::path(wanted.empty() ? fs::temp_directory_path() : fs::path(wanted)) / "bench-XXXXXX").string();
+    if (!mkdtemp(t.data())) throw std::runtime_error("cannot make a folder in " + t);
+    path = t;
+  }
+  ~Folder() {
+    std::error_code ignored;
+    fs::remove_all(path, ignored);
+  }
+  fs::path path;
+};
+
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+class Run {
+ public:
+  Run(const Options& options, Matrix queries, const Collection& collection, double build_seconds, double bytes)
+      : o_(options), queries_(std::move(queries)), collection_(collection), build_seconds_(build_seconds), bytes_(bytes) {}
+
+  void all() {
+    exact_.resize(queries_.size());
+    for (std::size_t i = 0; i < queries_.size(); ++i) exact_[i] = ask(i, 0);
+    for (const std::int64_t ef : kEfforts) {
+      if (point(ef) > 0.998) break;
+    }
+  }
+
+ private:
+  std::vector<std::string> ask(std::size_t i, std::int64_t ef) const {
+    Query q(Vector(std::span<const float>(queries_[i])));
+    q.k(kNeighbours).threads(1).with_text(false).with_metadata(false).exact_scores(ef == 0 || o_.exact_scores);
+    ef == 0 ? q.exact() : q.ef(ef);
+    const Hits hits = collection_.query(q);
+    std::vector<std::string> ids;
+    for (const Hit& h : hits) ids.push_back(h.id);
+    return ids;
+  }
+
+  double point(std::int64_t ef) const {
+    std::vector<std::vector<std::string>> found(queries_.size());
+    std::vector<double> rates;
+    for (int pass = 0; pass < kPasses; ++pass) {
+      const auto start = Clock::now();
+      std::vector<std::thread> threads;
+      for (std::uint64_t t = 0; t < o_.threads; ++t) {
+        threads.emplace_back([&, t] {
+          for (std::size_t i = t; i < queries_.size(); i += o_.threads) found[i] = ask(i, ef);
+        });
+      }
+      for (auto& t : threads) t.join();
+      rates.push_back(static_cast<double>(queries_.size()) / seconds_since(start));
+    }
+    std::sort(rates.begin(), rates.end());
+    std::size_t right = 0, wanted = 0;
+    for (std::size_t i = 0; i < queries_.size(); ++i) {
+      const std::set<std::string> want(exact_[i].begin(), exact_[i].end());
+      wanted += want.size();
+      for (const std::string& id : found[i]) right += want.count(id);
+    }
+    const double recall = static_cast<double>(right) / static_cast<double>(wanted);
+    std::printf("{\"index\": \"balanced\", \"params\": {\"ef\": %lld, \"threads\": %llu, \"exact_scores\": %s}, "
+                "\"recall_at_10\": %.4f, \"qps\": %.1f, \"build_s\": %.2f, \"bytes_per_vector\": %.1f}\n",
+                static_cast<long long>(ef), static_cast<unsigned long long>(o_.threads),
+                o_.exact_scores ? "true" : "false", recall, rates[kPasses / 2], build_seconds_, bytes_);
+    std::fflush(stdout);
+    return recall;
+  }
+
+  const Options& o_;
+  const Matrix queries_;
+  const Collection collection_;
+  const double build_seconds_;
+  const double bytes_;
+  std::vector<std::vector<std::string>> exact_;
+};
+
+}  // namespace
+
+int run_ann(std::span<const std::string> args) {
+  Options o;
+  if (args.size() == 1 && args[0] == "--help") return std::fputs(kUsage, stdout), 0;
+  if (!parse(args, o)) return std::fputs(kUsage, stderr), 2;
+  const Folder folder(o.folder);
+  Matrix queries;
+  auto db = VecDatabase::open((folder.path / "db").string());
+  db.pause_background();
+  Collection collection = db.create_collection("bench", {.metric = o.metric});
+  const auto load = [&](std::uint64_t rows, auto&& next) {
+    std::vector<Record> batch;
+    for (std::uint64_t i = 0; i < rows; ++i) {
+      std::optional<std::vector<float>> row = next();
+      if (!row) break;
+      batch.push_back({.id = std::to_string(i), .vector = Vector(std::move(*row))});
+      if (batch.size() == kBatch) collection.batch_upsert(batch), batch.clear();
+    }
+    if (!batch.empty()) collection.batch_upsert(batch);
+  };
+  if (o.base.empty()) {
+    Seeded seeded(o.dim);
+    for (std::size_t i = 0; i < kMostQueries / 2; ++i) queries.push_back(seeded.next());
+    load(o.n, [&] { return std::optional(seeded.next()); });
+  } else {
+    queries = read(o.queries, kMostQueries);
+    cli::VectorFile file(o.base);
+    load(file.rows(), [&]() -> std::optional<std::vector<float>> {
+      std::vector<float> row;
+      return file.next(row) ? std::optional(std::move(row)) : std::nullopt;
+    });
+  }
+  const auto start = Clock::now();
+  collection.optimize();
+  const double build_seconds = seconds_since(start);
+  const CollectionStats stats = collection.stats();
+  Run(o, std::move(queries), collection, build_seconds,
+      static_cast<double>(stats.segment_bytes) / static_cast<double>(std::max<std::uint64_t>(stats.count, 1)))
+      .all();
+  db.close();
+  return 0;
+}
+
+}  // namespace vecstore::bench
