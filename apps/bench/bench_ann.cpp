@@ -24,13 +24,12 @@ using Clock = std::chrono::steady_clock;
 
 constexpr const char* kUsage =
     "usage: vecstore-bench ann [--base B.npy --queries Q.npy] [--metric cosine|dot|euclidean] [--threads N]\n"
-    "                          [--n ROWS] [--dim D] [--exact-scores yes|no] [--folder DIR]\n"
+    "                          [--n ROWS] [--dim D] [--exact-scores yes|no] [--passes 3] [--ef EF] [--folder DIR]\n"
     "  Without --base: 100000 seeded rows of 384 dimensions. Builds, then prints one line per effort: recall@10\n"
-    "  against the exact neighbours, queries per second (median of three passes over all queries).\n";
+    "  against the exact neighbours, queries per second (median of the passes over all queries).\n";
 constexpr std::size_t kNeighbours = 10;
 constexpr std::size_t kMostQueries = 2'000;
 constexpr std::size_t kBatch = 2'000;
-constexpr int kPasses = 3;
 constexpr std::int64_t kEfforts[] = {10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 64, 80, 96, 128, 160, 200, 256, 320, 400, 512, 800};
 
 struct Options {
@@ -41,6 +40,8 @@ struct Options {
   std::uint64_t threads = 1;
   std::uint64_t n = 100'000;
   std::uint64_t dim = 384;
+  std::uint64_t passes = 3;
+  std::uint64_t ef = 0;  // 0: all of them
   bool exact_scores = true;
 };
 
@@ -66,6 +67,7 @@ bool parse(std::span<const std::string> args, Options& o) {
       if (value != "yes" && value != "no") return false;
       o.exact_scores = value == "yes";
     } else if (!(name == "--threads" && number(o.threads)) && !(name == "--n" && number(o.n)) &&
+               !(name == "--passes" && number(o.passes)) && !(name == "--ef" && number(o.ef)) &&
                !(name == "--dim" && number(o.dim))) {
       return false;
     }
@@ -137,6 +139,7 @@ class Run {
     exact_.resize(queries_.size());
     for (std::size_t i = 0; i < queries_.size(); ++i) exact_[i] = ask(i, 0);
     for (const std::int64_t ef : kEfforts) {
+      if (o_.ef != 0 && static_cast<std::int64_t>(o_.ef) != ef) continue;
       if (point(ef) > 0.998) break;
     }
   }
@@ -155,7 +158,7 @@ class Run {
   double point(std::int64_t ef) const {
     std::vector<std::vector<std::string>> found(queries_.size());
     std::vector<double> rates;
-    for (int pass = 0; pass < kPasses; ++pass) {
+    for (std::uint64_t pass = 0; pass < o_.passes; ++pass) {
       const auto start = Clock::now();
       std::vector<std::thread> threads;
       for (std::uint64_t t = 0; t < o_.threads; ++t) {
@@ -177,7 +180,7 @@ class Run {
     std::printf("{\"index\": \"balanced\", \"params\": {\"ef\": %lld, \"threads\": %llu, \"exact_scores\": %s}, "
                 "\"recall_at_10\": %.4f, \"qps\": %.1f, \"build_s\": %.2f, \"bytes_per_vector\": %.1f}\n",
                 static_cast<long long>(ef), static_cast<unsigned long long>(o_.threads),
-                o_.exact_scores ? "true" : "false", recall, rates[kPasses / 2], build_seconds_, bytes_);
+                o_.exact_scores ? "true" : "false", recall, rates[rates.size() / 2], build_seconds_, bytes_);
     std::fflush(stdout);
     return recall;
   }

@@ -192,7 +192,7 @@ void Collection::optimize(std::stop_token stop) {
   Context context;
   context.stop = std::move(stop);
   impl_->shard().checkpoint(1, context);
-  while (impl_->shard().merge_step(true, context)) {
+  while (impl_->shard().merge_step(true, context) || impl_->shard().warm_step(context)) {
   }
 }
 

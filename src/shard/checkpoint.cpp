@@ -286,6 +286,24 @@ void Shard::checkpoint(std::uint64_t at_least, Context& context) {
   if (maintenance_) maintenance_->wake(shared_from_this());
 }
 
+bool Shard::warm_step(Context& context) {
+  std::shared_ptr<const SegmentSet> set;
+  {
+    const ReadView view(*this);
+    set = segments_.at(view.txn());
+  }
+  for (const SegmentSet::Item& item : set->items) {
+    try {
+      if (item.segment && item.segment->warm_up(context)) return true;
+    } catch (const Error& e) {
+      if (e.code() != ErrorCode::kCorruption) throw;
+      segments_.report_damage(item.entry.number);
+      return true;
+    }
+  }
+  return false;
+}
+
 bool Shard::merge_step(bool all, Context& context) {
   if (store_->read_only()) return false;
   const std::lock_guard lock(merge_mutex_);

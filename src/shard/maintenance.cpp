@@ -70,7 +70,7 @@ void Maintenance::run(std::stop_token stop) {
     try {
       Context context;
       context.stop = stop;
-      again = shard->merge_step(false, context);
+      again = shard->warm_step(context) || shard->merge_step(false, context);
     } catch (...) {
       // Closing, a full disk, a deleted collection: the segments stay as they are.
     }

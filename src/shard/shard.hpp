@@ -59,6 +59,8 @@ class Shard : public std::enable_shared_from_this<Shard> {
   /// One step towards fewer and larger segments, or sound ones in place of damaged ones. False when there is
   /// nothing to do. `all`: whatever it costs, until one segment without retired rows is left.
   bool merge_step(bool all, Context& context);
+  /// Checks one segment and makes it quick to search; false when all are.
+  bool warm_step(Context& context);
 
   /// Adds a vector field or drops one, without touching records.
   void change_schema(const std::function<void(catalog::Schema&)>& change);
