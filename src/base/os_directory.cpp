@@ -85,6 +85,12 @@ bool remove_file(const std::string& path) {
   fail_os(errno, "remove", path);
 }
 
+bool remove_directory(const std::string& path) {
+  if (::rmdir(path.c_str()) == 0) return true;
+  if (errno == ENOENT) return false;
+  fail_os(errno, "remove the directory", path);
+}
+
 void rename_file(const std::string& from, const std::string& to) {
   if (::rename(from.c_str(), to.c_str()) != 0) fail_os(errno, "rename " + from + " to this name", to);
 }

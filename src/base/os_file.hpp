@@ -135,6 +135,8 @@ bool make_directories(const std::string& path);
 std::string read_file(const std::string& path, std::uint64_t limit = std::uint64_t{1} << 30);
 /// Removes a file; false when there was none. Not durable before fsync_dir.
 bool remove_file(const std::string& path);
+/// Removes an empty directory; false when there was none. Not durable before fsync_dir.
+bool remove_directory(const std::string& path);
 /// rename(2), replacing `to`. Not durable before fsync_dir.
 void rename_file(const std::string& from, const std::string& to);
 /// Names in a directory without "." and "..", sorted.

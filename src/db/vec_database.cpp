@@ -235,7 +235,7 @@ DatabaseStats VecDatabase::stats() const {
     }
     out.sequence = storage::read_store_state(txn).sequence;
   }
-  const storage::EnvStats env = store.env().stats();
+  const storage::EnvStats env = store.env()->stats();
   out.file_bytes = env.file_bytes;
   out.free_bytes = env.free_bytes;
   out.generation = store.generation();

@@ -44,7 +44,10 @@ std::shared_ptr<const BlockDirectory> VectorFollower::build(const ReadView& view
                                                             const BlockDirectory* previous) const {
   auto out = std::make_shared<BlockDirectory>();
   out->txn = view.txn().id();
-  out->map_epoch = view.shard().store().env().map_epoch();
+  out->map_epoch = view.txn().map_epoch();
+  out->env = view.txn().env_number();
+  // A new generation has blocks of its own, which may have the numbers of others.
+  if (previous && previous->env != out->env) previous = nullptr;
   out->retired_sequence = view.state().retired_sequence;
   out->end_row = view.state().next_row;
   out->list = BlockList(field_.dimension);
@@ -81,7 +84,7 @@ std::shared_ptr<const BlockDirectory> VectorFollower::build(const ReadView& view
       block.sequence = stored.sequence();
       const BlockDirectory::Block* old = known(stored.last_row(), stored.sequence());
       // What lies in a leaf page may be elsewhere in the next transaction, aligned by chance or not.
-      const bool moves = !view.shard().store().env().has_own_pages(reader.value());
+      const bool moves = !view.txn().has_own_pages(reader.value());
       if (old && old->copy) {
         block = *old;
       } else {
@@ -122,9 +125,12 @@ std::shared_ptr<const BlockDirectory> VectorFollower::build(const ReadView& view
 VectorView VectorFollower::view(const ReadView& view) {
   std::lock_guard lock(mutex_);
   VectorView out;
-  const std::uint64_t epoch = view.shard().store().env().map_epoch();
+  const std::uint64_t epoch = view.txn().map_epoch();
   const bool same = directory_ && directory_->txn == view.txn().id() && directory_->map_epoch == epoch;
-  const bool newer = !directory_ || directory_->txn < view.txn().id() || directory_->map_epoch != epoch;
+  const std::uint64_t env = view.txn().env_number();
+  const bool newer =
+      !directory_ || directory_->env < env ||
+      (directory_->env == env && (directory_->txn < view.txn().id() || directory_->map_epoch != epoch));
   if (!same) {
     out.directory = build(view, directory_.get());
     if (newer) directory_ = out.directory;
