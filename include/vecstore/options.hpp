@@ -36,6 +36,10 @@ struct OpenOptions {
   std::uint64_t max_map_size = std::uint64_t{1} << 42;  ///< Beyond it writes are kQuotaExceeded (store_size).
   unsigned threads = 0;  ///< Threads that one query may use; 0 = one per core, 1 = the caller only.
   std::uint64_t change_retention = 1'000'000;  ///< Changes that `changes` can still deliver.
+  /// Which share of the data file has to be free or erased before a background thread compacts it; 1 = never,
+  /// only `VecDatabase::compact` does.
+  double compact_ratio = 0.5;
+  std::uint64_t compact_min_bytes = std::uint64_t{64} << 20;  ///< And how many bytes that has to give back.
 };
 
 /// One searchable text: the record's `text`, or a string (or array of strings) in its metadata.
@@ -80,6 +84,11 @@ struct Progress {
   std::string_view stage;
 };
 using ProgressFn = std::function<void(const Progress&)>;
+
+struct CompactOptions {
+  ProgressFn progress;   ///< Bytes copied, of about how many.
+  std::stop_token stop;  ///< Ends the work with kCancelled; the database is as it was.
+};
 
 struct BatchOptions {
   ProgressFn progress;

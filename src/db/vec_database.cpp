@@ -39,7 +39,14 @@ storage::StoreOptions store_options(const OpenOptions& o) {
           .allow_remote_fs = o.allow_remote_fs,
           .map_size = o.map_size,
           .max_map_size = std::max(o.map_size, o.max_map_size),
-          .change_retention = o.change_retention};
+          .change_retention = o.change_retention,
+          .compact_ratio = o.compact_ratio,
+          .compact_min_bytes = o.compact_min_bytes};
+}
+
+void check_options(const OpenOptions& o) {
+  if (!(o.compact_ratio > 0 && o.compact_ratio <= 1))
+    invalid("compact_ratio is ", o.compact_ratio, "; above 0 and at most 1 is allowed");
 }
 
 constexpr std::size_t kSweepAtOnce = 20'000;
@@ -55,6 +62,7 @@ os::FileIdentity identity_of_store(const std::string& directory) {
 
 std::shared_ptr<VecDatabase::Impl> VecDatabase::Impl::open(const std::string& directory,
                                                            const OpenOptions& options) {
+  check_options(options);
   Registry& registry = Registry::instance();
   std::shared_ptr<Impl> known;  // both before the lock, which the last owner's destructor takes
   std::shared_ptr<Impl> impl;
@@ -80,15 +88,27 @@ std::shared_ptr<VecDatabase::Impl> VecDatabase::Impl::open(const std::string& di
       }
     }
   }
-  impl = std::make_shared<Impl>(storage::Store::open(directory, store_options(options)), options);
+  impl = std::make_shared<Impl>(directory, options);
   impl->identity_ = identity_of_store(directory);
   registry.open[impl->identity_] = impl;
   if (!options.read_only) impl->sweep();
   return impl;
 }
 
+VecDatabase::Impl::Impl(const std::string& directory, const OpenOptions& options)
+    : maintenance_([this](std::stop_token stop) { compact_in_background(std::move(stop)); }),
+      options_(options) {
+  storage::StoreOptions store = store_options(options);
+  store.on_maintenance_due = [this] { maintenance_.request(); };
+  store_ = storage::Store::open(directory, store);
+}
+
 VecDatabase::Impl::~Impl() {
-  if (store_->usable()) store_->close();  // before the directory can be opened again
+  if (store_->usable()) {
+    close();  // before the directory can be opened again
+  } else {
+    maintenance_.abandon();
+  }
   Registry& registry = Registry::instance();
   std::lock_guard lock(registry.mutex);
   const auto found = registry.open.find(identity_);
@@ -96,7 +116,32 @@ VecDatabase::Impl::~Impl() {
   registry.gone.notify_all();
 }
 
-void VecDatabase::Impl::close() { store_->close(); }
+void VecDatabase::Impl::close() {
+  if (store_->usable()) maintenance_.stop();
+  store_->close();
+}
+
+CompactResult VecDatabase::Impl::compact(std::stop_token stop, const ProgressFn& progress) {
+  const Context ctx{.stop = std::move(stop)};
+  const storage::CompactReport report = store_->compact(ctx, [&](std::uint64_t done, std::uint64_t about) {
+    if (progress) progress({done, about, "compact"});
+  });
+  sweep();  // what was dropped while it ran lies in the new generation
+  return {report.bytes_before, report.bytes_after, report.generation};
+}
+
+void VecDatabase::Impl::compact_in_background(std::stop_token stop) {
+  std::uint64_t bytes = 0;
+  {
+    storage::Store::Session session(*store_);
+    if (!store_->maintenance_due()) return;  // somebody was quicker
+    bytes = store_->env()->used();
+  }
+  if (bytes < not_below_) return;
+  not_below_ = bytes + bytes / 4;
+  compact(std::move(stop), {});
+  not_below_ = 0;
+}
 
 void VecDatabase::Impl::sweep() {
   try {
@@ -222,6 +267,10 @@ std::vector<std::string> VecDatabase::list_collections() const {
 }
 
 void VecDatabase::delete_collection(std::string_view name) { impl_->drop(name); }
+
+CompactResult VecDatabase::compact(const CompactOptions& options) {
+  return impl_->compact(options.stop, options.progress);
+}
 
 DatabaseStats VecDatabase::stats() const {
   storage::Store& store = impl_->store();

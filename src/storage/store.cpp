@@ -13,7 +13,6 @@ namespace {
 // Inserts are refused before the disk is so full that erasing would not find room for its few pages.
 constexpr std::uint64_t kDiskReserve = std::uint64_t{4} << 20;
 constexpr std::size_t kGroupBytes = kMaxCommitBytes;
-constexpr auto kRemoveEvery = std::chrono::seconds(1);
 constexpr auto kLongestWait = std::chrono::microseconds(500);
 
 }  // namespace
@@ -137,12 +136,10 @@ void Store::lead(std::unique_lock<std::mutex>& lock) {
   lock.unlock();
   const auto begin = std::chrono::steady_clock::now();
   commit_group(group);
-  const auto end = std::chrono::steady_clock::now();
-  const auto took = end - begin;
-  if (has_old_ && end - removed_at_ > kRemoveEvery) {
-    remove_old();
-    removed_at_ = end;
-  }
+  const auto took = std::chrono::steady_clock::now() - begin;
+  std::size_t bytes = 0;
+  for (const Pending* p : group) bytes += p->bytes;
+  keep_house(group.size(), bytes);
   lock.lock();
   mean_commit_ += (std::chrono::duration_cast<std::chrono::nanoseconds>(took) - mean_commit_) / 8;
   last_group_ = group.size();

@@ -34,6 +34,9 @@ struct StoreOptions {
   std::uint64_t change_retention = 1'000'000;
   double compact_ratio = 0.5;  ///< maintenance_due; 1 = never.
   std::uint64_t compact_min_bytes = std::uint64_t{64} << 20;
+  /// Called after a commit that makes maintenance_due() true, by the thread that committed, without a lock.
+  /// It must neither wait nor throw.
+  std::function<void()> on_maintenance_due;
 };
 
 /// What a data file holds beside what is live.
@@ -141,6 +144,7 @@ class Store {
   void lead(std::unique_lock<std::mutex>& lock);
   void gather(std::unique_lock<std::mutex>& lock);
   void wake_first();
+  void keep_house(std::size_t commits, std::size_t bytes) noexcept;
   void commit_group(std::deque<Pending*>& group);
   void run_group(std::deque<Pending*>& group);
 
@@ -163,8 +167,10 @@ class Store {
   std::vector<std::shared_ptr<Generation>> old_;      // replaced ones that are in use here
   std::vector<std::uint64_t> leftovers_;              // replaced ones that another process still reads
   std::atomic<bool> has_old_{false};                  // whether there are any
-  std::chrono::steady_clock::time_point removed_at_;  // the leader's
-  std::atomic<bool> journaling_{false};               // set while no commit runs
+  std::chrono::steady_clock::time_point removed_at_;  // the leader's, as what follows
+  std::size_t commits_since_check_ = 0;
+  std::size_t bytes_since_check_ = 0;
+  std::atomic<bool> journaling_{false};  // set while no commit runs
   std::mutex journal_mutex_;
   KeyJournal journal_;  // guarded by journal_mutex_: what was written since a copy began
 

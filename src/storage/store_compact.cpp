@@ -17,6 +17,9 @@ constexpr std::uint64_t kDiskReserve = std::uint64_t{32}
 constexpr std::uint64_t kMarkRoom = std::uint64_t{1} << 20;
 constexpr std::size_t kFewKeys = 256;  // what may be left for the last step, which writers wait for
 constexpr int kMostRounds = 64;
+constexpr std::size_t kCheckCommits = 256;
+constexpr std::size_t kCheckBytes = std::size_t{4} << 20;
+constexpr auto kRemoveEvery = std::chrono::seconds(1);
 constexpr auto kPatience = std::chrono::milliseconds(200);
 constexpr auto kPause = std::chrono::milliseconds(5);
 
@@ -306,6 +309,26 @@ Waste Store::waste() {
   const std::uint64_t used = stats.file_bytes - std::min(stats.file_bytes, stats.free_bytes);
   out.dead_bytes = std::min(used, static_cast<std::uint64_t>(dead));
   return out;
+}
+
+// After each group of commits, by its leader.
+void Store::keep_house(std::size_t commits, std::size_t bytes) noexcept {
+  try {
+    const auto now = std::chrono::steady_clock::now();
+    if (has_old_ && now - removed_at_ > kRemoveEvery) {
+      removed_at_ = now;
+      remove_old();
+    }
+    commits_since_check_ += commits;
+    bytes_since_check_ += bytes;
+    if (!options_.on_maintenance_due || journaling_ ||
+        (commits_since_check_ < kCheckCommits && bytes_since_check_ < kCheckBytes))
+      return;
+    commits_since_check_ = bytes_since_check_ = 0;
+    if (maintenance_due()) options_.on_maintenance_due();
+  } catch (...) {
+    // A commit that is done stays done.
+  }
 }
 
 bool Store::maintenance_due() {
