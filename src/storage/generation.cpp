@@ -74,6 +74,7 @@ bool remove_generation(const std::string& directory, std::uint64_t number) {
     os::remove_file(file);
   }
   for (const std::string& name : os::list_directory(home)) os::remove_file(home + "/" + name);
+  os::fsync_dir(home);
   os::remove_directory(home);
   return true;
 }

@@ -99,7 +99,7 @@ class GenerationCopy::Slices {
   }
   bool full() const { return slice_ >= kSliceBytes; }
   void commit() {
-    if (txn_) txn_->commit();
+    if (txn_) txn_->commit_unpublished();
     txn_.reset();
     slice_ = 0;
   }

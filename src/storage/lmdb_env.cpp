@@ -394,6 +394,13 @@ bool WriteTxn::erase(Keyspace keyspace, std::string_view key) {
   return true;
 }
 
+void WriteTxn::commit_unpublished() {
+  const int rc = mdb_txn_commit(std::exchange(txn_, nullptr));
+  if (rc == 0) return;
+  const bool short_write = rc == EIO && os::disk_space(env_->directory_).free_bytes < (1U << 20);
+  raise(short_write ? ENOSPC : rc, env_->directory_, "commit");
+}
+
 void WriteTxn::commit() {
   const int rc = mdb_txn_commit(std::exchange(txn_, nullptr));
   if (rc == 0) return;

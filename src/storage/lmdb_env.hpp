@@ -126,6 +126,9 @@ class WriteTxn : public Txn {
   /// From here on each key has to be above all others of its keyspace: pages are filled to the brim.
   void append_only() { append_ = true; }
   void commit();
+  /// For an environment that nothing refers to yet: every error is an ordinary one, after which the
+  /// environment is to be thrown away.
+  void commit_unpublished();
   /// How many puts and erases there were.
   std::uint64_t writes() const { return writes_; }
 

@@ -60,6 +60,7 @@ class Store::Compaction {
 
   void run(const Waste& waste) {
     expected_ = waste.live_bytes();
+    { const WritersStopped refused_when_poisoned(store_); }
     check_disk();
     try {
       unpublished([&] { prepare(); });
@@ -71,7 +72,7 @@ class Store::Compaction {
         catch_up();
       }
       unpublished([&] {
-        os::fsync_dir(generation_directory(store_.directory_, number_));
+        os::Directory(generation_directory(store_.directory_, number_)).sync_unpublished();
         sync();
       });
       publish();
@@ -118,8 +119,12 @@ class Store::Compaction {
   }
 
   void prepare() {
-    remove_generation(store_.directory_, number_);
-    os::make_directories(generation_directory(store_.directory_, number_));
+    if (read_current(store_.directory_) != from_->number())
+      fail(ErrorCode::kCorruption, "'", store_.directory_, "': CURRENT was changed by somebody else");
+    os::Directory directory(store_.directory_);
+    remove_generation(store_.directory_, number_);  // of a copy that came to nothing
+    os::make_directory(generation_directory(store_.directory_, number_));
+    directory.sync_unpublished();
     EnvOptions options = from_->env().options();
     options.create = true;
     options.map_size = std::max(store_.options_.map_size, expected_);
