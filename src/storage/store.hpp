@@ -136,7 +136,8 @@ class Store {
   std::shared_ptr<Generation> open_live();
   std::shared_ptr<Generation> follow(std::shared_ptr<Generation> known);
   void remove_leftovers(std::uint64_t live);
-  void remove_old();
+  /// Removes replaced generations that nobody reads; how many are read in this process.
+  std::size_t remove_old();
   void poison(std::exception_ptr error);
   class WritersStopped;
   class Compaction;

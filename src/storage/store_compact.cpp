@@ -60,7 +60,9 @@ class Store::Compaction {
 
   void run(const Waste& waste) {
     expected_ = waste.live_bytes();
-    { const WritersStopped refused_when_poisoned(store_); }
+    {
+      const WritersStopped refused_when_poisoned(store_);
+    }
     check_disk();
     try {
       unpublished([&] { prepare(); });
@@ -264,16 +266,17 @@ CompactReport Store::compact(const Context& ctx, const CopyProgress& progress) {
   remove_old();
   const Waste before = waste();
   Compaction(*this, ctx, progress).run(before);
-  // Reads that run, here and in other processes, end on the old generation; most within milliseconds.
+  // Reads that run here end on the old generation, most within milliseconds. For those of other processes
+  // later commits look.
   const auto until = std::chrono::steady_clock::now() + kPatience;
-  for (remove_old(); has_old_ && std::chrono::steady_clock::now() < until && !closing_; remove_old())
+  while (remove_old() > 0 && std::chrono::steady_clock::now() < until && !closing_)
     std::this_thread::sleep_for(kPause);
   return {generation(), before.file_bytes, env()->used()};
 }
 
-void Store::remove_old() {
+std::size_t Store::remove_old() {
   std::lock_guard lock(old_mutex_);
-  if (old_.empty() && leftovers_.empty()) return;
+  if (old_.empty() && leftovers_.empty()) return 0;
   // Nobody can ask for them any more: one that is held here alone stays so.
   std::erase_if(old_, [&](const auto& generation) {
     if (generation.use_count() > 1) return false;
@@ -288,6 +291,7 @@ void Store::remove_old() {
     // What cannot be removed now is tried again later.
   }
   has_old_ = !old_.empty() || !leftovers_.empty();
+  return old_.size();
 }
 
 Waste Store::waste() {

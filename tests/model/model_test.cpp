@@ -117,6 +117,8 @@ TEST_P(ManyRecords, QueriesAreExact) {
     }
     runner.step({Kind::kEraseWhere, slot, rng()});
     runner.step({Kind::kDense, slot, rng()});
+    runner.step({Kind::kCompact, slot, 0});
+    for (int i = 0; i < 3; ++i) runner.step({rng.pick({Kind::kDense, Kind::kUpsert}), slot, rng()});
     runner.step({Kind::kReopen, slot, 0});
     for (int i = 0; i < 3; ++i) runner.step({Kind::kDense, slot, rng()});
     const Query query(random_vector(rng, Metric::kCosine, setting.dimension));
