@@ -147,7 +147,6 @@ void GenerationCopy::copy_snapshot() {
   copy_main(slices, collections);
   slices.commit();
   snapshot_.reset();
-  pause_(bytes_);
 }
 
 // What is marked as dropped is not copied, nor are the marks: there is nothing left to sweep.
@@ -332,7 +331,6 @@ void GenerationCopy::catch_up(ReadTxn& newest, const KeyJournal& written) {
   Slices slices(*this, false);
   apply(slices, newest, &newest, written);
   slices.commit();
-  pause_(bytes_);
 }
 
 void GenerationCopy::finish(const Txn& newest, const KeyJournal& written, std::uint64_t generation) {

@@ -20,7 +20,8 @@ namespace vecstore::storage {
 /// anything behind that is not understood: the source stays as it is. One thread.
 class GenerationCopy {
  public:
-  /// Called between slices of about 16 MiB with the bytes written so far; may throw to end the work.
+  /// Called between slices of about 16 MiB with the bytes written so far, while the map of the source may
+  /// move; may throw to end the work.
   using Pause = std::function<void(std::uint64_t bytes)>;
 
   /// `target` is empty and belongs to the copy. The snapshot to copy is taken here: what is written later has
@@ -31,6 +32,7 @@ class GenerationCopy {
   void copy_snapshot();
   /// Brings the target up to `newest`, given the keys that were written since the last call.
   void catch_up(ReadTxn& newest, const KeyJournal& written);
+  std::uint64_t bytes() const { return bytes_; }
   /// The same as the last step, in one durable transaction that writes the store record too.
   void finish(const Txn& newest, const KeyJournal& written, std::uint64_t generation);
 

@@ -389,14 +389,22 @@ TEST(Generation, OldOneStaysWhileItIsRead) {
   TruthWriter a(*store, "a", 2);
   std::mt19937_64 random(5);
   random_commits(a, random, 50);
-  std::string held;
   {
-    ReadTxn old(store->env());
+    std::atomic<int> step{0};
+    std::thread reader([&] {
+      ReadTxn old(store->env());
+      const std::uint64_t sequence = read_store_state(old).sequence;
+      step = 1;
+      while (step == 1) std::this_thread::yield();
+      EXPECT_EQ(read_store_state(old).sequence, sequence);
+      EXPECT_EQ(read_store_state(old).generation, 1u);
+    });
+    while (step == 0) std::this_thread::yield();
     store->compact({});
     EXPECT_TRUE(fs::exists(scratch / "db/truth.1"));
     random_commits(a, random, 50);
-    EXPECT_NE(read_store_state(old).sequence, read_store_state(ReadTxn(store->env())).sequence);
-    EXPECT_EQ(read_store_state(old).generation, 1u);
+    step = 2;
+    reader.join();
   }
   store->compact({});
   EXPECT_EQ(list_generations(scratch / "db"), std::vector<std::uint64_t>{3});

@@ -68,6 +68,7 @@ class Store::Compaction {
       unpublished([&] { prepare(); });
       begin();
       unpublished([&] { copy_->copy_snapshot(); });
+      pause(copy_->bytes());
       for (int round = 0; round < kMostRounds; ++round) {
         take_journal();
         if (pending_.size() <= kFewKeys) break;
@@ -156,8 +157,11 @@ class Store::Compaction {
 
   void catch_up() {
     const KeyJournal written = std::exchange(pending_, {});
-    ReadTxn newest(store_.env());  // after the journal was taken: all of that is in it
-    unpublished([&] { copy_->catch_up(newest, written); });
+    unpublished([&] {
+      ReadTxn newest(store_.env());  // after the journal was taken: all of that is in it
+      copy_->catch_up(newest, written);
+    });
+    pause(copy_->bytes());
   }
 
   // The last step. First the old truth is told that it is about to be replaced, so that processes that read
