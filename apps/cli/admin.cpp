@@ -1,4 +1,4 @@
-// vecstore collections, create, drop, stats, verify, extract.
+// vecstore collections, create, drop, stats, compact, verify, extract.
 #include <cstdio>
 
 #include "base/error.hpp"
@@ -121,6 +121,21 @@ int stats(const Common& common) {
             " rows stored, digest " + entry["digest"].as_string() + "\n";
   }
   std::fputs(text.c_str(), stdout);
+  return kExitOk;
+}
+
+int compact(const Common& common) {
+  const std::stop_token stop = stop_on_signals();
+  VecDatabase db = open_to_write(common, false);
+  const CompactResult result = db.compact({.stop = stop});
+  db.close();
+  if (common.json) {
+    print_json({{"bytes_before", result.bytes_before},
+                {"bytes_after", result.bytes_after},
+                {"generation", result.generation}});
+  } else {
+    std::puts((bytes_text(result.bytes_before) + " became " + bytes_text(result.bytes_after)).c_str());
+  }
   return kExitOk;
 }
 

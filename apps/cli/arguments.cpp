@@ -291,6 +291,14 @@ void add_admin(CLI::App& app, CommandLine& line) {
   add_database(stats_command, line);
   add_collection(stats_command, line);
 
+  add_database(
+      declare(app, line, "compact", "Give the space of erased records back to the system",
+              "Writes what is live into a new data file and removes the old one. Readers beside it go "
+              "on. Needs as much free disk as the live data takes.\n\n"
+              "Example:\n  vecstore compact notes.vdb",
+              &compact),
+      line);
+
   add_database(declare(app, line, "verify", "Read everything and check it against its checksums",
                        "Changes nothing. Exit code 4 when something is damaged; every damage is one line.\n\n"
                        "Example:\n  vecstore verify notes.vdb || echo restore a backup",

@@ -39,6 +39,10 @@ struct OpenOptions {
   unsigned background_threads = 0;  ///< Threads that merging of segments may use; 0 = one per core.
   std::uint64_t checkpoint_rows = 10'000;  ///< Rows outside of segments from which on they are written to one.
   std::uint64_t graph_rows = 4'000;        ///< Rows of a segment from which on it gets a graph when merged.
+  /// Which share of the data file has to be free or erased before a background thread compacts it; 1 = never,
+  /// only `VecDatabase::compact` does.
+  double compact_ratio = 0.5;
+  std::uint64_t compact_min_bytes = std::uint64_t{64} << 20;  ///< And how many bytes that has to give back.
 };
 
 /// One searchable text: the record's `text`, or a string (or array of strings) in its metadata.
@@ -83,6 +87,11 @@ struct Progress {
   std::string_view stage;
 };
 using ProgressFn = std::function<void(const Progress&)>;
+
+struct CompactOptions {
+  ProgressFn progress;   ///< Bytes copied, of about how many.
+  std::stop_token stop;  ///< Ends the work with kCancelled; the database is as it was.
+};
 
 struct BatchOptions {
   ProgressFn progress;

@@ -33,6 +33,12 @@ struct DatabaseStats {
   std::uint64_t generation = 0;  ///< Number of the live truth.N directory.
 };
 
+struct CompactResult {
+  std::uint64_t bytes_before = 0;  ///< Of the data file.
+  std::uint64_t bytes_after = 0;
+  std::uint64_t generation = 0;  ///< Number of the live truth.N directory.
+};
+
 /// Cheap to copy, safe to share. One process at a time has a directory open for writing, any number read it
 /// beside. Opening a directory twice in a process gives the same instance; its options are those of the first
 /// open.
@@ -60,6 +66,14 @@ class VecDatabase {
   /// Holds back merging in the background until resume: what runs goes on, nothing new is begun.
   void pause_background();
   void resume_background();
+  /// Gives space back: copies what is live into a new data file (generation) and switches to it. What was
+  /// erased or replaced is in no file of the database afterwards, but for the ids in the change log. Reads
+  /// and writes go on, writes wait some milliseconds at the end; other processes that read follow at their
+  /// next query, and the old file goes when the last of them has. Cost: reads and writes the live data once,
+  /// needs that much free disk. A crash or an error leaves the old file or the new one, whole. It also runs
+  /// by itself, see OpenOptions::compact_ratio. kDiskFull (names what is needed), kCorruption (a damaged
+  /// database is left as it is), kReadOnly, kCancelled; kClosed when the database is closed meanwhile.
+  CompactResult compact(const CompactOptions& options = {});
 
   DatabaseStats stats() const;
   /// Reads everything and checks it against its checksums, counts and digests; never changes anything.

@@ -36,18 +36,35 @@ Directory::Directory(const std::string& path)
 
 Directory::~Directory() { ::close(fd_); }
 
-void Directory::sync() {
+namespace {
+int sync_directory(int fd) {
   int error = 0;
-  do error = ::fsync(fd_) == 0 ? 0 : errno;
+  do error = ::fsync(fd) == 0 ? 0 : errno;
   while (error == EINTR);
   // EINVAL: a file system that has no notion of syncing a directory.
-  if (error != 0 && error != EINVAL) {
+  return error == EINVAL ? 0 : error;
+}
+}  // namespace
+
+void Directory::sync() {
+  if (const int error = sync_directory(fd_)) {
     fail(ErrorCode::kUnknownOutcome, path_,
          ": cannot sync the directory: ", std::generic_category().message(error));
   }
 }
 
+void Directory::sync_unpublished() {
+  if (const int error = sync_directory(fd_)) fail_os(error, "sync the directory", path_);
+}
+
 void fsync_dir(const std::string& dir) { Directory(dir).sync(); }
+
+bool make_directory(const std::string& path) {
+  if (::mkdir(path.c_str(), kDirectoryPermissions) == 0) return true;
+  const int error = errno;
+  if (is_directory(path)) return false;
+  fail_os(error, "create the directory", path);
+}
 
 bool make_directories(const std::string& path) {
   if (path.empty()) invalid("the path of a directory is empty");
@@ -83,6 +100,12 @@ bool remove_file(const std::string& path) {
   if (::unlink(path.c_str()) == 0) return true;
   if (errno == ENOENT) return false;
   fail_os(errno, "remove", path);
+}
+
+bool remove_directory(const std::string& path) {
+  if (::rmdir(path.c_str()) == 0) return true;
+  if (errno == ENOENT) return false;
+  fail_os(errno, "remove the directory", path);
 }
 
 void rename_file(const std::string& from, const std::string& to) {

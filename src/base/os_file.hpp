@@ -111,6 +111,8 @@ class Directory {
   ~Directory();
   /// Makes renames, creations and removals durable. An error is kUnknownOutcome.
   void sync();
+  /// sync() for names that nothing refers to yet: an error is an ordinary one.
+  void sync_unpublished();
 
  private:
   int fd_;
@@ -128,6 +130,8 @@ void atomic_replace(const std::string& dir, const std::string& name, std::string
 std::string temporary_path(const std::string& dir, const std::string& name);
 /// Directory(dir).sync().
 void fsync_dir(const std::string& dir);
+/// Creates one directory; false when it is there. Not durable before fsync_dir of its parent.
+bool make_directory(const std::string& path);
 /// Creates `path` and its missing parents, durably. True when something was made; an existing directory is
 /// fine.
 bool make_directories(const std::string& path);
@@ -135,6 +139,8 @@ bool make_directories(const std::string& path);
 std::string read_file(const std::string& path, std::uint64_t limit = std::uint64_t{1} << 30);
 /// Removes a file; false when there was none. Not durable before fsync_dir.
 bool remove_file(const std::string& path);
+/// Removes an empty directory; false when there was none. Not durable before fsync_dir.
+bool remove_directory(const std::string& path);
 /// rename(2), replacing `to`. Not durable before fsync_dir.
 void rename_file(const std::string& from, const std::string& to);
 /// Names in a directory without "." and "..", sorted.

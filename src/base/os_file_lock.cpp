@@ -26,10 +26,10 @@ struct LockFiles {
 
   // Registered before it can be locked, and under the mutex that fork() waits for: no child gets a copy
   // unseen.
-  File open(const std::string& path) {
+  File open(const std::string& path, OpenMode mode) {
     const std::lock_guard guard(mutex);
     fds.reserve(fds.size() + 1);
-    File file = File::open(path, OpenMode::kCreate);
+    File file = File::open(path, mode);
     fds.push_back(file.fd());
     return file;
   }
@@ -54,9 +54,9 @@ LockFiles& lock_files() {
   return *locks;
 }
 
-bool try_lock(const File& file) {
+bool try_lock(const File& file, int operation = LOCK_EX) {
   for (;;) {
-    if (::flock(file.fd(), LOCK_EX | LOCK_NB) == 0) return true;
+    if (::flock(file.fd(), operation | LOCK_NB) == 0) return true;
     if (errno == EWOULDBLOCK) return false;
     if (errno != EINTR) fail_os(errno, "lock", file.path());
   }
@@ -75,7 +75,7 @@ void write_owner(File& file) {
 FileLock FileLock::acquire(const std::string& path, std::chrono::milliseconds timeout) {
   using Clock = std::chrono::steady_clock;
   FileLock lock;
-  lock.file_ = lock_files().open(path);
+  lock.file_ = lock_files().open(path, OpenMode::kCreate);
   lock.generation_ = fork_generation();
   const auto give_up =
       Clock::now() + std::min<std::chrono::milliseconds>(timeout, std::chrono::hours(24 * 365));
@@ -96,6 +96,19 @@ FileLock FileLock::acquire(const std::string& path, std::chrono::milliseconds ti
   } catch (const Error&) {
   }
   return lock;
+}
+
+std::optional<FileLock> FileLock::try_existing(const std::string& path, int operation) {
+  FileLock lock;
+  lock.file_ = lock_files().open(path, OpenMode::kRead);
+  lock.generation_ = fork_generation();
+  if (!try_lock(lock.file_, operation)) return std::nullopt;
+  return lock;
+}
+
+std::optional<FileLock> FileLock::try_shared(const std::string& path) { return try_existing(path, LOCK_SH); }
+std::optional<FileLock> FileLock::try_exclusive(const std::string& path) {
+  return try_existing(path, LOCK_EX);
 }
 
 FileLock::FileLock(FileLock&& other) noexcept

@@ -26,6 +26,13 @@ class FileLock {
   static FileLock acquire(const std::string& path,
                           std::chrono::milliseconds timeout = std::chrono::milliseconds(0));
 
+  /// A hold on an existing file that many may have at a time, `try_exclusive` one that goes with no other.
+  /// Without waiting; nullopt when a hold of the other kind, of any process or of this one, is in the way.
+  /// The file is opened for reading and stays as it is. Throws what opening throws, and kIo where files
+  /// cannot be locked.
+  static std::optional<FileLock> try_shared(const std::string& path);
+  static std::optional<FileLock> try_exclusive(const std::string& path);
+
   FileLock() = default;
   FileLock(FileLock&& other) noexcept;
   FileLock& operator=(FileLock&& other) noexcept;
@@ -37,6 +44,7 @@ class FileLock {
   void release() noexcept;
 
  private:
+  static std::optional<FileLock> try_existing(const std::string& path, int operation);
   File file_;
   std::uint64_t generation_ = 0;
 };

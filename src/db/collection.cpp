@@ -32,12 +32,12 @@ std::vector<db::Write> writes_of(Operation::Kind kind, std::span<const Record> r
 }  // namespace
 
 Collection::Impl::Impl(std::shared_ptr<storage::Store> store, std::uint32_t number, std::string name,
-                       const OpenOptions& options, std::shared_ptr<shard::Maintenance> maintenance)
+                       const OpenOptions& options, std::shared_ptr<Background> background)
     : shard_(std::make_shared<shard::Shard>(store, number, std::move(name),
                                             shard::SegmentOptions{.checkpoint_rows = options.checkpoint_rows,
                                                                   .graph_rows = options.graph_rows,
                                                                   .threads = options.background_threads},
-                                            std::move(maintenance))),
+                                            std::move(background))),
       threads_(options.threads),
       directory_(store->directory()) {}
 

@@ -30,8 +30,7 @@ query::Request request_from(const Q& q, unsigned default_threads) {
   r.where = q.where_;
   r.exact = q.exact_;
   r.exact_scores = q.exact_scores_;
-  if (q.ef_ != 0 && (q.ef_ < q.k_ + q.offset_ || q.ef_ > query::kMaxHits))
-    invalid("ef is ", q.ef_, "; offset + k, which is ", q.k_ + q.offset_, ", to ", query::kMaxHits, " are allowed, or 0");
+  query::check_ef(q.ef_, q.k_ + q.offset_);
   r.ef = static_cast<std::size_t>(q.ef_);
   r.with_vectors = q.with_vectors_;
   r.with_text = q.with_text_;
@@ -129,6 +128,7 @@ Hits Collection::query_text(std::string_view text, std::int64_t k) const {
 
 Hits Collection::query_text(std::string_view text, const TextQueryOptions& o) const {
   query::check_limits(o.k, o.offset, o.score_threshold);
+  query::check_ef(o.ef, o.k + o.offset);
   if (o.alpha) query::check_fusion(Fusion::weighted(*o.alpha));
   Context ctx;
   if (o.deadline) ctx.deadline = deadline_after(*o.deadline);
@@ -140,6 +140,8 @@ Hits Collection::query_text(std::string_view text, const TextQueryOptions& o) co
   r.score_threshold = o.score_threshold;
   r.where = o.where;
   r.explain = o.explain;
+  r.exact = o.exact;
+  r.ef = static_cast<std::size_t>(o.ef);
   r.threads = impl_->threads() ? impl_->threads() : std::max(1u, std::thread::hardware_concurrency());
   Mode mode = o.mode;
   if (mode == Mode::kHybrid && !o.embedder && info().embedder_fingerprint.empty()) {

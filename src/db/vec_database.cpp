@@ -41,7 +41,14 @@ storage::StoreOptions store_options(const OpenOptions& o) {
           .allow_remote_fs = o.allow_remote_fs,
           .map_size = o.map_size,
           .max_map_size = std::max(o.map_size, o.max_map_size),
-          .change_retention = o.change_retention};
+          .change_retention = o.change_retention,
+          .compact_ratio = o.compact_ratio,
+          .compact_min_bytes = o.compact_min_bytes};
+}
+
+void check_options(const OpenOptions& o) {
+  if (!(o.compact_ratio > 0 && o.compact_ratio <= 1))
+    invalid("compact_ratio is ", o.compact_ratio, "; above 0 and at most 1 is allowed");
 }
 
 constexpr std::size_t kSweepAtOnce = 20'000;
@@ -57,6 +64,7 @@ os::FileIdentity identity_of_store(const std::string& directory) {
 
 std::shared_ptr<VecDatabase::Impl> VecDatabase::Impl::open(const std::string& directory,
                                                            const OpenOptions& options) {
+  check_options(options);
   Registry& registry = Registry::instance();
   std::shared_ptr<Impl> known;  // both before the lock, which the last owner's destructor takes
   std::shared_ptr<Impl> impl;
@@ -82,7 +90,7 @@ std::shared_ptr<VecDatabase::Impl> VecDatabase::Impl::open(const std::string& di
       }
     }
   }
-  impl = std::make_shared<Impl>(storage::Store::open(directory, store_options(options)), options);
+  impl = std::make_shared<Impl>(directory, options);
   impl->identity_ = identity_of_store(directory);
   registry.open[impl->identity_] = impl;
   if (!options.read_only) {
@@ -92,12 +100,23 @@ std::shared_ptr<VecDatabase::Impl> VecDatabase::Impl::open(const std::string& di
   return impl;
 }
 
+VecDatabase::Impl::Impl(const std::string& directory, const OpenOptions& options)
+    : background_(std::make_shared<Background>()), options_(options) {
+  storage::StoreOptions store = store_options(options);
+  store.on_maintenance_due = [this] {
+    background_->request(this, [this](std::stop_token stop) {
+      compact_in_background(std::move(stop));
+      return false;
+    });
+  };
+  store_ = storage::Store::open(directory, store);
+}
+
 VecDatabase::Impl::~Impl() {
   if (store_->usable()) {
-    wind_up();
-    store_->close();  // before the directory can be opened again
+    close();  // before the directory can be opened again
   } else {
-    maintenance_->abandon();
+    background_->abandon();
   }
   Registry& registry = Registry::instance();
   std::lock_guard lock(registry.mutex);
@@ -113,8 +132,8 @@ void VecDatabase::Impl::close() {
 
 void VecDatabase::Impl::wind_up() noexcept {
   try {
-    maintenance_->stop();
-    if (store_->read_only() || store_->closed()) return;
+    background_->stop();
+    if (store_->read_only() || store_->closed() || store_->poisoned()) return;
     std::vector<std::shared_ptr<Collection::Impl>> collections;
     {
       std::lock_guard lock(mutex_);
@@ -159,6 +178,28 @@ void VecDatabase::Impl::sweep_segments() {
   if (!listed.empty()) store_->reserve_segment_numbers(*listed.rbegin());
 }
 
+CompactResult VecDatabase::Impl::compact(std::stop_token stop, const ProgressFn& progress) {
+  const Context ctx{.stop = std::move(stop)};
+  const storage::CompactReport report = store_->compact(ctx, [&](std::uint64_t done, std::uint64_t about) {
+    if (progress) progress({done, about, "compact"});
+  });
+  sweep();  // what was dropped while it ran lies in the new generation
+  return {report.bytes_before, report.bytes_after, report.generation};
+}
+
+void VecDatabase::Impl::compact_in_background(std::stop_token stop) {
+  std::uint64_t bytes = 0;
+  {
+    storage::Store::Session session(*store_);
+    if (!store_->maintenance_due()) return;  // somebody was quicker
+    bytes = store_->env()->used();
+  }
+  if (bytes < not_below_) return;
+  not_below_ = bytes + bytes / 4;
+  compact(std::move(stop), {});
+  not_below_ = 0;
+}
+
 void VecDatabase::Impl::sweep() {
   try {
     storage::Store::Session session(*store_);
@@ -178,7 +219,7 @@ void VecDatabase::Impl::sweep() {
 Collection VecDatabase::Impl::handle(std::string name, std::uint32_t number) {
   std::lock_guard lock(mutex_);
   auto& impl = collections_[number];
-  if (!impl) impl = std::make_shared<Collection::Impl>(store_, number, std::move(name), options_, maintenance_);
+  if (!impl) impl = std::make_shared<Collection::Impl>(store_, number, std::move(name), options_, background_);
   // A handle keeps the whole database open: while one is left the directory belongs to this instance.
   struct Held {
     std::shared_ptr<VecDatabase::Impl> database;
@@ -285,8 +326,11 @@ std::vector<std::string> VecDatabase::list_collections() const {
 
 void VecDatabase::delete_collection(std::string_view name) { impl_->drop(name); }
 
-void VecDatabase::pause_background() { impl_->maintenance().pause(); }
-void VecDatabase::resume_background() { impl_->maintenance().resume(); }
+void VecDatabase::pause_background() { impl_->background().pause(); }
+void VecDatabase::resume_background() { impl_->background().resume(); }
+CompactResult VecDatabase::compact(const CompactOptions& options) {
+  return impl_->compact(options.stop, options.progress);
+}
 
 DatabaseStats VecDatabase::stats() const {
   storage::Store& store = impl_->store();
@@ -300,7 +344,7 @@ DatabaseStats VecDatabase::stats() const {
     }
     out.sequence = storage::read_store_state(txn).sequence;
   }
-  const storage::EnvStats env = store.env().stats();
+  const storage::EnvStats env = store.env()->stats();
   out.file_bytes = env.file_bytes;
   out.free_bytes = env.free_bytes;
   out.generation = store.generation();

@@ -15,6 +15,11 @@ void check_limits(std::int64_t k, std::int64_t offset, const std::optional<float
   if (score_threshold && std::isnan(*score_threshold)) invalid("score_threshold is NaN");
 }
 
+void check_ef(std::int64_t ef, std::int64_t wanted) {
+  if (ef == 0 || (ef >= wanted && ef <= kMaxHits)) return;
+  invalid("ef is ", ef, "; ", wanted, " (offset + k) to ", kMaxHits, " are allowed, or 0");
+}
+
 void check_fusion(const Fusion& fusion) {
   const float p = fusion.parameter();
   switch (fusion.kind()) {

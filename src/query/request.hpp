@@ -54,6 +54,8 @@ struct Plan {
 
 /// Throws kInvalidArgument for numbers out of range: k, offset, score_threshold, alpha.
 void check_limits(std::int64_t k, std::int64_t offset, const std::optional<float>& score_threshold);
+/// `ef` is 0 or from `wanted` (offset + k) to kMaxHits.
+void check_ef(std::int64_t ef, std::int64_t wanted);
 void check_fusion(const Fusion& fusion);
 
 Plan make_plan(const Request& request, std::uint64_t live_rows);

@@ -8,7 +8,6 @@
 #include "base/executor.hpp"
 #include "base/os_file.hpp"
 #include "segment/graph_part.hpp"
-#include "shard/maintenance.hpp"
 #include "shard/read_view.hpp"
 #include "shard/shard.hpp"
 #include "storage/keys.hpp"
@@ -40,7 +39,7 @@ segment::VectorRows vectors_of(const ReadView& view, const catalog::VectorFieldS
         const storage::BlockView& block = reader.block();
         if (block.first_row() >= to) return;
         if (block.row_bytes() != row_bytes) continue;
-        const bool moves = !view.shard().store().env().has_own_pages(reader.value());
+        const bool moves = !view.txn().has_own_pages(reader.value());
         for (std::uint32_t i = 0; i < block.count(); ++i) {
           const std::uint64_t row = block.row(i);
           if (row < from || row >= to || !view.is_live(row) || !block.verify(i)) continue;
@@ -283,7 +282,17 @@ void Shard::checkpoint(std::uint64_t at_least, Context& context) {
     const ReadView view(*this);
     segments_.at(view.txn());
   }
-  if (maintenance_) maintenance_->wake(shared_from_this());
+  look_after_segments();
+}
+
+void Shard::look_after_segments() {
+  if (!background_) return;
+  background_->request(this, [weak = weak_from_this()](std::stop_token stop) {
+    const auto shard = weak.lock();
+    Context context;
+    context.stop = std::move(stop);
+    return shard && (shard->warm_step(context) || shard->merge_step(false, context));
+  });
 }
 
 bool Shard::warm_step(Context& context) {

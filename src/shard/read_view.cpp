@@ -21,7 +21,7 @@ ReadView::ReadView(Shard& shard) : shard_(shard), session_(shard.store()) {
 }
 
 void ReadView::renew() {
-  txn_->renew();
+  txn_.emplace(shard_.store().env());  // not renewed: the newest commit may be in another generation
   load();
 }
 

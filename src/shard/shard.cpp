@@ -16,12 +16,12 @@ using storage::Keyspace;
 using storage::ValueKind;
 
 Shard::Shard(std::shared_ptr<storage::Store> store, std::uint32_t collection, std::string name,
-             const SegmentOptions& options, std::shared_ptr<Maintenance> maintenance)
+             const SegmentOptions& options, std::shared_ptr<Background> background)
     : store_(std::move(store)),
       collection_(collection),
       name_(std::move(name)),
       segment_options_(options),
-      maintenance_(std::move(maintenance)),
+      background_(std::move(background)),
       segments_(*store_, collection) {}
 
 std::shared_ptr<const storage::RetiredRows> Shard::retired(const storage::Txn& txn,

@@ -6,6 +6,7 @@
 #include <mutex>
 #include <string>
 
+#include "base/background.hpp"
 #include "base/metadata_names.hpp"
 #include "catalog/catalog.hpp"
 #include "shard/prepared.hpp"
@@ -35,14 +36,12 @@ struct SegmentOptions {
   unsigned threads = 0;
 };
 
-class Maintenance;
-
 /// Thread-safe. Writers go through Store's group commit; each query reads through a ReadView of its own.
 class Shard : public std::enable_shared_from_this<Shard> {
  public:
-  /// `maintenance` may be nullptr: then nothing is merged unless `optimize` is called.
+  /// `background` may be nullptr: then nothing is merged unless merge_step is called.
   Shard(std::shared_ptr<storage::Store> store, std::uint32_t collection, std::string name,
-        const SegmentOptions& options = {}, std::shared_ptr<Maintenance> maintenance = nullptr);
+        const SegmentOptions& options = {}, std::shared_ptr<Background> background = nullptr);
 
   std::uint32_t collection() const { return collection_; }
   const std::string& name() const { return name_; }
@@ -61,6 +60,8 @@ class Shard : public std::enable_shared_from_this<Shard> {
   bool merge_step(bool all, Context& context);
   /// Checks one segment and makes it quick to search; false when all are.
   bool warm_step(Context& context);
+  /// Asks for both in the background.
+  void look_after_segments();
 
   /// Adds a vector field or drops one, without touching records.
   void change_schema(const std::function<void(catalog::Schema&)>& change);
@@ -82,7 +83,7 @@ class Shard : public std::enable_shared_from_this<Shard> {
   const std::uint32_t collection_;
   const std::string name_;
   const SegmentOptions segment_options_;
-  const std::shared_ptr<Maintenance> maintenance_;
+  const std::shared_ptr<Background> background_;
   FieldNames names_;
   TermFollower terms_;
   Segments segments_;

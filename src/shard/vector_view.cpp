@@ -49,7 +49,10 @@ std::shared_ptr<const BlockDirectory> BlockFollower::build(const ReadView& view,
                                                            std::uint64_t first_row) const {
   auto out = std::make_shared<BlockDirectory>();
   out->txn = view.txn().id();
-  out->map_epoch = view.shard().store().env().map_epoch();
+  out->map_epoch = view.txn().map_epoch();
+  out->env = view.txn().env_number();
+  // A new generation has blocks of its own, which may have the numbers of others.
+  if (previous && previous->env != out->env) previous = nullptr;
   out->retired_sequence = view.state().retired_sequence;
   out->first_row = first_row;
   out->end_row = view.state().next_row;
@@ -87,7 +90,7 @@ std::shared_ptr<const BlockDirectory> BlockFollower::build(const ReadView& view,
       block.sequence = stored.sequence();
       const BlockDirectory::Block* old = known(stored.last_row(), stored.sequence());
       // What lies in a leaf page may be elsewhere in the next transaction, aligned by chance or not.
-      const bool moves = !view.shard().store().env().has_own_pages(reader.value());
+      const bool moves = !view.txn().has_own_pages(reader.value());
       if (old && old->copy && old->view.first_row >= first_row) {
         block = *old;
       } else {
@@ -129,11 +132,14 @@ std::shared_ptr<const BlockDirectory> BlockFollower::build(const ReadView& view,
 
 VectorView BlockFollower::view(const ReadView& view, std::uint64_t first_row) {
   VectorView out;
-  const std::uint64_t epoch = view.shard().store().env().map_epoch();
+  const std::uint64_t epoch = view.txn().map_epoch();
+  const std::uint64_t env = view.txn().env_number();
   if (directory_ && directory_->first_row > first_row) directory_ = nullptr;  // what it left out is wanted again
-  const bool same = directory_ && directory_->txn == view.txn().id() && directory_->map_epoch == epoch &&
-                    directory_->first_row == first_row;
-  const bool newer = !directory_ || directory_->txn < view.txn().id() || directory_->map_epoch != epoch;
+  const bool same = directory_ && directory_->env == env && directory_->txn == view.txn().id() &&
+                    directory_->map_epoch == epoch && directory_->first_row == first_row;
+  const bool newer =
+      !directory_ || directory_->env < env ||
+      (directory_->env == env && (directory_->txn < view.txn().id() || directory_->map_epoch != epoch));
   if (!same) {
     const bool moved = directory_ && directory_->first_row != first_row;
     out.directory = build(view, directory_.get(), first_row);

@@ -31,6 +31,7 @@ struct BlockDirectory {
   // What it belongs to.
   std::uint64_t txn = 0;
   std::uint64_t map_epoch = 0;
+  std::uint64_t env = 0;  ///< The environment, which is another one after a compaction.
   std::uint64_t retired_sequence = 0;
   std::uint64_t first_row = 0;  ///< Earlier rows are left out.
   std::uint64_t end_row = 0;    ///< The next row of the view it was made for.

@@ -74,9 +74,15 @@ void check_version() {
   }
 }
 
+std::uint64_t next_map_epoch() {
+  static std::atomic<std::uint64_t> counter{0};
+  return counter.fetch_add(1, std::memory_order_relaxed) + 1;
+}
+
 }  // namespace
 
-Env::Env(const std::string& directory, const EnvOptions& options) : directory_(directory), options_(options) {
+Env::Env(const std::string& directory, const EnvOptions& options)
+    : directory_(directory), options_(options), number_(next_map_epoch()), map_epoch_(number_) {
   check_version();
   if (int rc = mdb_env_create(&env_)) raise(rc, directory_, "creation");
   try {
@@ -139,7 +145,7 @@ std::shared_lock<std::shared_mutex> Env::enter() {
 void Env::grow() {
   std::lock_guard entry(entry_);
   std::unique_lock lock(gate_);
-  ++map_epoch_;
+  map_epoch_ = next_map_epoch();
   MDB_envinfo info;
   mdb_env_info(env_, &info);
   if (info.me_mapsize >= options_.max_map_size) {
@@ -154,7 +160,7 @@ void Env::grow() {
 void Env::adopt_size() {
   std::lock_guard entry(entry_);
   std::unique_lock lock(gate_);
-  ++map_epoch_;
+  map_epoch_ = next_map_epoch();
   if (int rc = mdb_env_set_mapsize(env_, 0)) raise(rc, directory_, "growth");
 }
 
@@ -191,6 +197,28 @@ EnvStats Env::stats() {
   }
   give_reader(raw);
   return out;
+}
+
+std::uint64_t Env::last_txn() {
+  const auto gate = enter();
+  MDB_envinfo info;
+  mdb_env_info(env_, &info);
+  return info.me_last_txnid;
+}
+
+std::uint64_t Env::used() {
+  const auto gate = enter();
+  MDB_envinfo info;
+  mdb_env_info(env_, &info);
+  return (std::uint64_t{info.me_last_pgno} + 1) * page_bytes_;
+}
+
+std::uint64_t Env::room() {
+  const std::uint64_t used_bytes = used();
+  const auto gate = enter();
+  MDB_envinfo info;
+  mdb_env_info(env_, &info);
+  return info.me_mapsize > used_bytes ? info.me_mapsize - used_bytes : 0;
 }
 
 MDB_txn* Env::take_reader() {
@@ -273,6 +301,8 @@ ReadTxn::ReadTxn(Env& env) : Txn(env), gate_(env.enter()) {
   }
 }
 
+ReadTxn::ReadTxn(std::shared_ptr<Env> env) : ReadTxn(*env) { owner_ = std::move(env); }
+
 ReadTxn::~ReadTxn() {
   if (txn_) env_->give_reader(txn_);
 }
@@ -286,9 +316,34 @@ void ReadTxn::renew() {
   }
 }
 
-std::uint64_t ReadTxn::id() const { return mdb_txn_id(txn_); }
+// LMDB finds pages by the map's address as it is when they are asked for, so a snapshot that nobody reads
+// from survives a move of the map; its slot in the table of readers keeps its pages.
+void ReadTxn::release_map() { gate_.unlock(); }
+void ReadTxn::hold_map() { gate_ = env_->enter(); }
 
-WriteTxn::WriteTxn(Env& env) : Txn(env), gate_(env.enter()) {
+std::uint64_t ReadTxn::id() const { return mdb_txn_id(txn_); }
+std::uint64_t ReadTxn::map_epoch() const { return env_->map_epoch(); }
+std::uint64_t ReadTxn::env_number() const { return env_->number(); }
+bool ReadTxn::has_own_pages(std::string_view value) const { return env_->has_own_pages(value); }
+
+void KeyJournal::add(Keyspace keyspace, std::string_view key) {
+  constexpr std::size_t kRow = 8;
+  if ((keyspace == Keyspace::kVectors || keyspace == Keyspace::kDocuments) && key.size() > kRow)
+    key.remove_suffix(kRow);
+  keys_[static_cast<std::size_t>(keyspace)].emplace(key);
+}
+
+void KeyJournal::merge(KeyJournal&& newer) {
+  for (std::size_t i = 0; i < kKeyspaces; ++i) keys_[i].merge(newer.keys_[i]);
+}
+
+std::size_t KeyJournal::size() const {
+  std::size_t n = 0;
+  for (const auto& keys : keys_) n += keys.size();
+  return n;
+}
+
+WriteTxn::WriteTxn(Env& env, KeyJournal* journal) : Txn(env), gate_(env.enter()), journal_(journal) {
   int rc = mdb_txn_begin(env.env_, nullptr, 0, &txn_);
   if (rc == MDB_MAP_RESIZED) {
     gate_.unlock();
@@ -304,32 +359,46 @@ WriteTxn::~WriteTxn() {
   if (txn_) mdb_txn_abort(txn_);
 }
 
-void WriteTxn::put(Keyspace keyspace, std::string_view key, std::string_view value) {
+void WriteTxn::note(Keyspace keyspace, std::string_view key) {
   ++writes_;
+  if (journal_) journal_->add(keyspace, key);
+}
+
+void WriteTxn::put(Keyspace keyspace, std::string_view key, std::string_view value) {
+  note(keyspace, key);
   MDB_val k = val(key);
   MDB_val v = val(value);
-  if (int rc = mdb_put(txn_, env_->dbis_[static_cast<std::size_t>(keyspace)], &k, &v, 0)) {
+  if (int rc =
+          mdb_put(txn_, env_->dbis_[static_cast<std::size_t>(keyspace)], &k, &v, append_ ? MDB_APPEND : 0)) {
     raise(rc, env_->directory_, "writing");
   }
 }
 
 char* WriteTxn::reserve(Keyspace keyspace, std::string_view key, std::size_t size) {
-  ++writes_;
+  note(keyspace, key);
   MDB_val k = val(key);
   MDB_val v{size, nullptr};
-  if (int rc = mdb_put(txn_, env_->dbis_[static_cast<std::size_t>(keyspace)], &k, &v, MDB_RESERVE)) {
+  if (int rc = mdb_put(txn_, env_->dbis_[static_cast<std::size_t>(keyspace)], &k, &v,
+                       MDB_RESERVE | (append_ ? MDB_APPEND : 0))) {
     raise(rc, env_->directory_, "writing");
   }
   return static_cast<char*>(v.mv_data);
 }
 
 bool WriteTxn::erase(Keyspace keyspace, std::string_view key) {
-  ++writes_;
+  note(keyspace, key);
   MDB_val k = val(key);
   const int rc = mdb_del(txn_, env_->dbis_[static_cast<std::size_t>(keyspace)], &k, nullptr);
   if (rc == MDB_NOTFOUND) return false;
   if (rc) raise(rc, env_->directory_, "writing");
   return true;
+}
+
+void WriteTxn::commit_unpublished() {
+  const int rc = mdb_txn_commit(std::exchange(txn_, nullptr));
+  if (rc == 0) return;
+  const bool short_write = rc == EIO && os::disk_space(env_->directory_).free_bytes < (1U << 20);
+  raise(short_write ? ENOSPC : rc, env_->directory_, "commit");
 }
 
 void WriteTxn::commit() {

@@ -1,11 +1,13 @@
 // LMDB behind a thin interface of our own: environments, transactions, cursors. The only users of lmdb.h are
 // this pair of files and lmdb_file.cpp, which reads the same pages without the engine.
 #pragma once
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <shared_mutex>
 #include <string>
 #include <string_view>
@@ -20,6 +22,21 @@ struct MDB_cursor;
 namespace vecstore::storage {
 
 class Env;
+
+/// Which keys of a truth were written or erased. Of row blocks it keeps the space only, the key without its
+/// row: what becomes of rows is told by their numbers.
+class KeyJournal {
+ public:
+  void add(Keyspace keyspace, std::string_view key);
+  void merge(KeyJournal&& newer);
+  std::size_t size() const;
+  const std::set<std::string>& keys(Keyspace keyspace) const {
+    return keys_[static_cast<std::size_t>(keyspace)];
+  }
+
+ private:
+  std::array<std::set<std::string>, kKeyspaces> keys_;
+};
 
 /// Thrown inside a write transaction when the map is full; Env's owner grows the map and starts again.
 struct MapFull {};
@@ -74,31 +91,53 @@ class Txn {
 class ReadTxn : public Txn {
  public:
   explicit ReadTxn(Env& env);
+  /// Keeps the environment open while it lives.
+  explicit ReadTxn(std::shared_ptr<Env> env);
   ~ReadTxn();
-  /// Moves to the newest commit; views taken before die.
+  /// Moves to the newest commit of the same environment; views taken before die.
   void renew();
+  /// For transactions that live long: the map may move from here to `hold_map`, which waits while it does.
+  /// The snapshot stays; views taken before die, cursors have to be gone.
+  void release_map();
+  void hold_map();
   std::uint64_t id() const;
+  /// With id() it names a snapshot and where its pages lie, among all that this process has had open.
+  std::uint64_t map_epoch() const;
+  /// Names the environment; newer ones have larger numbers.
+  std::uint64_t env_number() const;
+  /// See Env.
+  bool has_own_pages(std::string_view value) const;
 
  private:
+  std::shared_ptr<Env> owner_;  // before gate_, which is a part of it
   std::shared_lock<std::shared_mutex> gate_;
 };
 
 /// The one write transaction. Its thread begins, uses and ends it; without commit() it is rolled back.
 class WriteTxn : public Txn {
  public:
-  explicit WriteTxn(Env& env);
+  /// `journal` gets every key that is written or erased.
+  explicit WriteTxn(Env& env, KeyJournal* journal = nullptr);
   ~WriteTxn();
   void put(Keyspace keyspace, std::string_view key, std::string_view value);
   /// Room for a value that the caller fills at once, every byte of it.
   char* reserve(Keyspace keyspace, std::string_view key, std::size_t size);
   bool erase(Keyspace keyspace, std::string_view key);
+  /// From here on each key has to be above all others of its keyspace: pages are filled to the brim.
+  void append_only() { append_ = true; }
   void commit();
+  /// For an environment that nothing refers to yet: every error is an ordinary one, after which the
+  /// environment is to be thrown away.
+  void commit_unpublished();
   /// How many puts and erases there were.
   std::uint64_t writes() const { return writes_; }
 
  private:
+  void note(Keyspace keyspace, std::string_view key);
   std::shared_lock<std::shared_mutex> gate_;
   std::uint64_t writes_ = 0;
+  bool append_ = false;
+  KeyJournal* journal_;
 };
 
 struct EnvOptions {
@@ -137,12 +176,20 @@ class Env {
   /// True after an error that LMDB cannot recover from in this process.
   bool fatal() const { return fatal_.load(std::memory_order_relaxed); }
   EnvStats stats();
+  /// The newest commit's transaction, of whatever process.
+  std::uint64_t last_txn();
+  /// Bytes of the file that pages were given out of, free ones too; and the rest of the map.
+  std::uint64_t used();
+  std::uint64_t room();
+  std::uint64_t number() const { return number_; }
+  const EnvOptions& options() const { return options_; }
   /// True for a value that has pages of its own: they stay as they are until it is erased. Smaller values lie
   /// in leaf pages, which move with every write near them.
   bool has_own_pages(std::string_view value) const {
     return reinterpret_cast<std::uintptr_t>(value.data()) % page_bytes_ == kPageHeader;
   }
-  /// Changes whenever the map may have moved: pointers kept from an earlier transaction are then void.
+  /// Changes whenever the map may have moved: pointers kept from an earlier transaction are then void. No two
+  /// environments of a process ever have the same.
   std::uint64_t map_epoch() const { return map_epoch_.load(std::memory_order_acquire); }
   /// After fork(): forget everything without touching files or locks.
   void abandon();
@@ -170,7 +217,8 @@ class Env {
   std::mutex readers_mutex_;
   std::vector<MDB_txn*> readers_;  // reset read transactions, to be renewed
   std::atomic<bool> fatal_{false};
-  std::atomic<std::uint64_t> map_epoch_{0};
+  const std::uint64_t number_;
+  std::atomic<std::uint64_t> map_epoch_;
 };
 
 }  // namespace vecstore::storage

@@ -38,7 +38,8 @@ Store::Session::Session(Store& store) : lock_(store.lifecycle_, std::defer_lock)
 
 Store::~Store() {
   if (!usable()) {
-    if (env_) env_->abandon();
+    if (live_) live_->env().abandon();
+    for (const auto& old : old_) old->env().abandon();
     return;
   }
   close();
@@ -52,7 +53,8 @@ void Store::close() {
   std::unique_lock lock(lifecycle_);
   if (closed_) return;
   closed_ = true;
-  env_.reset();
+  live_.reset();
+  remove_old();
   writer_lock_.release();
 }
 
@@ -60,6 +62,28 @@ void Store::reserve_segment_numbers(std::uint64_t last) {
   std::uint64_t next = next_segment_.load();
   while (next <= last && !next_segment_.compare_exchange_weak(next, last + 1)) {
   }
+}
+
+std::shared_ptr<Generation> Store::live() {
+  std::shared_ptr<Generation> live;
+  {
+    std::lock_guard lock(live_mutex_);
+    live = live_;
+  }
+  if (!read_only() || live->env().options().no_lock) return live;
+  if (live->seen_live_at.load(std::memory_order_relaxed) == live->env().last_txn()) return live;
+  return follow(std::move(live));
+}
+
+std::shared_ptr<Env> Store::env() {
+  auto generation = live();
+  Env* env = &generation->env();
+  return {std::move(generation), env};
+}
+
+void Store::poison(std::exception_ptr error) {
+  std::lock_guard lock(queue_mutex_);
+  poison_ = std::move(error);
 }
 
 bool Store::usable() const { return fork_generation_ == fork_generation(); }
@@ -89,12 +113,12 @@ std::uint64_t Store::write(const Job& job, std::size_t bytes, bool frees) {
   // Whoever finds nobody leading commits for all who wait; the others sleep until their job is done or they
   // are the first in the queue when the leader ends.
   while (!mine.done) {
-    if (!leading_ && poison_) {
+    if (!leading_ && !stopping_ && poison_) {
       std::erase(queue_, &mine);
-      if (!queue_.empty()) queue_.front()->ready.notify_one();
+      wake_first();
       std::rethrow_exception(poison_);
     }
-    if (!leading_) {
+    if (!leading_ && !stopping_) {
       lead(lock);
     } else {
       mine.ready.wait(lock);
@@ -119,6 +143,9 @@ void Store::lead(std::unique_lock<std::mutex>& lock) {
   const auto begin = std::chrono::steady_clock::now();
   commit_group(group);
   const auto took = std::chrono::steady_clock::now() - begin;
+  std::size_t bytes = 0;
+  for (const Pending* p : group) bytes += p->bytes;
+  keep_house(group.size(), bytes);
   lock.lock();
   mean_commit_ += (std::chrono::duration_cast<std::chrono::nanoseconds>(took) - mean_commit_) / 8;
   last_group_ = group.size();
@@ -127,6 +154,14 @@ void Store::lead(std::unique_lock<std::mutex>& lock) {
     p->done = true;
     p->ready.notify_one();
   }
+  if (stopping_) {
+    idle_.notify_one();
+  } else {
+    wake_first();
+  }
+}
+
+void Store::wake_first() {
   if (!queue_.empty()) queue_.front()->ready.notify_one();
 }
 
@@ -159,7 +194,7 @@ void Store::commit_group(std::deque<Pending*>& group) {
         break;
       } catch (const MapFull&) {
         try {
-          env_->grow();
+          live()->env().grow();
         } catch (const Error&) {
           if (left.size() == 1) throw;
           // One of them is too much: each on its own, so that the others do not pay.
@@ -172,10 +207,7 @@ void Store::commit_group(std::deque<Pending*>& group) {
       }
     }
   } catch (const Error& e) {
-    if (e.code() == ErrorCode::kUnknownOutcome || env_->fatal()) {
-      std::lock_guard lock(queue_mutex_);
-      poison_ = std::current_exception();
-    }
+    if (e.code() == ErrorCode::kUnknownOutcome || live()->env().fatal()) poison(std::current_exception());
     for (Pending* p : left) p->error = std::current_exception();
   } catch (...) {
     for (Pending* p : left) p->error = std::current_exception();
@@ -185,9 +217,12 @@ void Store::commit_group(std::deque<Pending*>& group) {
 // One transaction for all jobs in `group`. A job that fails before it wrote anything is left out; one that
 // fails later takes the transaction with it and the others start again.
 void Store::run_group(std::deque<Pending*>& group) {
-  env_->check_readers();
+  Env& env = live()->env();  // it stays: whoever replaces it takes the leader's place first
+  env.check_readers();
   for (;;) {
-    WriteTxn txn(*env_);
+    KeyJournal journal;
+    const bool journaling = journaling_;
+    WriteTxn txn(env, journaling ? &journal : nullptr);
     StoreState state = read_store_state(txn);
     Pending* spoiled = nullptr;
     bool changed = false;
@@ -230,8 +265,13 @@ void Store::run_group(std::deque<Pending*>& group) {
     }
     if (!changed) return;
     state.wall_ms = Clock::system().wall_ms();
+    state.moved_to = 0;  // a compaction that came to nothing may have left its mark
     write_store_state(txn, state);
     txn.commit();
+    if (journaling) {
+      std::lock_guard lock(journal_mutex_);
+      journal_.merge(std::move(journal));
+    }
     return;
   }
 }

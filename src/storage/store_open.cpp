@@ -3,7 +3,6 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include <charconv>
 #include <random>
 
 #include "base/bytes.hpp"
@@ -34,10 +33,6 @@ std::uint32_t format_crc(const FormatFile& f) {
 }
 
 std::uint32_t page_size() { return static_cast<std::uint32_t>(::sysconf(_SC_PAGESIZE)); }
-
-std::string generation_dir(const std::string& directory, std::uint64_t generation) {
-  return concat(directory, "/truth.", generation);
-}
 
 Uuid random_uuid() {
   std::random_device random;
@@ -83,18 +78,6 @@ void write_format(const std::string& directory, const Uuid& uuid) {
   format.crc = format_crc(format);
   os::atomic_replace(directory, "FORMAT",
                      std::string_view(reinterpret_cast<const char*>(&format), sizeof format));
-}
-
-std::uint64_t read_current(const std::string& directory) {
-  const std::string path = directory + "/CURRENT";
-  if (!os::exists(path)) fail(ErrorCode::kCorruption, "'", path, "' is missing");
-  const std::string text = os::read_file(path, 64);
-  std::uint64_t n = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), n);
-  if (error != std::errc() || n == 0 || std::string_view(end, text.data() + text.size()) != "\n") {
-    fail(ErrorCode::kCorruption, "'", path, "' does not hold a number and a line end");
-  }
-  return n;
 }
 
 // A directory that is not ours must stay as it is.
@@ -180,7 +163,7 @@ std::shared_ptr<Store> Store::open(const std::string& directory, const StoreOpti
 void Store::create_files() {
   if (!options_.create) fail(ErrorCode::kNotFound, "'", directory_, "' holds no store");
   sync_name(directory_);
-  const std::string truth = generation_dir(directory_, 1);
+  const std::string truth = generation_directory(directory_, 1);
   const std::string data = truth + "/data.mdb";
   StoreState state;
   if (os::exists(data)) {
@@ -214,33 +197,90 @@ void Store::create_files() {
     txn.commit();
   }
   os::fsync_dir(truth);
-  os::atomic_replace(directory_, "CURRENT", std::string_view("1\n"));
+  write_current(directory_, 1);
   write_format(directory_, state.uuid);
 }
 
-void Store::open_files() {
-  const FormatFile format = read_format(directory_);
-  uuid_ = format.uuid;
-  generation_ = read_current(directory_);
-  if (!os::exists(data_file())) fail(ErrorCode::kCorruption, "'", data_file(), "' is missing");
-  const MetaPage meta = check_data_file(data_file());
+std::shared_ptr<Generation> Store::open_generation(std::uint64_t number) {
+  const std::string file = generation_file(directory_, number);
+  if (!os::exists(file)) fail(ErrorCode::kCorruption, "'", file, "' is missing");
+  const MetaPage meta = check_data_file(file);
   EnvOptions options;
   options.read_only = options_.read_only;
-  options.no_lock = options_.read_only && read_only_media(generation_dir(directory_, generation_));
+  options.no_lock = options_.read_only && read_only_media(generation_directory(directory_, number));
   options.relaxed = options_.relaxed;
   options.max_map_size = options_.max_map_size;
   options.map_size = std::max(options_.map_size, (meta.last_page + 1) * meta.page_size);
-  env_ = std::make_unique<Env>(generation_dir(directory_, generation_), options);
-  {
-    ReadTxn txn(*env_);
-    const StoreState state = read_store_state(txn);
-    if (state.uuid != uuid_)
-      fail(ErrorCode::kCorruption, "'", directory_, "': FORMAT and the truth name different stores");
-    if (state.generation != generation_) {
-      fail(ErrorCode::kCorruption, "'", directory_, "': CURRENT names generation ", generation_,
-           ", the truth in it is ", state.generation);
+  auto generation = std::make_shared<Generation>(directory_, number, options);
+  ReadTxn txn(generation->env());
+  const StoreState state = read_store_state(txn);
+  if (state.uuid != uuid_)
+    fail(ErrorCode::kCorruption, "'", directory_, "': FORMAT and the truth name different stores");
+  if (state.generation != number) {
+    fail(ErrorCode::kCorruption, "'", directory_, "': CURRENT names generation ", number,
+         ", the truth in it is ", state.generation);
+  }
+  return generation;
+}
+
+// What CURRENT names may be replaced and removed before it is opened, unless this process is the one that
+// writes.
+std::shared_ptr<Generation> Store::open_live() {
+  for (std::uint64_t number = read_current(directory_);;) {
+    try {
+      return open_generation(number);
+    } catch (const Error&) {
+      const std::uint64_t now = read_current(directory_);
+      if (now == number) throw;
+      number = now;
     }
   }
+}
+
+// Something was committed since the last look. The last commit of a generation says that it is about to be
+// replaced; whether it was, CURRENT tells.
+std::shared_ptr<Generation> Store::follow(std::shared_ptr<Generation> known) {
+  std::lock_guard follow_lock(follow_mutex_);
+  {
+    std::lock_guard lock(live_mutex_);
+    known = live_;
+  }
+  {
+    ReadTxn txn(known->env());
+    bool stays = false;
+    try {
+      stays = read_store_state(txn).moved_to == 0;
+    } catch (const Error& e) {
+      if (e.code() != ErrorCode::kCorruption) throw;
+    }
+    if (stays) {
+      known->seen_live_at = txn.id();
+      return known;
+    }
+  }
+  if (read_current(directory_) == known->number()) return known;
+  auto next = open_live();
+  std::lock_guard lock(live_mutex_);
+  live_ = next;
+  return next;
+}
+
+// Copies that were cut off, and generations that were replaced. They lose nobody anything, so they do not
+// keep the store from opening either.
+void Store::remove_leftovers(std::uint64_t live) {
+  {
+    std::lock_guard lock(old_mutex_);
+    for (const std::uint64_t n : list_generations(directory_)) {
+      if (n != live) leftovers_.push_back(n);
+    }
+    has_old_ = !leftovers_.empty();
+  }
+  remove_old();
+}
+
+void Store::open_files() {
+  uuid_ = read_format(directory_).uuid;
+  live_ = open_live();
   if (options_.read_only) return;
   const std::string tmp = directory_ + "/tmp";
   os::make_directories(tmp);
@@ -250,10 +290,9 @@ void Store::open_files() {
   }
   // A process that was killed may have left a name or a commit in the cache only. What this one has seen, and
   // what it will build on, must not vanish with the power.
-  env_->sync();
+  live_->env().sync();
   os::fsync_dir(directory_);
+  remove_leftovers(live_->number());  // after the sync: CURRENT must not come back without what it names
 }
-
-std::string Store::data_file() const { return generation_dir(directory_, generation_) + "/data.mdb"; }
 
 }  // namespace vecstore::storage

@@ -1,7 +1,6 @@
 #include "storage/verify.hpp"
 
 #include <algorithm>
-#include <charconv>
 
 #include "base/bytes.hpp"
 #include "base/os_file.hpp"
@@ -250,15 +249,8 @@ void StoreCheck::run(std::optional<Uuid> uuid, std::optional<std::uint64_t> gene
 
 /// The highest truth.N: what CURRENT would name, were it readable.
 std::optional<std::uint64_t> highest_generation(const std::string& directory) {
-  std::optional<std::uint64_t> highest;
-  constexpr std::string_view kPrefix = "truth.";
-  for (const std::string& name : os::list_directory(directory)) {
-    if (!name.starts_with(kPrefix)) continue;
-    std::uint64_t n = 0;
-    const auto [end, error] = std::from_chars(name.data() + kPrefix.size(), name.data() + name.size(), n);
-    if (error == std::errc() && end == name.data() + name.size() && n > highest.value_or(0)) highest = n;
-  }
-  return highest;
+  const std::vector<std::uint64_t> all = list_generations(directory);
+  return all.empty() ? std::nullopt : std::optional(all.back());
 }
 
 void verify_closed(const std::string& path, std::optional<DirectoryFiles> files, const Context& context,
@@ -298,20 +290,20 @@ VerifyResult verify_directory(const std::string& directory, const Context& conte
     DamageReport(result).add("file", 0, {}, e.what());
   }
   const auto generation = files ? files->generation : highest_generation(directory);
-  if (generation)
-    verify_closed(concat(directory, "/truth.", *generation, "/data.mdb"), files, context, result);
+  if (generation) verify_closed(generation_file(directory, *generation), files, context, result);
   return result;
 }
 
 VerifyResult verify_store(Store& store, const Context& context) {
   const Store::Session session(store);
-  const PageFile file(store.data_file());
-  ReadTxn txn(store.env());
+  const auto generation = store.live();  // as long as it is held its file stays
+  const PageFile file(generation->file());
+  ReadTxn txn(generation->env());
   // The transaction keeps its pages, but its meta page goes with the second commit after it.
   for (int left = kTries; left > 0; --left, txn.renew()) {
     MetaPages metas;
     try {
-      metas = read_meta_pages(file, store.data_file());
+      metas = read_meta_pages(file, generation->file());
     } catch (const Error& e) {
       VerifyResult broken;
       DamageReport(broken).add("file", 0, {}, e.what());
@@ -320,9 +312,9 @@ VerifyResult verify_store(Store& store, const Context& context) {
     const auto& mine = metas.pages[txn.id() % kMetaPages];
     if (!mine || mine->txn != txn.id()) continue;
     // Two equal reads: no commit was writing the page meanwhile.
-    if (read_meta_pages(file, store.data_file()).pages != metas.pages) continue;
+    if (read_meta_pages(file, generation->file()).pages != metas.pages) continue;
     VerifyResult result;
-    StoreCheck(file, *mine, context, result).run(store.uuid(), store.generation());
+    StoreCheck(file, *mine, context, result).run(store.uuid(), generation->number());
     return result;
   }
   VerifyResult damaged;

@@ -12,7 +12,7 @@ import unittest
 
 from support import PROGRAM, ProgramTest, extracted_bytes
 
-COMMANDS = ["ingest", "query", "run", "eval", "get", "scroll", "count", "erase", "collections", "create", "drop", "stats", "verify",
+COMMANDS = ["ingest", "query", "run", "eval", "get", "scroll", "count", "erase", "collections", "create", "drop", "stats", "compact", "verify",
             "extract", "completion"]
 
 
@@ -223,6 +223,20 @@ class Database(ProgramTest):
         self.run_program("ingest", "x.vdb", "rows.jsonl", "-c", "b", "--embedder", "none", "--metric", "dot", code=1)
         for command in ("collections", "stats", "verify"):
             self.assertTrue(self.run_program(command, "x.vdb"))
+
+    def test_compact_gives_space_back(self):
+        self.write("big.jsonl", "".join('{"id": "r%d", "text": "%s"}\n' % (i, "word " * 300) for i in range(2000)))
+        self.run_program("ingest", "x.vdb", "big.jsonl", "--embedder", "none")
+        self.run_program("erase", "x.vdb", *["r%d" % i for i in range(1800)])
+        kept = self.run_program.lines("scroll", "x.vdb", "--limit", "0")
+        report = self.run_program.json("compact", "x.vdb")
+        self.assertEqual(report["generation"], 2)
+        self.assertLess(report["bytes_after"] * 3, report["bytes_before"])
+        self.assertEqual(self.run_program.lines("scroll", "x.vdb", "--limit", "0"), kept)
+        self.assertTrue(self.run_program.json("verify", "x.vdb")["ok"])
+        self.assertRegex(self.run_program("compact", "x.vdb"), r" became ")
+        self.assertEqual(sorted(p.name for p in (self.folder / "x.vdb").glob("truth.*")), ["truth.3"])
+        self.run_program("compact", "no.vdb", code=3)
 
     def test_verify_finds_damage(self):
         pattern = [0.625 + i for i in range(16)]

@@ -1,5 +1,7 @@
 #include "durability/database.hpp"
 
+#include <filesystem>
+
 #include "base/error.hpp"
 
 namespace vecstore::durability {
@@ -25,10 +27,15 @@ void Database::apply(const Step& step) {
     database_.get_or_create_collection(kCollection, {.metric = Metric::kEuclidean, .dimension = 4});
     return;
   }
+  if (step.kind == Step::Kind::kCompact) {
+    database_.compact();
+    return;
+  }
   Collection collection = database_.get_collection(kCollection);
   const auto& items = step.items;
   switch (step.kind) {
     case Step::Kind::kCreate:
+    case Step::Kind::kCompact:
       return;
     case Step::Kind::kUpsert:
       collection.upsert(record_of(items.front()));
@@ -75,6 +82,10 @@ Content Database::content() const {
 std::string Database::damages() const {
   std::string out;
   for (const Damage& d : database_.verify().damages) out += concat(d.kind, " '", d.id, "' ", d.detail, "; ");
+  int generations = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(database_.directory()))
+    generations += entry.path().filename().string().starts_with("truth.");
+  if (generations != 1) out += concat(generations, " generations lie in the directory; ");
   if (database_.list_collections().empty()) return out;
   const Collection collection = database_.get_collection(kCollection);
   const auto records = content().size();

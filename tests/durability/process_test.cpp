@@ -133,6 +133,88 @@ bool sees(const Collection& collection, int n) {
          found && found->text == record(n - 1).text;
 }
 
+// Compactions take the file away from under readers, who go on in the next one without missing a commit.
+TEST_F(Processes, ReadersFollowCompactions) {
+  fill(1);
+  constexpr int kCommits = 300;
+  const auto reader = [&] {
+    auto db = std::make_shared<VecDatabase>(VecDatabase::open(dir(), read_only()));
+    auto collection = std::make_shared<Collection>(db->get_collection(kCollection));
+    auto seen = std::make_shared<int>(1);
+    return [=](char order) {
+      if (order == 'v') return db->verify().ok();
+      return sees(*collection, ++*seen);
+    };
+  };
+  Other steady(reader);
+  Other idle(reader);  // asks nothing until the end
+  ASSERT_TRUE(steady.ready() && idle.ready());
+  auto db = VecDatabase::open(dir(), writable());
+  auto collection = create(db);
+  std::uint64_t compactions = 0;
+  for (int i = 1; i <= kCommits; ++i) {
+    collection.upsert(record(i));
+    if (i % 10 == 5) {
+      db.compact();
+      ++compactions;
+    }
+    ASSERT_TRUE(steady.order('c')) << "after " << i << " commits";
+    if (i % 50 != 0) continue;
+    ASSERT_TRUE(steady.order('v'));
+  }
+  EXPECT_EQ(db.stats().generation, compactions + 1);
+  const auto generations = [&] {
+    std::vector<std::string> names;
+    for (const auto& entry : std::filesystem::directory_iterator(dir())) {
+      if (entry.path().filename().string().starts_with("truth.")) names.push_back(entry.path().filename());
+    }
+    return names.size();
+  };
+  EXPECT_GE(generations(), 2u);
+  EXPECT_LE(generations(), 3u)
+      << "the idle reader's first one, the one that the other left last, the live one";
+  ASSERT_TRUE(idle.order('v')) << "it follows over all of them at once";
+  db.compact();
+  ASSERT_TRUE(steady.order('v'));
+  ASSERT_TRUE(idle.order('v'));
+  db.close();
+  EXPECT_EQ(generations(), 1u);
+}
+
+// The writer is killed at some moment of compactions; who reads goes on, and the next writer.
+TEST_F(Processes, WriterKilledInACompaction) {
+  fill(40);
+  std::uint64_t highest = 0;
+  for (int round = 0; round < 40; ++round) {
+    Other reader([&] {
+      auto db = std::make_shared<VecDatabase>(VecDatabase::open(dir(), read_only()));
+      return [=](char) { return db->verify().ok() && db->get_collection(kCollection).count() == 40; };
+    });
+    ASSERT_TRUE(reader.ready());
+    Other writer([&] {
+      auto db = std::make_shared<VecDatabase>(VecDatabase::open(dir(), writable()));
+      return [=](char) {
+        for (;;) db->compact();
+        return true;
+      };
+    });
+    ASSERT_TRUE(writer.ready());
+    writer.send('c');
+    ::usleep(static_cast<useconds_t>(1000 + 700 * round));
+    writer.end(SIGKILL);
+    ASSERT_TRUE(reader.order('v')) << "round " << round;
+    auto db = VecDatabase::open(dir(), writable());
+    const DatabaseStats stats = db.stats();
+    EXPECT_EQ(stats.records, 40u);
+    EXPECT_GE(stats.generation, highest);
+    highest = stats.generation;
+    EXPECT_TRUE(db.verify().ok()) << "round " << round;
+    db.close();
+    ASSERT_TRUE(reader.order('v')) << "round " << round;
+  }
+  EXPECT_GT(highest, 5u);
+}
+
 TEST_F(Processes, ReaderSeesEachCommitAtItsNextQuery) {
   fill(1);
   constexpr int kCommits = 1000;

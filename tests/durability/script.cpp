@@ -112,9 +112,22 @@ Script creation(Maker make, int commits) {
   return s;
 }
 
+// Every eighth step is a compaction; at the end two come one after the other.
+Script compaction(Maker make, int commits) {
+  Script s{.name = "compaction"};
+  for (Step& step : changes(make, commits - commits / 8).steps) {
+    add(s, 0, std::move(step));
+    if (s.steps.size() % 8 == 0) add(s, 0, {Step::Kind::kCompact});
+  }
+  add(s, 0, {Step::Kind::kCompact});
+  add(s, 0, {Step::Kind::kCompact});
+  return s;
+}
+
 void apply(const Step& step, Content& content) {
   switch (step.kind) {
     case Step::Kind::kCreate:
+    case Step::Kind::kCompact:
       break;
     case Step::Kind::kErase:
       content.erase(step.items.front().id);
@@ -172,6 +185,7 @@ Script scenario(const std::string& name, unsigned seed, int commits) {
   if (name == "batches") return batches(make, commits);
   if (name == "changes") return changes(make, commits);
   if (name == "growth") return growth(make, commits);
+  if (name == "compaction") return compaction(make, commits);
   if (name == "creation") return creation(make, commits);
   throw std::invalid_argument(name);
 }

@@ -16,7 +16,7 @@ struct Item {
 
 /// One commit, or the creation of a database.
 struct Step {
-  enum class Kind { kCreate, kUpsert, kBatch, kErase, kUpdateMetadata, kMixed };
+  enum class Kind { kCreate, kUpsert, kBatch, kErase, kUpdateMetadata, kMixed, kCompact };
   Kind kind = Kind::kUpsert;
   std::vector<Item> items;          ///< kErase and kUpdateMetadata: the first item's id; kMixed: upserts
   std::vector<std::string> erased;  ///< kMixed
@@ -50,9 +50,9 @@ class Model {
   std::vector<std::size_t> first_;            // step that creates it
 };
 
-/// The five scenarios; `commits` of the product's own per scenario, at least 40 in the tests.
+/// The scenarios; `commits` of the product's own per scenario, at least 40 in the tests.
 std::vector<Script> scenarios(unsigned seed, int commits = 40);
 Script scenario(const std::string& name, unsigned seed, int commits = 40);
-inline const char* const kScenarios[] = {"singles", "batches", "changes", "growth", "creation"};
+inline const char* const kScenarios[] = {"singles", "batches", "changes", "growth", "creation", "compaction"};
 
 }  // namespace vecstore::durability

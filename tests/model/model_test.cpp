@@ -37,7 +37,11 @@ std::optional<Failure> run(const std::vector<Op>& ops, const Setting& setting) {
   std::size_t at = 0;
   try {
     Runner runner(scratch / "db", setting,
-                  {.durability = Durability::kRelaxed, .map_size = std::uint64_t{1} << 20, .threads = 1});
+                  {.durability = Durability::kRelaxed,
+                   .map_size = std::uint64_t{1} << 20,
+                   .threads = 1,
+                   .checkpoint_rows = 100,
+                   .graph_rows = 60});
     for (; at < ops.size(); ++at) runner.step(ops[at]);
     runner.check_everything(ops.size());
   } catch (const Mismatch& m) {
@@ -117,6 +121,8 @@ TEST_P(ManyRecords, QueriesAreExact) {
     }
     runner.step({Kind::kEraseWhere, slot, rng()});
     runner.step({Kind::kDense, slot, rng()});
+    runner.step({Kind::kCompact, slot, 0});
+    for (int i = 0; i < 3; ++i) runner.step({rng.pick({Kind::kDense, Kind::kUpsert}), slot, rng()});
     runner.step({Kind::kReopen, slot, 0});
     for (int i = 0; i < 3; ++i) runner.step({Kind::kDense, slot, rng()});
     const Query query(random_vector(rng, Metric::kCosine, setting.dimension));

@@ -134,9 +134,12 @@ bool write_all(int fd, const void* data, std::size_t size) {
 
 }  // namespace
 
+// So that what a graph finds can be told from brute force.
+constexpr std::int64_t kEveryRow = 10'000;
+
 Query dense_query(const Spec& s) {
   Query q{Vector(s.vector)};
-  q.k(s.k).offset(s.offset).using_vector(s.vector_name).with_vectors(s.with_vectors);
+  q.k(s.k).offset(s.offset).using_vector(s.vector_name).with_vectors(s.with_vectors).ef(kEveryRow);
   if (!s.filter.text.empty()) q.where(s.filter.text);
   if (s.threshold) q.score_threshold(*s.threshold);
   return q;
@@ -144,7 +147,7 @@ Query dense_query(const Spec& s) {
 
 HybridQuery hybrid_query(const Spec& s) {
   HybridQuery q{Vector(s.vector), s.text};
-  q.k(s.k).offset(s.offset).using_vector(s.vector_name).with_vectors(s.with_vectors);
+  q.k(s.k).offset(s.offset).using_vector(s.vector_name).with_vectors(s.with_vectors).ef(kEveryRow);
   if (!s.default_fusion) q.fusion(s.fusion);
   if (!s.filter.text.empty()) q.where(s.filter.text);
   if (s.threshold) q.score_threshold(*s.threshold);
@@ -152,7 +155,7 @@ HybridQuery hybrid_query(const Spec& s) {
 }
 
 TextQueryOptions text_options(const Spec& s, Mode mode) {
-  TextQueryOptions o{.k = s.k, .offset = s.offset, .mode = mode, .score_threshold = s.threshold};
+  TextQueryOptions o{.k = s.k, .offset = s.offset, .mode = mode, .score_threshold = s.threshold, .ef = kEveryRow};
   if (!s.filter.text.empty()) o.where = Filter::parse(s.filter.text);
   if (!s.default_fusion && s.fusion.kind() == Fusion::Kind::kWeighted) o.alpha = s.fusion.parameter();
   if (s.slot == 3) o.embedder = TinyEmbedder();

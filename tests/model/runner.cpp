@@ -28,6 +28,19 @@ void Runner::reopen() {
   model_.sequence = now;
 }
 
+void Runner::compact() {
+  const CompactResult result = db_->compact();
+  if (result.generation < 2) throw Mismatch{concat("compacted into generation ", result.generation)};
+  if (shared_) return;
+  const DatabaseStats stats = db_->stats();
+  if (stats.generation != result.generation)
+    throw Mismatch{concat("generation ", stats.generation, " after a compaction into ", result.generation)};
+  // What was dropped is swept, which is a commit.
+  if (stats.sequence < model_.sequence)
+    throw Mismatch{concat("after a compaction the sequence is ", stats.sequence, ", was ", model_.sequence)};
+  model_.sequence = stats.sequence;
+}
+
 void Runner::verify() {
   const VerifyReport report = db_->verify();
   std::string text;

@@ -39,6 +39,7 @@ class Runner {
   void change_schema(Kind kind, const Spec& spec);
   void reopen();
   void verify();
+  void compact();
   std::string read_and_check(const Op& op);
   void check_answer(Kind kind, const Spec& spec, const CollectionModel& model, const Answer& answer);
   void check_query(Kind kind, const Spec& spec, const CollectionModel& model, const Answer& answer);

@@ -350,6 +350,9 @@ void Runner::step(const Op& op) {
     case Kind::kVerify:
       verify();
       break;
+    case Kind::kCompact:
+      compact();
+      break;
     case Kind::kRestartReader:
       reader_.reset();
       break;

@@ -45,6 +45,7 @@ enum class Kind : std::uint8_t {
   // The program itself
   kReopen,
   kVerify,
+  kCompact,
   kAskReader,
   kRestartReader,
 };

@@ -96,7 +96,7 @@ class TruthWriter {
     if (random() % 5 == 0) d.expires_ms = static_cast<std::int64_t>(random() % 1'000'000);
     encode_document(d, r.document);
     for (unsigned f = 0; f < fields_; ++f) {
-      if (random() % 4 == 0) continue;
+      if (random() % 4 == 0 || dropped_.contains(static_cast<std::uint16_t>(f))) continue;
       std::string v;
       const std::size_t count = f % 2 ? 1 + random() % 8 : dimension_;
       if (f % 2) {  // sparse: count, indices, values

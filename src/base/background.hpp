@@ -1,0 +1,50 @@
+// Background: one thread for work that nobody waits for.
+#pragma once
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <stop_token>
+#include <thread>
+
+namespace vecstore {
+
+/// Thread-safe. No thread exists before the first request.
+class Background {
+ public:
+  /// One piece of work; true: there is more to do. It has to end soon after a stop is requested. What it throws is
+  /// dropped, nobody is there to be told: the work is tried again at a later request.
+  using Step = std::function<bool(std::stop_token)>;
+
+  Background() = default;
+  Background(const Background&) = delete;
+  Background& operator=(const Background&) = delete;
+  ~Background() { stop(); }
+
+  /// Runs `step` until it returns false, in turns with other work. A second request for `key` that comes before the
+  /// step began adds nothing; one that comes while it runs makes it run once more. Returns at once.
+  void request(const void* key, Step step);
+  /// What runs goes on, nothing is begun until resume.
+  void pause();
+  void resume();
+  /// Ends what runs, joins and refuses further work. Idempotent.
+  void stop();
+  /// In a forked child, where the thread is not.
+  void abandon();
+
+ private:
+  struct Item {
+    const void* key;
+    Step step;
+  };
+  void run(const std::stop_token& stop);
+
+  std::mutex mutex_;  // guards what follows
+  std::condition_variable_any changed_;
+  std::deque<Item> queue_;
+  bool paused_ = false;
+  bool stopped_ = false;
+  std::jthread thread_;
+};
+
+}  // namespace vecstore
