@@ -1,4 +1,5 @@
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <chrono>
@@ -17,7 +18,9 @@ using namespace std::chrono_literals;
 class Folder {
  public:
   Folder() {
-    std::string t = (std::filesystem::temp_directory_path() / "vecstore-XXXXXX").string();
+    const bool memory = ::access("/dev/shm", W_OK) == 0;
+    const std::filesystem::path parent = memory ? "/dev/shm" : std::filesystem::temp_directory_path();
+    std::string t = (parent / "vecstore-XXXXXX").string();
     path_ = mkdtemp(t.data());
   }
   ~Folder() { std::filesystem::remove_all(path_); }

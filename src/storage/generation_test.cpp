@@ -382,6 +382,34 @@ TEST(Generation, LeftoversAreRemovedAtOpen) {
   EXPECT_EQ(damages(verify_store(*store)), "");
 }
 
+TEST(Generation, LostNamesAreDamage) {
+  ScratchDirectory scratch;
+  {
+    auto store = Store::open(scratch / "db", {});
+    TruthWriter a(*store, "a", 1);
+    std::mt19937_64 random(5);
+    random_commits(a, random, 20);
+    store->compact({});
+  }
+  const auto records = verify_directory(scratch / "db").records;
+  EXPECT_GT(records, 0u);
+  // Half of a copy beside it is not what is live, also when CURRENT does not tell.
+  fs::create_directory(scratch / "db/truth.3");
+  Env(scratch / "db/truth.3", {.create = true, .map_size = 1 << 20, .max_map_size = 1 << 20});
+  fs::rename(scratch / "db/CURRENT", scratch / "CURRENT");
+  const VerifyResult unnamed = verify_directory(scratch / "db");
+  EXPECT_EQ(unnamed.found, 1u) << damages(unnamed);
+  EXPECT_EQ(unnamed.records, records);
+  fs::rename(scratch / "CURRENT", scratch / "db/CURRENT");
+  fs::remove(scratch / "db/FORMAT");
+  try {
+    Store::open(scratch / "db", {});
+    ADD_FAILURE() << "it opened without FORMAT";
+  } catch (const Error& e) {
+    EXPECT_EQ(e.code(), ErrorCode::kCorruption) << e.what();
+  }
+}
+
 // A generation is removed when the last who reads it is gone, not before.
 TEST(Generation, OldOneStaysWhileItIsRead) {
   ScratchDirectory scratch;

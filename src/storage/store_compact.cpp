@@ -287,12 +287,20 @@ std::size_t Store::remove_old() {
     leftovers_.push_back(generation->number());
     return true;
   });
-  try {
-    const std::size_t before = leftovers_.size();
-    std::erase_if(leftovers_, [&](std::uint64_t n) { return remove_generation(directory_, n); });
-    if (leftovers_.size() < before) os::fsync_dir(directory_);
-  } catch (const Error&) {
-    // What cannot be removed now is tried again later.
+  const auto quietly = [](const auto& work) {
+    try {
+      return work();
+    } catch (const Error&) {
+      return false;  // what cannot be removed now is tried again later
+    }
+  };
+  const auto gone = std::erase_if(
+      leftovers_, [&](std::uint64_t n) { return quietly([&] { return remove_generation(directory_, n); }); });
+  if (gone > 0) {
+    quietly([&] {
+      os::fsync_dir(directory_);
+      return true;
+    });
   }
   has_old_ = !old_.empty() || !leftovers_.empty();
   return old_.size();

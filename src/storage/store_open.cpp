@@ -86,6 +86,9 @@ void check_foreign(const std::string& directory) {
     const bool ours = name == "WRITER" || name == "CURRENT" || name == "tmp" || name == "seg" ||
                       name == "truth.1" || name.starts_with("FORMAT.tmp-") ||
                       name.starts_with("CURRENT.tmp-");
+    // Only a compaction makes these, of a store that was whole.
+    if (!ours && name.starts_with("truth.") && os::exists(directory + "/CURRENT"))
+      fail(ErrorCode::kCorruption, "'", directory, "': FORMAT is missing but '", name, "' is there");
     if (!ours) {
       fail(ErrorCode::kInvalidArgument, "'", directory, "' is no VecStore directory: it has no FORMAT but '",
            name, "'");

@@ -247,12 +247,6 @@ void StoreCheck::run(std::optional<Uuid> uuid, std::optional<std::uint64_t> gene
   check_collections();
 }
 
-/// The highest truth.N: what CURRENT would name, were it readable.
-std::optional<std::uint64_t> highest_generation(const std::string& directory) {
-  const std::vector<std::uint64_t> all = list_generations(directory);
-  return all.empty() ? std::nullopt : std::optional(all.back());
-}
-
 void verify_closed(const std::string& path, std::optional<DirectoryFiles> files, const Context& context,
                    VerifyResult& result) {
   DamageReport report(result);
@@ -279,7 +273,8 @@ void verify_closed(const std::string& path, std::optional<DirectoryFiles> files,
 }  // namespace
 
 VerifyResult verify_directory(const std::string& directory, const Context& context) {
-  if (!os::exists(directory + "/FORMAT") && !highest_generation(directory))
+  const std::vector<std::uint64_t> generations = list_generations(directory);
+  if (!os::exists(directory + "/FORMAT") && generations.empty())
     fail(ErrorCode::kNotFound, "'", directory, "' holds no store");
   VerifyResult result;
   std::optional<DirectoryFiles> files;
@@ -289,8 +284,16 @@ VerifyResult verify_directory(const std::string& directory, const Context& conte
     if (e.code() != ErrorCode::kCorruption && e.code() != ErrorCode::kNotFound) throw;
     DamageReport(result).add("file", 0, {}, e.what());
   }
-  const auto generation = files ? files->generation : highest_generation(directory);
-  if (generation) verify_closed(generation_file(directory, *generation), files, context, result);
+  if (files) {
+    verify_closed(generation_file(directory, files->generation), files, context, result);
+    return result;
+  }
+  // What CURRENT would name, were it readable: the highest that is no copy that was cut off.
+  for (auto n = generations.rbegin(); n != generations.rend(); ++n) {
+    VerifyResult one = result;
+    verify_closed(generation_file(directory, *n), files, context, one);
+    if (one.sequence > 0 || n + 1 == generations.rend()) return one;
+  }
   return result;
 }
 

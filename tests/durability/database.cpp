@@ -19,6 +19,23 @@ Record record_of(const Item& item) {
 
 }  // namespace
 
+void Database::compact(Collection collection, const std::vector<Item>& items) {
+  bool written = items.empty();
+  const auto write = [&](const Progress&) {
+    if (written) return;
+    std::vector<Record> records;
+    for (const Item& item : items) records.push_back(record_of(item));
+    collection.batch_upsert(records);
+    written = true;
+  };
+  try {
+    database_.compact({.progress = write});
+  } catch (const Error& e) {
+    // A compaction that fails takes no commit with it: the step is done.
+    if (items.empty() || !written || e.code() == ErrorCode::kUnknownOutcome) throw;
+  }
+}
+
 Database::Database(const std::string& directory, std::uint64_t map_size, bool create)
     : database_(VecDatabase::open(directory, {.create = create, .map_size = map_size, .threads = 1})) {}
 
@@ -27,12 +44,9 @@ void Database::apply(const Step& step) {
     database_.get_or_create_collection(kCollection, {.metric = Metric::kEuclidean, .dimension = 4});
     return;
   }
-  if (step.kind == Step::Kind::kCompact) {
-    database_.compact();
-    return;
-  }
   Collection collection = database_.get_collection(kCollection);
   const auto& items = step.items;
+  if (step.kind == Step::Kind::kCompact) return compact(collection, items);
   switch (step.kind) {
     case Step::Kind::kCreate:
     case Step::Kind::kCompact:

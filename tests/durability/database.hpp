@@ -24,6 +24,7 @@ class Database {
   void close() { database_.close(); }
 
  private:
+  void compact(Collection collection, const std::vector<Item>& items);
   VecDatabase database_;
 };
 

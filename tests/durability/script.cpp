@@ -112,22 +112,30 @@ Script creation(Maker make, int commits) {
   return s;
 }
 
-// Every eighth step is a compaction; at the end two come one after the other.
+// Every eighth step is a compaction: at rest, with a commit that the last step of the switch brings over,
+// with one so large that it is brought over before. At the end two come one after the other.
 Script compaction(Maker make, int commits) {
   Script s{.name = "compaction"};
+  int number = 0;
+  const auto compact = [&] {
+    Step step{Step::Kind::kCompact};
+    for (int i = number % 3 == 0 ? 0 : number % 3 == 1 ? 1 : 300; i > 0; --i)
+      step.items.push_back(make.item("busy-" + std::to_string(i), 30));
+    ++number;
+    add(s, 0, std::move(step));
+  };
   for (Step& step : changes(make, commits - commits / 8).steps) {
     add(s, 0, std::move(step));
-    if (s.steps.size() % 8 == 0) add(s, 0, {Step::Kind::kCompact});
+    if (s.steps.size() % 8 == 0) compact();
   }
-  add(s, 0, {Step::Kind::kCompact});
-  add(s, 0, {Step::Kind::kCompact});
+  compact();
+  compact();
   return s;
 }
 
 void apply(const Step& step, Content& content) {
   switch (step.kind) {
     case Step::Kind::kCreate:
-    case Step::Kind::kCompact:
       break;
     case Step::Kind::kErase:
       content.erase(step.items.front().id);
@@ -142,6 +150,7 @@ void apply(const Step& step, Content& content) {
     case Step::Kind::kUpsert:
     case Step::Kind::kBatch:
     case Step::Kind::kMixed:
+    case Step::Kind::kCompact:
       for (const Item& item : step.items) content[item.id] = describe(item);
       for (const std::string& e : step.erased) content.erase(e);
   }

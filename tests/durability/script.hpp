@@ -18,7 +18,8 @@ struct Item {
 struct Step {
   enum class Kind { kCreate, kUpsert, kBatch, kErase, kUpdateMetadata, kMixed, kCompact };
   Kind kind = Kind::kUpsert;
-  std::vector<Item> items;          ///< kErase and kUpdateMetadata: the first item's id; kMixed: upserts
+  /// kErase and kUpdateMetadata: the first item's id; kMixed: upserts; kCompact: upserts while it runs.
+  std::vector<Item> items;
   std::vector<std::string> erased;  ///< kMixed
 };
 
