@@ -51,10 +51,10 @@ class ByteCodes {
     float lift = 0;    // the additional component
   };
 
-  const Metric metric_;
-  const std::size_t dimension_;
-  const std::size_t stride_;
-  const std::uint32_t rows_;
+  Metric metric_;
+  std::size_t dimension_;
+  std::size_t stride_;
+  std::uint32_t rows_;
   os::AlignedBytes codes_;  // value + 128
   std::vector<Side> sides_;
 };

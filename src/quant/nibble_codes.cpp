@@ -195,6 +195,10 @@ float NibbleQuery::score_of(float estimate) const {
   return static_cast<float>(-std::sqrt(std::max(0.0, square_ + estimate)));
 }
 
+double NibbleQuery::gap_scale() const {
+  return metric_ == Metric::kDot && square_ > 0 ? std::sqrt(square_) : 1.0;
+}
+
 float NibbleQuery::score(const std::uint8_t* code, const std::uint8_t* residual,
                          const NibbleSide& side) const {
   std::int32_t sums[4];

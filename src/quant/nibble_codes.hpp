@@ -69,6 +69,8 @@ class NibbleQuery {
   /// The estimate that belongs to a score, and back.
   float estimate_of(float score) const;
   float score_of(float estimate) const;
+  /// What differences of estimates grow with: the query's length under the dot product, else 1.
+  double gap_scale() const;
   /// The score of a row from its code and, unless it is nullptr, its residual: with it, 12 bits of each
   /// component count.
   float score(const std::uint8_t* code, const std::uint8_t* residual, const NibbleSide& side) const;

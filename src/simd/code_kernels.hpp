@@ -26,9 +26,14 @@ struct WalkGraph {
   size_t code_bytes;           ///< a multiple of 64, at most 2^15
   const float* scales;         ///< per node; nullptr: 1
   const float* squares;        ///< per node; nullptr: 0
-  const uint32_t* entries;     ///< `entry_count` nodes that a walk may begin at ...
-  const uint8_t* entry_codes;  ///< ... and their codes, one after the other
-  uint32_t entry_count;
+  /// A sample that a walk's beginning is chosen from: `pivots` nodes, then the nodes of each pivot's bucket;
+  /// the bucket of pivot i is entries[bucket_begins[i]] .. entries[bucket_begins[i + 1] - 1].
+  uint32_t pivots;
+  const uint32_t* bucket_begins;
+  const uint32_t* entries;
+  const uint8_t* entry_codes;  ///< code_bytes per entry
+  const float* entry_scales;   ///< as scales
+  const float* entry_squares;  ///< as squares
   /// Called before a list or before codes are read, unless nullptr; may throw, which ends the walk.
   void (*admit_links)(const void* context, uint32_t node);
   void (*admit_codes)(const void* context, const uint32_t* nodes, size_t count);
@@ -57,8 +62,6 @@ struct WalkState {
   uint32_t pause_after;    ///< expansions in one call
   const uint64_t* admitted;  ///< bit per node: may be a result; nullptr: all
   const uint64_t* retired;   ///< bit per node: may not; nullptr: none
-  float spread_gap;          ///< When > 0: gap becomes spread_gap * the deviation of the entries' estimates,
-                             ///< guard is multiplied by gap and gap added to shared_bound.
   // Arrays of the caller.
   uint64_t* visited;        ///< nodes / 64 + 1 words, zero at the start
   float* best;              ///< kept + 1: estimates of admitted nodes, ascending

@@ -9,10 +9,9 @@ namespace vecstore::hnsw {
 
 namespace {
 
-constexpr std::size_t kSample = 256;         // rows that a walk's beginning is chosen from
 constexpr std::size_t kFirstRows = 256;      // inserted one after the other
 constexpr std::size_t kRowsPerPart = 64;     // that a thread takes at a time
-constexpr std::size_t kEntries = 2;
+constexpr std::size_t kProbes = 3;           // pivots whose buckets are looked at, entries that are used
 constexpr std::size_t kMostEqual = 12;       // rows at distance 0 among the near rows of a row
 
 bool nearer(const Near& a, const Near& b) {
@@ -40,8 +39,8 @@ class GraphBuilder::Lock {
 // What one thread needs for its walks.
 struct GraphBuilder::Scratch {
   Scratch(const ByteCodes& codes, std::size_t ef, std::size_t capacity)
-      : row(codes, 0), other(codes, 0), visited(codes.rows(), 0), links(std::max(capacity, kSample)),
-        distances(std::max(capacity, kSample)) {
+      : row(codes, 0), other(codes, 0), visited(codes.rows(), 0), links(capacity),
+        distances(capacity) {
     pool.reserve(ef + 1);
   }
 
@@ -132,7 +131,7 @@ void GraphBuilder::insert_all(std::vector<std::uint32_t> present, const std::vec
   while (begin < rows.size()) {
     const std::size_t most = present.size() < kFirstRows ? 16 : present.size();
     const std::size_t end = std::min(rows.size(), begin + most);
-    take_sample(present, std::min(kSample, present.size()));
+    entries_ = make_entries(codes_, present);
     if (present.size() < kFirstRows) {
       for (std::size_t i = begin; i < end; ++i) insert(rows[i], *scratch_[0]);
       context_.check();
@@ -157,25 +156,34 @@ void GraphBuilder::insert_range(const std::uint32_t* rows, std::size_t count) {
   });
 }
 
-void GraphBuilder::take_sample(const std::vector<std::uint32_t>& present, std::size_t count) {
-  sample_.clear();
-  for (std::size_t i = 0; i < count; ++i) sample_.push_back(present[i * present.size() / count]);
-}
-
-// Scores the sample and puts its nearest rows into the pool.
-void GraphBuilder::enter(Scratch& s) {
-  s.pool.clear();
-  s.expanded.clear();
-  codes_.distances(s.row, sample_.data(), sample_.size(), s.distances.data());
-  for (std::size_t i = 0; i < sample_.size(); ++i) {
-    const Near near{s.distances[i], sample_[i]};
-    if (s.pool.size() == kEntries) {
+// Scores nodes begin .. end - 1 of the entries and keeps the nearest in the pool; by their places.
+void GraphBuilder::offer_entries(Scratch& s, std::uint32_t begin, std::uint32_t end, std::size_t keep) {
+  const std::uint32_t count = end - begin;
+  s.distances.resize(std::max<std::size_t>(s.distances.size(), count));
+  const std::uint32_t* nodes = entries_.nodes.data() + begin;
+  codes_.distances(s.row, nodes, count, s.distances.data());
+  for (std::uint32_t i = 0; i < count; ++i) {
+    const Near near{s.distances[i], begin + i};
+    if (s.pool.size() == keep) {
       if (!nearer(near, s.pool.back())) continue;
       s.pool.pop_back();
     }
     s.pool.insert(std::upper_bound(s.pool.begin(), s.pool.end(), near, nearer), near);
   }
-  for (const Near& near : s.pool) s.visit(near.node);
+}
+
+// Puts the nearest entries into the pool.
+void GraphBuilder::enter(Scratch& s) {
+  s.pool.clear();
+  offer_entries(s, 0, entries_.pivots(), kProbes);
+  const std::vector<Near> pivots = s.pool;
+  for (const Near& pivot : pivots)
+    offer_entries(s, entries_.begins[pivot.node], entries_.begins[pivot.node + 1], kProbes);
+  for (Near& near : s.pool) {
+    near.node = entries_.nodes[near.node];
+    s.visit(near.node);
+  }
+  std::sort(s.pool.begin(), s.pool.end(), nearer);
   s.expanded.assign(s.pool.size(), false);
 }
 

@@ -1,7 +1,9 @@
 #include "index/vector/hnsw_index.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
+#include <numeric>
 
 #include "base/error.hpp"
 #include "index/vector/hnsw_parts.hpp"
@@ -10,7 +12,6 @@ namespace vecstore {
 
 namespace {
 
-constexpr std::uint32_t kEntries = 512;  // nodes that a walk's beginning is chosen from
 constexpr std::size_t kMaxDimension = 65536;
 
 void check(const HnswOptions& options, std::uint32_t rows) {
@@ -64,14 +65,16 @@ HnswIndex::HnswIndex(NibbleCoder coder, std::uint32_t nodes, std::uint32_t degre
       degree_(degree),
       code_bytes_(NibbleCoder::code_bytes(coder_.dimension())) {}
 
+HnswIndex::~HnswIndex() = default;
+
 std::shared_ptr<const HnswIndex> HnswIndex::build(const HnswOptions& options, std::uint32_t rows,
                                                   const RowVectors& vectors, Context& context,
                                                   const Progress& progress) {
   check(options, rows);
   NibbleCoder coder = NibbleCoder::fit(options.metric, options.dimension, rows, vectors);
-  hnsw::Graph graph =
-      hnsw::build_graph(byte_codes(options, rows, vectors, context), options.build, context, progress);
-  return make(options, std::move(graph), std::move(coder), vectors, context);
+  ByteCodes codes = byte_codes(options, rows, vectors, context);
+  hnsw::Graph graph = hnsw::build_graph(codes, options.build, context, progress);
+  return make(options, std::move(graph), std::move(codes), std::move(coder), vectors, context);
 }
 
 std::shared_ptr<const HnswIndex> HnswIndex::merge(const HnswIndex& base,
@@ -83,29 +86,35 @@ std::shared_ptr<const HnswIndex> HnswIndex::merge(const HnswIndex& base,
   if (options.metric != base.metric() || options.dimension != base.dimension())
     invalid("indexes of different metric or dimension cannot be merged");
   NibbleCoder coder = NibbleCoder::fit(options.metric, options.dimension, rows, vectors);
-  hnsw::Graph graph = hnsw::extend_graph(base.graph(), removed, byte_codes(options, rows, vectors, context),
-                                         options.build, context, progress);
-  return make(options, std::move(graph), std::move(coder), vectors, context);
+  ByteCodes codes = byte_codes(options, rows, vectors, context);
+  hnsw::Graph graph =
+      hnsw::extend_graph(base.graph(), removed, codes, options.build, context, progress);
+  return make(options, std::move(graph), std::move(codes), std::move(coder), vectors, context);
 }
 
 std::shared_ptr<const HnswIndex> HnswIndex::make(const HnswOptions& options, hnsw::Graph graph,
-                                                 NibbleCoder coder, const RowVectors& vectors,
-                                                 Context& context) {
+                                                 ByteCodes codes, NibbleCoder coder,
+                                                 const RowVectors& vectors, Context& context) {
+  std::vector<std::uint32_t> all(graph.nodes);
+  std::iota(all.begin(), all.end(), 0u);
+  hnsw::Entries entries = hnsw::make_entries(codes, all);
+  codes = ByteCodes(options.metric, options.dimension, 0);  // its memory is not needed any more
   auto index = std::shared_ptr<HnswIndex>(new HnswIndex(std::move(coder), graph.nodes, graph.degree));
   index->root_ = graph.root;
   if (options.rescoring_copy) index->residual_bytes_ = NibbleCoder::residual_bytes(options.dimension);
   auto own = std::make_unique<Owned>();
   own->links = os::allocate_bytes(graph.links.size() * sizeof(std::uint32_t));
   std::memcpy(own->links.get(), graph.links.data(), graph.links.size() * sizeof(std::uint32_t));
-  index->encode_all(options, vectors, context, *own);
+  index->encode_all(options, vectors, std::move(entries), context, *own);
   index->use(*own);
+  index->gap_unit_ = index->measure_gap_unit(vectors);
   index->owned_ = std::move(own);
   index->walk_ = &index->owned_->walk;
   return index;
 }
 
-void HnswIndex::encode_all(const HnswOptions& options, const RowVectors& vectors, Context& context,
-                           Owned& own) {
+void HnswIndex::encode_all(const HnswOptions& options, const RowVectors& vectors, hnsw::Entries entries,
+                           Context& context, Owned& own) {
   own.codes = os::allocate_bytes(nodes_ * code_bytes_);
   if (residual_bytes_) own.residuals = os::allocate_bytes(nodes_ * residual_bytes_);
   if (residual_bytes_) own.residual_steps.resize(nodes_);
@@ -120,32 +129,64 @@ void HnswIndex::encode_all(const HnswOptions& options, const RowVectors& vectors
       if (!own.squares.empty()) own.squares[i] = side.square;
     }
   });
-  const std::uint32_t count = std::min(nodes_, kEntries);
-  own.entry_codes = os::allocate_bytes(count * code_bytes_);
-  for (std::uint32_t i = 0; i < count; ++i) {
-    own.entries.push_back(static_cast<std::uint32_t>(std::uint64_t{i} * nodes_ / count));
-    std::memcpy(own.entry_codes.get() + i * code_bytes_, own.codes.get() + own.entries[i] * code_bytes_,
+  own.entry_codes = os::allocate_bytes(entries.nodes.size() * code_bytes_);
+  for (std::size_t i = 0; i < entries.nodes.size(); ++i)
+    std::memcpy(own.entry_codes.get() + i * code_bytes_, own.codes.get() + entries.nodes[i] * code_bytes_,
                 code_bytes_);
+  own.bucket_begins = std::move(entries.begins);
+  own.entries = std::move(entries.nodes);
+  simd::WalkGraph& w = own.walk;
+  w.nodes = nodes_;
+  w.degree = degree_;
+  w.links = reinterpret_cast<const std::uint32_t*>(own.links.get());
+  w.codes = own.codes.get();
+  w.code_bytes = code_bytes_;
+  w.scales = own.scales.empty() ? nullptr : own.scales.data();
+  w.squares = own.squares.empty() ? nullptr : own.squares.data();
+  w.pivots = static_cast<std::uint32_t>(own.bucket_begins.size()) - 1;
+  w.bucket_begins = own.bucket_begins.data();
+  w.entries = own.entries.data();
+  w.entry_codes = own.entry_codes.get();
+  own.gather_entry_sides();
+}
+
+void HnswIndex::Owned::gather_entry_sides() {
+  const std::uint32_t count = walk.bucket_begins[walk.pivots];
+  for (std::uint32_t i = 0; i < count; ++i) {
+    if (walk.scales) entry_scales.push_back(walk.scales[walk.entries[i]]);
+    if (walk.squares) entry_squares.push_back(walk.squares[walk.entries[i]]);
   }
-  own.walk = {nodes_,
-              degree_,
-              reinterpret_cast<const std::uint32_t*>(own.links.get()),
-              own.codes.get(),
-              code_bytes_,
-              own.scales.empty() ? nullptr : own.scales.data(),
-              own.squares.empty() ? nullptr : own.squares.data(),
-              own.entries.data(),
-              own.entry_codes.get(),
-              count,
-              nullptr,
-              nullptr,
-              nullptr};
+  walk.entry_scales = walk.scales ? entry_scales.data() : nullptr;
+  walk.entry_squares = walk.squares ? entry_squares.data() : nullptr;
 }
 
 void HnswIndex::use(const Owned& own) {
   cold_ = own.walk;
   residuals_ = own.residuals.get();
   residual_steps_ = own.residual_steps.data();
+}
+
+float HnswIndex::measure_gap_unit(const RowVectors& vectors) const {
+  constexpr std::uint32_t kQueries = 64;
+  NibbleQuery query;
+  double total = 0;
+  const std::uint32_t count = std::min(nodes_, kQueries);
+  for (std::uint32_t i = 0; i < count; ++i) {
+    const float* x = vectors(static_cast<std::uint32_t>((2 * std::uint64_t{i} + 1) * nodes_ / (2 * count)));
+    query.assign(coder_, {x, dimension()});
+    double sum = 0, squares = 0;
+    const std::uint32_t entries = cold_.bucket_begins[cold_.pivots];
+    for (std::uint32_t e = 0; e < entries; ++e) {
+      const std::uint32_t node = cold_.entries[e];
+      const double estimate =
+          query.estimate_of(query.score(cold_.codes + node * code_bytes_, nullptr, side(node)));
+      sum += estimate;
+      squares += estimate * estimate;
+    }
+    const double mean = sum / entries;
+    total += std::sqrt(std::max(0.0, squares / entries - mean * mean)) / query.gap_scale();
+  }
+  return static_cast<float>(total / count);
 }
 
 std::uint64_t HnswIndex::warm_bytes() const {

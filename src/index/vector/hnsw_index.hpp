@@ -86,6 +86,7 @@ class HnswIndex {
   static std::shared_ptr<const HnswIndex> open(std::shared_ptr<const io::IndexFile> file,
                                                std::uint32_t first_section);
   static constexpr std::uint32_t kSections = 16;
+  ~HnswIndex();
 
   /// Checks links and codes of an opened index and copies them into memory on huge pages (`copy`), which makes
   /// searches about a quarter faster, or leaves them mapped. For a thread in the background; searches go on
@@ -116,7 +117,7 @@ class HnswIndex {
 
   /// For measurements: overrides what ef stands for. Zero fields: as usual.
   struct Limits {
-    float gap = 0;           ///< in deviations of the entries' estimates
+    float gap = 0;           ///< in units of the deviation of random rows' estimates
     std::uint32_t kept = 0;  ///< at least k
     std::uint32_t most_expanded = 0;
   };
@@ -130,9 +131,12 @@ class HnswIndex {
 
   HnswIndex(NibbleCoder coder, std::uint32_t nodes, std::uint32_t degree);
   static std::shared_ptr<const HnswIndex> make(const HnswOptions& options, hnsw::Graph graph,
-                                               NibbleCoder coder, const RowVectors& vectors, Context& context);
-  void encode_all(const HnswOptions& options, const RowVectors& vectors, Context& context, Owned& own);
+                                               ByteCodes codes, NibbleCoder coder, const RowVectors& vectors,
+                                               Context& context);
+  void encode_all(const HnswOptions& options, const RowVectors& vectors, hnsw::Entries entries,
+                  Context& context, Owned& own);
   void use(const Owned& own);
+  float measure_gap_unit(const RowVectors& vectors) const;
   NibbleSide side(std::uint32_t node) const;
   void collect(HnswScratch::Arrays& arrays, const HnswQuery& query, Context& context,
                std::vector<HnswHit>& out) const;
@@ -141,9 +145,11 @@ class HnswIndex {
   std::uint32_t nodes_;
   std::uint32_t degree_;
   std::uint32_t root_ = 0;
+  float gap_unit_ = 0;  // how much estimates of random rows deviate: the scale of all gaps
   std::size_t code_bytes_;
   std::size_t residual_bytes_ = 0;  // 0: none
   std::shared_ptr<const io::IndexFile> file_;  // nullptr: in memory
+  std::unique_ptr<Owned> opened_;              // what open() gathers
   simd::WalkGraph cold_{};                     // of the file: checked as it is read
   const std::uint8_t* residuals_ = nullptr;
   const float* residual_steps_ = nullptr;

@@ -104,11 +104,11 @@ void HnswIndex::search(const HnswQuery& query, const Limits& limits, HnswScratch
   s.pause_after = kStepsPerCheck;
   s.admitted = query.admitted;
   s.retired = query.retired;
-  s.spread_gap = limits.gap;
-  s.guard = kGuard;
+  s.gap = static_cast<float>(limits.gap * gap_unit_ * a.query.gap_scale());
+  s.guard = kGuard * s.gap;
   s.shared_bound = std::numeric_limits<float>::infinity();
   for (const auto& score : {query.score_threshold, query.known_score}) {
-    if (score) s.shared_bound = std::min(s.shared_bound, a.query.estimate_of(*score));
+    if (score) s.shared_bound = std::min(s.shared_bound, a.query.estimate_of(*score) + s.gap);
   }
   struct Clear {
     HnswScratch::Arrays& arrays;
