@@ -27,7 +27,7 @@ namespace {
 constexpr const char* kHelp =
     "bench_ann_core [--base B.npy --queries Q.npy [--neighbors N.npy]] [--synthetic clusters|gaussian]\n"
     "  [--rows N] [--dim D] [--metric cosine|dot|euclidean] [--threads T] [--m M] [--efc E] [--alpha A]\n"
-    "  [--ef 16,32,...] [--limits gap:kept:expanded,...] [--passes 3] [--no-copy] [--file PATH] [--cold]\n"
+    "  [--ef 16,32,...] [--limits gap:kept:expanded[:margin[:rescored]],...] [--passes 3] [--no-copy] [--file PATH] [--cold]\n"
     "  [--passes-first N]\n"
     "One line per ef: recall@10, queries per second (wall and CPU, median of the passes), nodes scored.\n"
     "--file writes the index, maps it and measures it there, after warm_up unless --cold is given.\n";
@@ -245,8 +245,9 @@ int run(std::map<std::string, std::string> options) {
   if (options.count("limits")) {
     for (const std::string& item : split(get("limits", ""))) {
       HnswIndex::Limits l;
-      if (std::sscanf(item.c_str(), "%f:%u:%u", &l.gap, &l.kept, &l.most_expanded) != 3)
-        throw std::runtime_error("--limits takes gap:kept:expanded");
+      if (std::sscanf(item.c_str(), "%f:%u:%u:%f:%u", &l.gap, &l.kept, &l.most_expanded, &l.margin,
+                      &l.most_rescored) < 3)
+        throw std::runtime_error("--limits takes gap:kept:expanded[:margin[:rescored]]");
       grid.emplace_back(item, l);
     }
   } else {
@@ -274,9 +275,10 @@ int run(std::map<std::string, std::string> options) {
     std::sort(wall.begin(), wall.end());
     std::sort(cpu.begin(), cpu.end());
     const double n = static_cast<double>(queries.rows);
-    std::printf("%-18s recall %.4f  qps %7.0f  cpu qps %7.0f  scored %.0f\n", name.c_str(),
+    std::printf("%-18s recall %.4f  qps %7.0f  cpu qps %7.0f  scored %.0f  rescored %.0f\n", name.c_str(),
                 recall_of(hits, truth, o.metric, base, queries), n / wall[wall.size() / 2], n / cpu[cpu.size() / 2],
-                static_cast<double>(counting.counters.rows_scanned) / n);
+                static_cast<double>(counting.counters.rows_scanned) / n,
+                static_cast<double>(counting.counters.rows_rescored) / n);
     std::fflush(stdout);
   }
   return 0;

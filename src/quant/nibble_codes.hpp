@@ -69,6 +69,8 @@ class NibbleQuery {
   /// The estimate that belongs to a score, and back.
   float estimate_of(float score) const;
   float score_of(float estimate) const;
+  /// The estimate of a full vector.
+  double exact_estimate(const float* vector) const;
   /// What differences of estimates grow with: the query's length under the dot product, else 1.
   double gap_scale() const;
   /// The score of a row from its code and, unless it is nullptr, its residual: with it, 12 bits of each
@@ -88,6 +90,7 @@ class NibbleQuery {
   double low_sum_ = 0;
   double square_ = 0;  // |q| squared
   std::vector<float> weights_;
+  std::vector<float> query_;  // of length 1 under the cosine
 };
 
 }  // namespace vecstore

@@ -133,6 +133,11 @@ void enter(const WalkGraph& g, const WalkQuery& q, WalkState& s) {
   update_bound(s);
 }
 
+inline void prefetch_links(const WalkGraph& g, uint32_t node) {
+  const uint32_t* links = g.links + static_cast<size_t>(node) * g.degree;
+  for (uint32_t i = 0; i < g.degree; i += 16) __builtin_prefetch(links + i);
+}
+
 // Marks the neighbours of `node` and collects those that are new.
 inline uint32_t fresh_neighbours(const WalkGraph& g, WalkState& s, uint32_t node, uint32_t* out) {
   const uint32_t* links = g.links + static_cast<size_t>(node) * g.degree;
@@ -177,14 +182,13 @@ bool walk(const WalkGraph& g, const WalkQuery& q, WalkState& s) {
     s.distances[s.next] = s.distances[s.candidate_count];
     s.nodes[s.next] = s.nodes[s.candidate_count];
 
-    float least = kFar;
-    uint32_t next = 0;
-    if (s.candidate_count > 0) least = V::least(s.distances, s.candidate_count, &next);
     const uint32_t count = fresh_neighbours(g, s, node, fresh);
     // What is likely to be expanded next is fetched while these codes are scored.
-    const uint32_t* ahead = g.links + static_cast<size_t>(s.nodes[next]) * g.degree;
+    float least = kFar;
+    uint32_t next = 0;
     if (s.candidate_count > 0) {
-      for (uint32_t i = 0; i < g.degree; i += 16) __builtin_prefetch(ahead + i);
+      least = V::least(s.distances, s.candidate_count, &next);
+      prefetch_links(g, s.nodes[next]);
     }
     touch(s, fresh, count);
     if (g.admit_codes) g.admit_codes(g.admit_context, fresh, count);

@@ -39,6 +39,7 @@ struct Header {
   std::uint32_t pivots;
   std::uint32_t has_residuals;  // 0 or 1
   float gap_unit;
+  float error_unit;
 };
 
 template <class T>
@@ -75,7 +76,8 @@ class Reader {
                         h.metric == static_cast<std::uint32_t>(Metric::kEuclidean);
     if (!metric || h.dimension < 1 || h.dimension > 65536 || h.nodes < 1 || h.nodes > hnsw::kMaxNodes ||
         h.degree < 4 || h.degree > simd::kMaxDegree || h.degree % 4 || h.root >= h.nodes || h.entries < 1 ||
-        h.entries > h.nodes || h.pivots < 1 || h.pivots > h.entries || h.has_residuals > 1 || !(h.gap_unit >= 0))
+        h.entries > h.nodes || h.pivots < 1 || h.pivots > h.entries || h.has_residuals > 1 || !(h.gap_unit >= 0) ||
+        !(h.error_unit >= 0))
       damaged("the header of the vector index is damaged");
     return h;
   }
@@ -108,7 +110,8 @@ void HnswIndex::write(io::IndexFileWriter& writer, std::uint32_t first_section) 
                       g.bucket_begins[g.pivots],
                       g.pivots,
                       residual_bytes_ ? 1u : 0u,
-                      gap_unit_};
+                      gap_unit_,
+                      error_unit_};
   const auto add = [&](Section section, std::span<const std::byte> bytes) {
     writer.add(first_section + section, bytes);
   };
@@ -138,6 +141,7 @@ std::shared_ptr<const HnswIndex> HnswIndex::open(std::shared_ptr<const io::Index
       new HnswIndex(NibbleCoder(metric, h.dimension, parameters), h.nodes, h.degree));
   index->root_ = h.root;
   index->gap_unit_ = h.gap_unit;
+  index->error_unit_ = h.error_unit;
   if (h.has_residuals) index->residual_bytes_ = NibbleCoder::residual_bytes(h.dimension);
   simd::WalkGraph& g = index->cold_;
   g.nodes = h.nodes;

@@ -107,7 +107,7 @@ std::shared_ptr<const HnswIndex> HnswIndex::make(const HnswOptions& options, hns
   std::memcpy(own->links.get(), graph.links.data(), graph.links.size() * sizeof(std::uint32_t));
   index->encode_all(options, vectors, std::move(entries), context, *own);
   index->use(*own);
-  index->gap_unit_ = index->measure_gap_unit(vectors);
+  index->measure_units(vectors);
   index->owned_ = std::move(own);
   index->walk_ = &index->owned_->walk;
   return index;
@@ -166,27 +166,31 @@ void HnswIndex::use(const Owned& own) {
   residual_steps_ = own.residual_steps.data();
 }
 
-float HnswIndex::measure_gap_unit(const RowVectors& vectors) const {
-  constexpr std::uint32_t kQueries = 64;
+// How much estimates of random rows differ, and how far they are off: taken from some rows as queries.
+void HnswIndex::measure_units(const RowVectors& vectors) {
+  constexpr std::uint32_t kQueries = 64, kOthers = 256;
   NibbleQuery query;
-  double total = 0;
-  const std::uint32_t count = std::min(nodes_, kQueries);
-  for (std::uint32_t i = 0; i < count; ++i) {
-    const float* x = vectors(static_cast<std::uint32_t>((2 * std::uint64_t{i} + 1) * nodes_ / (2 * count)));
+  double deviations = 0, errors = 0;
+  const std::uint32_t queries = std::min(nodes_, kQueries), others = std::min(nodes_, kOthers);
+  for (std::uint32_t i = 0; i < queries; ++i) {
+    const float* x = vectors(static_cast<std::uint32_t>((2 * std::uint64_t{i} + 1) * nodes_ / (2 * queries)));
     query.assign(coder_, {x, dimension()});
-    double sum = 0, squares = 0;
-    const std::uint32_t entries = cold_.bucket_begins[cold_.pivots];
-    for (std::uint32_t e = 0; e < entries; ++e) {
-      const std::uint32_t node = cold_.entries[e];
-      const double estimate =
-          query.estimate_of(query.score(cold_.codes + node * code_bytes_, nullptr, side(node)));
+    double sum = 0, squares = 0, wrong = 0;
+    for (std::uint32_t j = 0; j < others; ++j) {
+      const auto node = static_cast<std::uint32_t>(std::uint64_t{j} * nodes_ / others);
+      const std::uint8_t* code = cold_.codes + node * code_bytes_;
+      const double estimate = query.estimate_of(query.score(code, nullptr, side(node)));
+      const double exact = query.exact_estimate(vectors(node));
       sum += estimate;
       squares += estimate * estimate;
+      wrong += (estimate - exact) * (estimate - exact);
     }
-    const double mean = sum / entries;
-    total += std::sqrt(std::max(0.0, squares / entries - mean * mean)) / query.gap_scale();
+    const double mean = sum / others;
+    deviations += std::sqrt(std::max(0.0, squares / others - mean * mean)) / query.gap_scale();
+    errors += std::sqrt(wrong / others) / query.gap_scale();
   }
-  return static_cast<float>(total / count);
+  gap_unit_ = static_cast<float>(deviations / queries);
+  error_unit_ = static_cast<float>(errors / queries);
 }
 
 std::uint64_t HnswIndex::warm_bytes() const {

@@ -31,7 +31,7 @@ struct HnswQuery {
   std::span<const float> vector;  ///< Finite, as many components as the index.
   std::uint32_t k = 10;           ///< At least 1. What the walk is meant to find.
   std::uint32_t ef = 64;          ///< More finds more and takes longer; see docs/design/0004.
-  std::uint32_t hits = 0;         ///< How many to return; 0: 2 k, at least 20.
+  std::uint32_t hits = 0;         ///< How many to return at most; 0: 2 k, at least 20.
   std::optional<float> score_threshold;     ///< Rows below it need not be found. Not applied to the hits.
   const std::uint64_t* admitted = nullptr;  ///< Bit per node, (size() + 63) / 64 words: may be returned.
   const std::uint64_t* retired = nullptr;   ///< Bit per node: may not.
@@ -115,11 +115,13 @@ class HnswIndex {
   /// A copy of the links.
   hnsw::Graph graph() const;
 
-  /// For measurements: overrides what ef stands for. Zero fields: as usual.
+  /// For measurements: overrides what ef stands for. 
   struct Limits {
     float gap = 0;           ///< in units of the deviation of random rows' estimates
     std::uint32_t kept = 0;  ///< at least k
     std::uint32_t most_expanded = 0;
+    float margin = 3;  ///< in units of the estimates' error: how far beyond the k-th best is rescored
+    std::uint32_t most_rescored = 256;
   };
   static Limits limits_of(std::uint32_t ef, std::uint32_t k);
   void search(const HnswQuery& query, const Limits& limits, HnswScratch& scratch, Context& context,
@@ -136,16 +138,18 @@ class HnswIndex {
   void encode_all(const HnswOptions& options, const RowVectors& vectors, hnsw::Entries entries,
                   Context& context, Owned& own);
   void use(const Owned& own);
-  float measure_gap_unit(const RowVectors& vectors) const;
+  void measure_units(const RowVectors& vectors);
   NibbleSide side(std::uint32_t node) const;
-  void collect(HnswScratch::Arrays& arrays, const HnswQuery& query, Context& context,
+  void collect(HnswScratch::Arrays& arrays, const HnswQuery& query, const Limits& limits, Context& context,
                std::vector<HnswHit>& out) const;
+  void rescore(HnswScratch::Arrays& arrays, Context& context, std::vector<HnswHit>& out) const;
 
   NibbleCoder coder_;
   std::uint32_t nodes_;
   std::uint32_t degree_;
   std::uint32_t root_ = 0;
-  float gap_unit_ = 0;  // how much estimates of random rows deviate: the scale of all gaps
+  float gap_unit_ = 0;    // how much estimates of random rows deviate: the scale of all gaps
+  float error_unit_ = 0;  // how far an estimate is off
   std::size_t code_bytes_;
   std::size_t residual_bytes_ = 0;  // 0: none
   std::shared_ptr<const io::IndexFile> file_;  // nullptr: in memory

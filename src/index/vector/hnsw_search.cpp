@@ -118,11 +118,13 @@ void HnswIndex::search(const HnswQuery& query, const Limits& limits, HnswScratch
   while (!simd::code_kernels().walk(walk ? *walk : cold_, a.query.walk_query(), s)) context.check();
   context.counters.rows_scanned += s.scored;
   context.counters.bytes_read += s.scored * code_bytes_ + s.done_count * degree_ * sizeof(std::uint32_t);
-  collect(a, query, context, out);
+  collect(a, query, limits, context, out);
 }
 
-void HnswIndex::collect(HnswScratch::Arrays& a, const HnswQuery& query, Context& context,
-                        std::vector<HnswHit>& out) const {
+// The best of what the walk has seen by their estimates: enough for the hits wanted, and all that the error of
+// an estimate may have kept from the first k.
+void HnswIndex::collect(HnswScratch::Arrays& a, const HnswQuery& query, const Limits& limits,
+                        Context& context, std::vector<HnswHit>& out) const {
   const simd::WalkState& s = a.state;
   a.found.clear();
   const auto add = [&](const float* estimates, const std::uint32_t* nodes, std::uint32_t count) {
@@ -135,20 +137,35 @@ void HnswIndex::collect(HnswScratch::Arrays& a, const HnswQuery& query, Context&
   };
   add(s.done_distances, s.done_nodes, s.done_count);
   add(s.distances, s.nodes, s.candidate_count);
-  const std::size_t wanted = query.hits ? query.hits : std::max(2 * query.k, kFewestHits);
+  const std::size_t hits = query.hits ? query.hits : std::max(2 * query.k, kFewestHits);
+  std::size_t wanted = hits;
+  if (s.best_count >= query.k) {
+    const float limit =
+        s.best[query.k - 1] + static_cast<float>(limits.margin * error_unit_ * a.query.gap_scale());
+    const auto within =
+        std::count_if(a.found.begin(), a.found.end(), [=](const Found& f) { return f.estimate <= limit; });
+    wanted = std::max<std::size_t>(
+        query.k, std::min<std::size_t>(static_cast<std::size_t>(within), std::max(limits.most_rescored, query.k)));
+    wanted = std::max(wanted, static_cast<std::size_t>(query.hits));
+  }
   if (a.found.size() > wanted) {
     std::nth_element(a.found.begin(), a.found.begin() + static_cast<std::ptrdiff_t>(wanted), a.found.end(),
                      better);
     a.found.resize(wanted);
   }
+  rescore(a, context, out);
+  if (out.size() > hits) out.resize(hits);
+}
+
+void HnswIndex::rescore(HnswScratch::Arrays& a, Context& context, std::vector<HnswHit>& out) const {
   const simd::WalkGraph* walk = walk_.load(std::memory_order_acquire);
   const std::uint8_t* codes = (walk ? walk : &cold_)->codes;
-  if (residual_bytes_) {
-    for (const Found& f : a.found) {
-      const std::uint8_t* p = residuals_ + f.node * residual_bytes_;
-      if (file_) file_->admit({reinterpret_cast<const std::byte*>(p), residual_bytes_});
-      for (std::size_t b = 0; b < residual_bytes_; b += 64) __builtin_prefetch(p + b);
-    }
+  for (const Found& f : a.found) {
+    if (!residual_bytes_) break;
+    const std::uint8_t* p = residuals_ + f.node * residual_bytes_;
+    if (file_) file_->admit({reinterpret_cast<const std::byte*>(p), residual_bytes_});
+    for (std::size_t b = 0; b < residual_bytes_; b += 64) __builtin_prefetch(p + b);
+    __builtin_prefetch(residual_steps_ + f.node);
   }
   out.clear();
   for (const Found& f : a.found) {
