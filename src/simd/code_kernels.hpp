@@ -15,6 +15,8 @@ inline constexpr size_t kCodeBytes = 64;
 inline constexpr size_t kNibblesPerLine = 128;
 /// Degrees of graphs that walks accept: a multiple of 4, at most this.
 inline constexpr uint32_t kMaxDegree = 128;
+/// How many entries a walk may begin at.
+inline constexpr uint32_t kMaxProbes = 32;
 
 /// The codes and links of a graph's nodes, as a walk reads them. All numbers have been checked: links lie
 /// below `nodes`. Where a node has fewer neighbours than `degree`, its own number fills the list.
@@ -60,6 +62,7 @@ struct WalkState {
   float guard;             ///< ... replaces this graph's own, but own + guard is looked at in any case.
   uint32_t most_expanded;  ///< of all calls together
   uint32_t pause_after;    ///< expansions in one call
+  uint32_t probes;         ///< 1 to kMaxProbes: buckets to look into, entries to begin at
   const uint64_t* admitted;  ///< bit per node: may be a result; nullptr: all
   const uint64_t* retired;   ///< bit per node: may not; nullptr: none
   // Arrays of the caller.
@@ -95,6 +98,8 @@ struct CodeKernels {
   /// Begins (candidate_count, done_count and best_count are 0) or continues a walk; false when it paused. Afterwards the
   /// candidates and the expanded nodes are what was found; some of them may not be admitted.
   bool (*walk)(const WalkGraph& graph, const WalkQuery& query, WalkState& state);
+  /// out[i] = the estimate of node ids[i]; ids and out have room for three more.
+  void (*estimates)(const WalkGraph& graph, const WalkQuery& query, uint32_t* ids, uint32_t count, float* out);
   /// Sums of a node's 4-bit code and of its 8-bit residual with both planes of the query, in this order:
   /// code high, code low, residual high, residual low. `bytes` of the code; the residual has up to twice as
   /// many (`residual_bytes`, a multiple of 64, may be 0).

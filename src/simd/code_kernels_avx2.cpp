@@ -143,7 +143,7 @@ void rescore(const RescoreQuery& q, const uint8_t* code, size_t bytes, const uin
 
 }  // namespace
 
-const CodeKernels kAvx2CodeKernels = {byte_dots, walk<Avx2>, rescore};
+const CodeKernels kAvx2CodeKernels = {byte_dots, walk<Avx2>, Avx2::score, rescore};
 
 }  // namespace vecstore::simd
 #endif

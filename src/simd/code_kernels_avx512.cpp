@@ -160,7 +160,7 @@ void rescore(const RescoreQuery& q, const uint8_t* code, size_t bytes, const uin
 
 }  // namespace
 
-const CodeKernels kAvx512CodeKernels = {byte_dots, walk<Avx512>, rescore};
+const CodeKernels kAvx512CodeKernels = {byte_dots, walk<Avx512>, Avx512::score, rescore};
 
 }  // namespace vecstore::simd
 #endif

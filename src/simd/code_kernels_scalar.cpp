@@ -69,6 +69,6 @@ void rescore(const RescoreQuery& q, const uint8_t* code, size_t bytes, const uin
 
 }  // namespace
 
-const CodeKernels kScalarCodeKernels = {byte_dots, walk<Scalar>, rescore};
+const CodeKernels kScalarCodeKernels = {byte_dots, walk<Scalar>, Scalar::score, rescore};
 
 }  // namespace vecstore::simd

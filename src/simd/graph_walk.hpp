@@ -14,7 +14,6 @@ namespace vecstore::simd {
 namespace {
 
 constexpr float kFar = 3e38f;
-constexpr uint32_t kEntryNodes = 3;
 
 inline float smaller(float a, float b) { return a < b ? a : b; }
 inline float larger(float a, float b) { return a > b ? a : b; }
@@ -76,13 +75,14 @@ inline void make_room(WalkState& s) {
 
 // The few best of a scan.
 struct Nearest {
-  float value[kEntryNodes];
-  uint32_t place[kEntryNodes];
+  float value[kMaxProbes];
+  uint32_t place[kMaxProbes];
   uint32_t count = 0;
+  uint32_t most;
 
   void offer(float v, uint32_t at) {
-    if (count == kEntryNodes && !(v < value[count - 1])) return;
-    uint32_t i = count < kEntryNodes ? count++ : count - 1;
+    if (count == most && !(v < value[count - 1])) return;
+    uint32_t i = count < most ? count++ : count - 1;
     for (; i > 0 && value[i - 1] > v; --i) {
       value[i] = value[i - 1];
       place[i] = place[i - 1];
@@ -112,6 +112,7 @@ void enter(const WalkGraph& g, const WalkQuery& q, WalkState& s) {
   sample.scales = g.entry_scales;
   sample.squares = g.entry_squares;
   Nearest pivots;
+  pivots.most = s.probes;
   scan_entries<V>(sample, q, 0, g.pivots, pivots);
   Nearest nearest = pivots;
   s.scored += g.pivots;

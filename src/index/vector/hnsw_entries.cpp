@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "index/vector/hnsw_graph.hpp"
 
@@ -13,7 +14,7 @@ constexpr std::size_t kTries = 4;  // pivots that a row may go to
 }  // namespace
 
 Entries make_entries(const ByteCodes& codes, const std::vector<std::uint32_t>& rows) {
-  const std::size_t count = std::min(rows.size(), std::clamp(rows.size() / 8, kFewest, kMost));
+  const std::size_t count = std::min(rows.size(), std::clamp(rows.size() / 4, kFewest, kMost));
   const std::size_t pivots = static_cast<std::size_t>(std::ceil(std::sqrt(static_cast<double>(count))));
   const auto sample = [&](std::size_t i, std::size_t of) { return rows[i * rows.size() / of]; };
   Entries out;
@@ -37,7 +38,7 @@ Entries make_entries(const ByteCodes& codes, const std::vector<std::uint32_t>& r
         bucket.push_back(node);
         break;
       }
-      *nearest = INFINITY;
+      *nearest = std::numeric_limits<float>::infinity();
     }
   }
   for (const auto& bucket : buckets) {

@@ -199,7 +199,8 @@ std::uint64_t HnswIndex::warm_bytes() const {
 
 std::uint64_t HnswIndex::search_bytes() const {
   const std::uint64_t sides = (cold_.scales ? 4 : 0) + (cold_.squares ? 4 : 0) + (residual_bytes_ ? 4 : 0);
-  return warm_bytes() + nodes_ * (residual_bytes_ + sides);
+  const std::uint64_t entries = cold_.bucket_begins[cold_.pivots] * (code_bytes_ + 2 * sizeof(std::uint32_t));
+  return warm_bytes() + nodes_ * (residual_bytes_ + sides) + entries;
 }
 
 NibbleSide HnswIndex::side(std::uint32_t node) const {

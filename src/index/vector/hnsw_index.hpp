@@ -115,13 +115,14 @@ class HnswIndex {
   /// A copy of the links.
   hnsw::Graph graph() const;
 
-  /// For measurements: overrides what ef stands for. 
+  /// What ef stands for, and for measurements, anything else. 
   struct Limits {
     float gap = 0;           ///< in units of the deviation of random rows' estimates
     std::uint32_t kept = 0;  ///< at least k
     std::uint32_t most_expanded = 0;
     float margin = 3;  ///< in units of the estimates' error: how far beyond the k-th best is rescored
     std::uint32_t most_rescored = 256;
+    std::uint32_t probes = 3;  ///< pivots whose buckets are looked at, and entries; 1 to simd::kMaxProbes
   };
   static Limits limits_of(std::uint32_t ef, std::uint32_t k);
   void search(const HnswQuery& query, const Limits& limits, HnswScratch& scratch, Context& context,
@@ -140,6 +141,10 @@ class HnswIndex {
   void use(const Owned& own);
   void measure_units(const RowVectors& vectors);
   NibbleSide side(std::uint32_t node) const;
+  bool prefer_scan(const HnswQuery& query, const Limits& limits) const;
+  void scan_admitted(const simd::WalkGraph& graph, const HnswQuery& query, const Limits& limits,
+                     HnswScratch::Arrays& arrays, Context& context) const;
+  void take_walked(HnswScratch::Arrays& arrays, const HnswQuery& query) const;
   void collect(HnswScratch::Arrays& arrays, const HnswQuery& query, const Limits& limits, Context& context,
                std::vector<HnswHit>& out) const;
   void rescore(HnswScratch::Arrays& arrays, Context& context, std::vector<HnswHit>& out) const;
