@@ -36,7 +36,8 @@ class ByteCodes {
     std::int32_t offset_ = 0;
   };
 
-  /// out[i] = squared distance between `row` and ids[i]; 0 for equal codes and for what differs by rounding only.
+  /// out[i] = squared distance between `row` and ids[i]; 0 for equal codes and for what differs by rounding
+  /// only.
   void distances(const Row& row, const std::uint32_t* ids, std::size_t count, float* out) const;
   void prefetch(std::uint32_t row) const {
     const std::uint8_t* p = codes_.get() + row * stride_;

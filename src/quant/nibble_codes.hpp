@@ -1,9 +1,9 @@
 // 4-bit codes of vectors, with an 8-bit residual that makes 12 bits of them.
 //
-// A row x has the direction y = x / |x|. Component j of y becomes low_j + step_j * c, c in 0 .. 15, with bounds
-// that are fitted per component to a sample. What is left, in units of step_j, becomes 8 bits with one scale
-// per row. Inner products with a query then are integer sums: scale(x) * (offset + sum w_j * c_j), where
-// w_j = q_j * step_j. Codes of the Euclidean distance carry |x| squared besides.
+// A row x has the direction y = x / |x|. Component j of y becomes low_j + step_j * c, c in 0 .. 15, with
+// bounds that are fitted per component to a sample. What is left, in units of step_j, becomes 8 bits with one
+// scale per row. Inner products with a query then are integer sums: scale(x) * (offset + sum w_j * c_j),
+// where w_j = q_j * step_j. Codes of the Euclidean distance carry |x| squared besides.
 #pragma once
 #include <cstddef>
 #include <cstdint>

@@ -27,12 +27,16 @@ double exact(Metric metric, const float* q, const float* x, std::size_t dim) {
   return qq > 0 && xx > 0 ? dot / std::sqrt(qq * xx) : 0;
 }
 
+double length(const float* x, std::size_t dim) { return std::sqrt(exact(Metric::kDot, x, x, dim)); }
+
 struct Rows {
-  Rows(std::size_t n, std::size_t dimension, float scale, std::mt19937& random) : dim(dimension), values(n * dim) {
+  Rows(std::size_t n, std::size_t dimension, float scale, std::mt19937& random)
+      : dim(dimension), values(n * dim) {
     std::normal_distribution<float> normal;
     for (std::size_t i = 0; i < n; ++i) {
       for (std::size_t j = 0; j < dim; ++j)
-        values[i * dim + j] = scale * (normal(random) * (1 + static_cast<float>(j % 3)) + static_cast<float>(j % 2));
+        values[i * dim + j] =
+            scale * (normal(random) * (1 + static_cast<float>(j % 3)) + static_cast<float>(j % 2));
     }
   }
   const float* row(std::size_t i) const { return values.data() + i * dim; }
@@ -46,30 +50,27 @@ TEST(NibbleCodes, ScoresComeNearWithFourBitsAndNearerWithTwelve) {
     for (std::size_t dim : {1u, 3u, 63u, 64u, 65u, 130u, 384u}) {
       for (float scale : {1e-6f, 1.0f, 3e5f}) {
         const Rows rows(300, dim, scale, random), queries(10, dim, scale, random);
-        const auto coder =
-            NibbleCoder::fit(metric, dim, 300, [&](std::uint32_t i) { return rows.row(i); });
-        std::vector<std::uint8_t> code(NibbleCoder::code_bytes(dim)), residual(NibbleCoder::residual_bytes(dim));
+        const auto coder = NibbleCoder::fit(metric, dim, 300, [&](std::uint32_t i) { return rows.row(i); });
+        std::vector<std::uint8_t> code(NibbleCoder::code_bytes(dim)),
+            residual(NibbleCoder::residual_bytes(dim));
         NibbleQuery query;
         double coarse = 0, fine = 0, size = 0;
         for (std::uint32_t i = 0; i < 300; ++i) {
           const NibbleSide side = coder.encode(rows.row(i), code.data(), residual.data());
           for (std::size_t q = 0; q < 10; ++q) {
             query.assign(coder, {queries.row(q), dim});
-            // The inner product's size is what errors are relative to.
-            const double unit = metric == Metric::kCosine ? 1
-                                : metric == Metric::kDot  ? std::abs(exact(Metric::kEuclidean, queries.row(q),
-                                                                           std::vector<float>(dim).data(), dim) *
-                                                                     exact(Metric::kEuclidean, rows.row(i),
-                                                                           std::vector<float>(dim).data(), dim))
-                                                          : std::abs(exact(metric, queries.row(q), rows.row(i), dim));
+            // What errors are relative to.
+            const double qq = length(queries.row(q), dim), xx = length(rows.row(i), dim);
+            const double unit = metric == Metric::kCosine ? 1 : metric == Metric::kDot ? qq * xx : qq + xx;
             const double want = exact(metric, queries.row(q), rows.row(i), dim);
             coarse += std::pow((query.score(code.data(), nullptr, side) - want) / unit, 2);
             const double error = (query.score(code.data(), residual.data(), side) - want) / unit;
             fine += error * error;
             size += 1;
             ASSERT_LT(std::abs(error), 0.02) << to_string(metric) << ' ' << dim << ' ' << scale;
-            EXPECT_NEAR(query.exact_estimate(rows.row(i)) / std::max(1.0, std::abs(double(query.estimate_of(float(want))))),
-                        query.estimate_of(static_cast<float>(want)) / std::max(1.0, std::abs(double(query.estimate_of(float(want))))), 2e-3);
+            const double estimate = query.estimate_of(static_cast<float>(want));
+            const double largest = metric == Metric::kCosine ? 1 : (qq + xx) * (qq + xx);
+            EXPECT_NEAR(query.exact_estimate(rows.row(i)) / largest, estimate / largest, 1e-5);
           }
         }
         coarse = std::sqrt(coarse / size);
@@ -117,7 +118,8 @@ TEST(NibbleCodes, OddRowsHaveFiniteScores) {
   for (Metric metric : {Metric::kCosine, Metric::kDot, Metric::kEuclidean}) {
     for (std::uint32_t fitted : {1u, 8u}) {  // fitted to one row, no component varies
       const auto coder = NibbleCoder::fit(metric, dim, fitted, [&](std::uint32_t i) { return rows.row(i); });
-      std::vector<std::uint8_t> code(NibbleCoder::code_bytes(dim)), residual(NibbleCoder::residual_bytes(dim));
+      std::vector<std::uint8_t> code(NibbleCoder::code_bytes(dim)),
+          residual(NibbleCoder::residual_bytes(dim));
       NibbleQuery query;
       for (std::uint32_t i = 0; i < 8; ++i) {
         const NibbleSide side = coder.encode(rows.row(i), code.data(), residual.data());
@@ -147,7 +149,7 @@ TEST(ByteCodes, DistancesComeNearTheTrueOnes) {
       std::vector<float> out(60);
       double largest = 0;
       for (std::uint32_t i = 0; i < 60; ++i)
-        largest = std::max(largest, std::pow(exact(Metric::kEuclidean, rows.row(i), std::vector<float>(dim).data(), dim), 2));
+        largest = std::max(largest, std::pow(length(rows.row(i), dim), 2));
       for (std::uint32_t i = 0; i < 60; ++i) {
         codes.distances(ByteCodes::Row(codes, i), ids.data(), 60, out.data());
         for (std::uint32_t j = 0; j < 60; ++j) {
@@ -159,7 +161,8 @@ TEST(ByteCodes, DistancesComeNearTheTrueOnes) {
             unit = 1;
           } else if (metric == Metric::kDot) {
             const double aa = exact(metric, a, a, dim), bb = exact(metric, b, b, dim);
-            want = 2 * largest - 2 * (exact(metric, a, b, dim) + std::sqrt((largest - aa) * std::max(0.0, largest - bb)));
+            want = 2 * largest - 2 * (exact(metric, a, b, dim) +
+                                      std::sqrt(std::max(0.0, largest - aa) * std::max(0.0, largest - bb)));
           }
           EXPECT_NEAR(out[j] / unit, want / unit, 0.06) << to_string(metric) << ' ' << dim;
           if (i == ids[j]) {

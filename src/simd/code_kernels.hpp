@@ -23,11 +23,11 @@ inline constexpr uint32_t kMaxProbes = 32;
 struct WalkGraph {
   uint32_t nodes;
   uint32_t degree;
-  const uint32_t* links;       ///< degree per node
-  const uint8_t* codes;        ///< 4-bit codes, code_bytes per node; aligned to 64 bytes
-  size_t code_bytes;           ///< a multiple of 64, at most 2^15
-  const float* scales;         ///< per node; nullptr: 1
-  const float* squares;        ///< per node; nullptr: 0
+  const uint32_t* links;  ///< degree per node
+  const uint8_t* codes;   ///< 4-bit codes, code_bytes per node; aligned to 64 bytes
+  size_t code_bytes;      ///< a multiple of 64, at most 2^15
+  const float* scales;    ///< per node; nullptr: 1
+  const float* squares;   ///< per node; nullptr: 0
   /// A sample that a walk's beginning is chosen from: `pivots` nodes, then the nodes of each pivot's bucket;
   /// the bucket of pivot i is entries[bucket_begins[i]] .. entries[bucket_begins[i + 1] - 1].
   uint32_t pivots;
@@ -55,14 +55,14 @@ struct WalkQuery {
 /// with the same state.
 struct WalkState {
   // Limits.
-  uint32_t k;              ///< The bound hangs on the k-th best estimate found ...
-  uint32_t kept;           ///< ... and on the kept-th best: k <= kept.
-  float gap;               ///< Candidates up to the k-th best + gap are expanded.
-  float shared_bound;      ///< The k-th best estimate that is known from elsewhere (+ gap), or infinity ...
-  float guard;             ///< ... replaces this graph's own, but own + guard is looked at in any case.
-  uint32_t most_expanded;  ///< of all calls together
-  uint32_t pause_after;    ///< expansions in one call
-  uint32_t probes;         ///< 1 to kMaxProbes: buckets to look into, entries to begin at
+  uint32_t k;                ///< The bound hangs on the k-th best estimate found ...
+  uint32_t kept;             ///< ... and on the kept-th best: k <= kept.
+  float gap;                 ///< Candidates up to the k-th best + gap are expanded.
+  float shared_bound;        ///< The k-th best estimate that is known from elsewhere (+ gap), or infinity ...
+  float guard;               ///< ... replaces this graph's own, but own + guard is looked at in any case.
+  uint32_t most_expanded;    ///< of all calls together
+  uint32_t pause_after;      ///< expansions in one call
+  uint32_t probes;           ///< 1 to kMaxProbes: buckets to look into, entries to begin at
   const uint64_t* admitted;  ///< bit per node: may be a result; nullptr: all
   const uint64_t* retired;   ///< bit per node: may not; nullptr: none
   // Arrays of the caller.
@@ -95,11 +95,12 @@ struct CodeKernels {
   /// `bytes` is a multiple of kCodeBytes and at most 2^16; query values lie in [-127, 127].
   void (*byte_dots)(const int8_t* query, const uint8_t* codes, size_t stride, size_t bytes,
                     const uint32_t* ids, size_t count, int32_t* out);
-  /// Begins (candidate_count, done_count and best_count are 0) or continues a walk; false when it paused. Afterwards the
-  /// candidates and the expanded nodes are what was found; some of them may not be admitted.
+  /// Begins (candidate_count, done_count and best_count are 0) or continues a walk; false when it paused.
+  /// Afterwards the candidates and the expanded nodes are what was found; some of them may not be admitted.
   bool (*walk)(const WalkGraph& graph, const WalkQuery& query, WalkState& state);
   /// out[i] = the estimate of node ids[i]; ids and out have room for three more.
-  void (*estimates)(const WalkGraph& graph, const WalkQuery& query, uint32_t* ids, uint32_t count, float* out);
+  void (*estimates)(const WalkGraph& graph, const WalkQuery& query, uint32_t* ids, uint32_t count,
+                    float* out);
   /// Sums of a node's 4-bit code and of its 8-bit residual with both planes of the query, in this order:
   /// code high, code low, residual high, residual low. `bytes` of the code; the residual has up to twice as
   /// many (`residual_bytes`, a multiple of 64, may be 0).

@@ -42,15 +42,15 @@ inline __m256i load(const void* p) { return _mm256_loadu_si256(static_cast<const
 
 // Adds the products of unsigned and signed bytes; sums of two of them must fit 16 bits.
 inline __m256i add_small(__m256i sum, __m256i codes, __m256i query) {
-  return _mm256_add_epi32(
-      sum, _mm256_madd_epi16(_mm256_maddubs_epi16(codes, query), _mm256_set1_epi16(1)));
+  return _mm256_add_epi32(sum, _mm256_madd_epi16(_mm256_maddubs_epi16(codes, query), _mm256_set1_epi16(1)));
 }
 
 inline __m256i low_halves(__m256i codes) { return _mm256_and_si256(codes, _mm256_set1_epi8(15)); }
 inline __m256i high_halves(__m256i codes) { return low_halves(_mm256_srli_epi16(codes, 4)); }
 
 struct Avx2 {
-  // Four products of 4 bits and 8 bits (at most 4 * 15 * 127 in a lane of 16 bits) are summed before widening.
+  // Four products of 4 bits and 8 bits (at most 4 * 15 * 127 in a lane of 16 bits) are summed before
+  // widening.
   static int32_t dot(const uint8_t* code, size_t bytes, const int8_t* values) {
     __m256i sum = _mm256_setzero_si256();
     for (size_t line = 0; line < bytes; line += 64) {

@@ -91,7 +91,12 @@ TEST(CodeKernels, RescoreEqualsASimpleLoop) {
 // A random graph whose estimates are exact in float and all different.
 struct Fixture {
   Fixture(std::uint32_t n, std::uint32_t degree, std::size_t bytes, bool sides, std::mt19937& random)
-      : codes(n * bytes), entry_codes(n * bytes), values(2 * bytes), scales(n, 1), squares(n), links(n * degree) {
+      : codes(n * bytes),
+        entry_codes(n * bytes),
+        values(2 * bytes),
+        scales(n, 1),
+        squares(n),
+        links(n * degree) {
     for (std::size_t i = 0; i < n * bytes; ++i) codes.data[i] = static_cast<std::uint8_t>(random());
     for (std::size_t i = 0; i < 2 * bytes; ++i)
       reinterpret_cast<std::int8_t*>(values.data)[i] = static_cast<std::int8_t>(int(random() % 255) - 127);
@@ -100,7 +105,8 @@ struct Fixture {
       const std::uint32_t used = random() % (degree + 1);
       for (std::uint32_t j = 0; j < degree; ++j) links[i * degree + j] = j < used ? random() % n : i;
     }
-    const std::uint32_t sample = std::max<std::uint32_t>(1, n / 7), pivots = std::max<std::uint32_t>(1, sample / 3);
+    const std::uint32_t sample = std::max<std::uint32_t>(1, n / 7),
+                        pivots = std::max<std::uint32_t>(1, sample / 3);
     for (std::uint32_t i = 0; i < sample; ++i) {
       entries.push_back(random() % n);
       std::copy_n(codes.data + entries[i] * bytes, bytes, entry_codes.data + i * bytes);
@@ -165,8 +171,13 @@ TEST(CodeKernels, EstimatesEqualASimpleLoop) {
 
 struct Arrays {
   Arrays(std::uint32_t n, std::uint32_t kept, std::uint32_t most, std::uint32_t capacity)
-      : visited(n / 64 + 1), best(kept + 1), distances(capacity + 64), nodes(capacity + 64), done(most + 1),
-        done_nodes(most + 1), touched(n + 1) {
+      : visited(n / 64 + 1),
+        best(kept + 1),
+        distances(capacity + 64),
+        nodes(capacity + 64),
+        done(most + 1),
+        done_nodes(most + 1),
+        touched(n + 1) {
     state.visited = visited.data();
     state.best = best.data();
     state.kept = kept;
@@ -242,7 +253,8 @@ TEST(CodeKernels, AWalkExpandsWhatAPlainLoopExpands) {
     wish.kept = wish.k + random() % 20;
     wish.gap = static_cast<float>(random() % 4000);
     wish.guard = wish.gap / 2;
-    wish.shared_bound = random() % 2 ? std::numeric_limits<float>::infinity() : -static_cast<float>(random() % 9000);
+    wish.shared_bound =
+        random() % 2 ? std::numeric_limits<float>::infinity() : -static_cast<float>(random() % 9000);
     wish.most_expanded = 1 + random() % 300;
     wish.probes = 1 + random() % 5;
     std::vector<std::uint64_t> admitted(n / 64 + 1), retired(n / 64 + 1);
@@ -267,7 +279,8 @@ TEST(CodeKernels, AWalkExpandsWhatAPlainLoopExpands) {
       while (!kernels->walk(f.graph, f.query, s)) ++calls;
       EXPECT_LE(calls, 1 + static_cast<int>(s.done_count / s.pause_after));
       ASSERT_EQ(std::vector<std::uint32_t>(s.done_nodes, s.done_nodes + s.done_count), want);
-      for (std::uint32_t i = 0; i < s.done_count; ++i) EXPECT_EQ(s.done_distances[i], f.estimate(s.done_nodes[i]));
+      for (std::uint32_t i = 0; i < s.done_count; ++i)
+        EXPECT_EQ(s.done_distances[i], f.estimate(s.done_nodes[i]));
       for (std::uint32_t i = 0; i < s.candidate_count; ++i) EXPECT_EQ(s.distances[i], f.estimate(s.nodes[i]));
       for (std::size_t i = 0; i < s.touched_count; ++i) a.visited[s.touched[i] / 64] = 0;
       EXPECT_TRUE(std::all_of(a.visited.begin(), a.visited.end(), [](auto w) { return w == 0; }));

@@ -1,7 +1,7 @@
 // The walk over a graph, written once over a class V of an ISA file. Internal linkage throughout.
 //
-// V has: score(graph, query, ids, count, out): the estimates of `count` codes (ids and out have room for three
-// more); least(values, count, &place): the least of count >= 1 values, with room for 15 more behind;
+// V has: score(graph, query, ids, count, out): the estimates of `count` codes (ids and out have room for
+// three more); least(values, count, &place): the least of count >= 1 values, with room for 15 more behind;
 // append(values, ids, count, bound, out_values, out_ids): copies the pairs whose value is below the bound and
 // returns how many, may write up to 16 pairs more.
 #pragma once
@@ -93,7 +93,8 @@ struct Nearest {
 };
 
 template <class V>
-void scan_entries(const WalkGraph& sample, const WalkQuery& q, uint32_t begin, uint32_t end, Nearest& nearest) {
+void scan_entries(const WalkGraph& sample, const WalkQuery& q, uint32_t begin, uint32_t end,
+                  Nearest& nearest) {
   constexpr uint32_t kBatch = 64;
   alignas(64) uint32_t ids[kBatch + 16];
   alignas(64) float out[kBatch + 16];

@@ -9,10 +9,10 @@ namespace vecstore::hnsw {
 
 namespace {
 
-constexpr std::size_t kFirstRows = 256;      // inserted one after the other
-constexpr std::size_t kRowsPerPart = 64;     // that a thread takes at a time
-constexpr std::size_t kProbes = 3;           // pivots whose buckets are looked at, entries that are used
-constexpr std::size_t kMostEqual = 12;       // rows at distance 0 among the near rows of a row
+constexpr std::size_t kFirstRows = 256;   // inserted one after the other
+constexpr std::size_t kRowsPerPart = 64;  // that a thread takes at a time
+constexpr std::size_t kProbes = 3;        // pivots whose buckets are looked at, entries that are used
+constexpr std::size_t kMostEqual = 12;    // rows at distance 0 among the near rows of a row
 
 bool nearer(const Near& a, const Near& b) {
   return a.distance != b.distance ? a.distance < b.distance : a.node < b.node;
@@ -39,8 +39,7 @@ class GraphBuilder::Lock {
 // What one thread needs for its walks.
 struct GraphBuilder::Scratch {
   Scratch(const ByteCodes& codes, std::size_t ef, std::size_t capacity)
-      : row(codes, 0), other(codes, 0), visited(codes.rows(), 0), links(capacity),
-        distances(capacity) {
+      : row(codes, 0), other(codes, 0), visited(codes.rows(), 0), links(capacity), distances(capacity) {
     pool.reserve(ef + 1);
   }
 
@@ -62,8 +61,8 @@ struct GraphBuilder::Scratch {
   std::uint8_t epoch = 0;
   std::vector<std::uint32_t> links;
   std::vector<float> distances;
-  std::vector<Near> pool;       // the nearest so far, in order
-  std::vector<bool> expanded;   // of pool
+  std::vector<Near> pool;      // the nearest so far, in order
+  std::vector<bool> expanded;  // of pool
   std::vector<Near> list;
   std::vector<Near> chosen;
   std::vector<Near> rest;
@@ -287,8 +286,8 @@ void GraphBuilder::link_back(std::uint32_t node, Near to, Scratch& s) {
   std::uint32_t& count = counts_[node];
   // Two rows that are inserted at the same time may choose each other.
   if (std::find(ids_.begin() + static_cast<std::ptrdiff_t>(at),
-                ids_.begin() + static_cast<std::ptrdiff_t>(at + count), to.node) !=
-      ids_.begin() + static_cast<std::ptrdiff_t>(at + count))
+                ids_.begin() + static_cast<std::ptrdiff_t>(at + count),
+                to.node) != ids_.begin() + static_cast<std::ptrdiff_t>(at + count))
     return;
   if (count == capacity_) {
     s.list.clear();
@@ -306,7 +305,8 @@ void GraphBuilder::prune_all() {
   constexpr std::size_t kPart = 1024;
   parallel((codes_.rows() + kPart - 1) / kPart, [&](std::size_t part, Scratch& s, Context& context) {
     context.check();
-    const std::uint32_t end = static_cast<std::uint32_t>(std::min<std::size_t>(codes_.rows(), (part + 1) * kPart));
+    const std::uint32_t end =
+        static_cast<std::uint32_t>(std::min<std::size_t>(codes_.rows(), (part + 1) * kPart));
     for (std::uint32_t node = static_cast<std::uint32_t>(part * kPart); node < end; ++node) {
       const std::size_t at = std::size_t{node} * capacity_;
       s.list.clear();

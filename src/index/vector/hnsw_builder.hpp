@@ -59,8 +59,8 @@ class GraphBuilder {
   Entries entries_;  // of the rows that were there when the round began
   std::unique_ptr<std::atomic_flag[]> locks_;
   std::vector<std::uint32_t> counts_;
-  std::vector<std::uint32_t> ids_;   // capacity_ per node
-  std::vector<float> distances_;     // of ids_
+  std::vector<std::uint32_t> ids_;  // capacity_ per node
+  std::vector<float> distances_;    // of ids_
   std::vector<std::unique_ptr<Scratch>> scratch_;
 };
 

@@ -76,8 +76,8 @@ class Reader {
                         h.metric == static_cast<std::uint32_t>(Metric::kEuclidean);
     if (!metric || h.dimension < 1 || h.dimension > 65536 || h.nodes < 1 || h.nodes > hnsw::kMaxNodes ||
         h.degree < 4 || h.degree > simd::kMaxDegree || h.degree % 4 || h.root >= h.nodes || h.entries < 1 ||
-        h.entries > h.nodes || h.pivots < 1 || h.pivots > h.entries || h.has_residuals > 1 || !(h.gap_unit >= 0) ||
-        !(h.error_unit >= 0))
+        h.entries > h.nodes || h.pivots < 1 || h.pivots > h.entries || h.has_residuals > 1 ||
+        !(h.gap_unit >= 0) || !(h.error_unit >= 0))
       damaged("the header of the vector index is damaged");
     return h;
   }

@@ -17,7 +17,8 @@ void check_options(const BuildOptions& options) {
   if (options.m < kMinM || options.m > kMaxM)
     invalid("m is ", options.m, "; it must lie between ", kMinM, " and ", kMaxM);
   if (options.ef_construction < 1) invalid("ef_construction is 0; it must be at least 1");
-  if (!(options.alpha >= 1) || options.alpha > 2) invalid("alpha is ", options.alpha, "; it must lie in [1, 2]");
+  if (!(options.alpha >= 1) || options.alpha > 2)
+    invalid("alpha is ", options.alpha, "; it must lie in [1, 2]");
 }
 
 // In an order that has nothing to do with the rows' own, which often come sorted by topic.
@@ -104,7 +105,8 @@ std::uint32_t near_host(const Reach& reach, const ByteCodes& codes, std::uint32_
                                         distances.begin())];
 }
 
-// Links of the nodes that are kept, in their new numbers; what pointed to a removed node takes over its links.
+// Links of the nodes that are kept, in their new numbers; what pointed to a removed node takes over its
+// links.
 void take_over(GraphBuilder& builder, const Graph& graph, const std::vector<std::uint32_t>& number,
                Context& context) {
   std::vector<std::uint32_t> links;

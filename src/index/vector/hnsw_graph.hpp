@@ -23,8 +23,8 @@ struct BuildOptions {
   const ParallelFor* parallel = nullptr;
 };
 
-/// Directed links over the nodes 0 .. nodes - 1. Every node has `degree` slots, those without a neighbour hold
-/// the node's own number and stand last. From `root` every node can be reached.
+/// Directed links over the nodes 0 .. nodes - 1. Every node has `degree` slots, those without a neighbour
+/// hold the node's own number and stand last. From `root` every node can be reached.
 struct Graph {
   std::uint32_t nodes = 0;
   std::uint32_t degree = 0;

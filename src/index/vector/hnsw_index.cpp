@@ -87,8 +87,7 @@ std::shared_ptr<const HnswIndex> HnswIndex::merge(const HnswIndex& base,
     invalid("indexes of different metric or dimension cannot be merged");
   NibbleCoder coder = NibbleCoder::fit(options.metric, options.dimension, rows, vectors);
   ByteCodes codes = byte_codes(options, rows, vectors, context);
-  hnsw::Graph graph =
-      hnsw::extend_graph(base.graph(), removed, codes, options.build, context, progress);
+  hnsw::Graph graph = hnsw::extend_graph(base.graph(), removed, codes, options.build, context, progress);
   return make(options, std::move(graph), std::move(codes), std::move(coder), vectors, context);
 }
 

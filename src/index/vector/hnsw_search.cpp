@@ -208,8 +208,8 @@ void HnswIndex::collect(HnswScratch::Arrays& a, const HnswQuery& query, const Li
         s.best[query.k - 1] + static_cast<float>(limits.margin * error_unit_ * a.query.gap_scale());
     const auto within =
         std::count_if(a.found.begin(), a.found.end(), [=](const Found& f) { return f.estimate <= limit; });
-    wanted = std::max<std::size_t>(
-        query.k, std::min<std::size_t>(static_cast<std::size_t>(within), std::max(limits.most_rescored, query.k)));
+    wanted = std::max<std::size_t>(query.k, std::min<std::size_t>(static_cast<std::size_t>(within),
+                                                                  std::max(limits.most_rescored, query.k)));
     wanted = std::max(wanted, static_cast<std::size_t>(query.hits));
   }
   if (a.found.size() > wanted) {
