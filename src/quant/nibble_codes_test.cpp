@@ -151,7 +151,7 @@ TEST(ByteCodes, DistancesComeNearTheTrueOnes) {
       for (std::uint32_t i = 0; i < 60; ++i)
         largest = std::max(largest, std::pow(length(rows.row(i), dim), 2));
       for (std::uint32_t i = 0; i < 60; ++i) {
-        codes.distances(ByteCodes::Row(codes, i), ids.data(), 60, out.data());
+        codes.distances(i, ids.data(), 60, out.data());
         for (std::uint32_t j = 0; j < 60; ++j) {
           const float* a = rows.row(i);
           const float* b = rows.row(ids[j]);

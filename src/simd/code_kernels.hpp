@@ -91,9 +91,9 @@ struct RescoreQuery {
 };
 
 struct CodeKernels {
-  /// out[i] = sum over j < bytes of codes[ids[i] * stride + j] * query[j], for `count` rows; exact.
-  /// `bytes` is a multiple of kCodeBytes and at most 2^16; query values lie in [-127, 127].
-  void (*byte_dots)(const int8_t* query, const uint8_t* codes, size_t stride, size_t bytes,
+  /// out[i] = sum over j < bytes of codes[ids[i] * stride + j] * (query[j] - 128), for `count` rows; exact.
+  /// `bytes` is a multiple of kCodeBytes and at most 2^16.
+  void (*byte_dots)(const uint8_t* query, const uint8_t* codes, size_t stride, size_t bytes,
                     const uint32_t* ids, size_t count, int32_t* out);
   /// Begins (candidate_count, done_count and best_count are 0) or continues a walk; false when it paused.
   /// Afterwards the candidates and the expanded nodes are what was found; some of them may not be admitted.

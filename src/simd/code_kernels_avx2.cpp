@@ -18,13 +18,14 @@ inline int32_t sum_lanes(__m256i v) {
 }
 
 // Products of full bytes do not fit maddubs's 16 bits, so both sides are widened first.
-inline __m256i add_products(__m256i sum, const uint8_t* code, const int8_t* query) {
+inline __m256i add_products(__m256i sum, const uint8_t* code, const uint8_t* query) {
   const __m256i c = _mm256_cvtepu8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(code)));
-  const __m256i q = _mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(query)));
+  const __m256i q = _mm256_sub_epi16(
+      _mm256_cvtepu8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(query))), _mm256_set1_epi16(128));
   return _mm256_add_epi32(sum, _mm256_madd_epi16(c, q));
 }
 
-void byte_dots(const int8_t* query, const uint8_t* codes, size_t stride, size_t bytes, const uint32_t* ids,
+void byte_dots(const uint8_t* query, const uint8_t* codes, size_t stride, size_t bytes, const uint32_t* ids,
                size_t count, int32_t* out) {
   for (size_t i = 0; i < count; ++i) {
     const uint8_t* code = codes + ids[i] * stride;

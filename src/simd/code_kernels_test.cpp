@@ -42,15 +42,15 @@ TEST(CodeKernels, ByteDotsEqualASimpleLoop) {
         const std::size_t rows = 20;
         std::vector<std::uint8_t> codes(rows * bytes);
         for (auto& c : codes) c = static_cast<std::uint8_t>(random() % 3 ? random() : 255);
-        std::vector<std::int8_t> query(bytes);
-        for (auto& q : query) q = static_cast<std::int8_t>(random() % 3 ? int(random() % 255) - 127 : -127);
+        std::vector<std::uint8_t> query(bytes);
+        for (auto& q : query) q = static_cast<std::uint8_t>(random() % 3 ? random() : 0);
         std::vector<std::uint32_t> ids(count);
         for (auto& id : ids) id = random() % rows;
         std::vector<std::int32_t> out(count + 1, 12345);
         kernels->byte_dots(query.data(), codes.data(), bytes, bytes, ids.data(), count, out.data());
         for (std::size_t i = 0; i < count; ++i) {
           std::int32_t sum = 0;
-          for (std::size_t j = 0; j < bytes; ++j) sum += codes[ids[i] * bytes + j] * query[j];
+          for (std::size_t j = 0; j < bytes; ++j) sum += codes[ids[i] * bytes + j] * (query[j] - 128);
           ASSERT_EQ(out[i], sum);
         }
         EXPECT_EQ(out[count], 12345);

@@ -39,6 +39,7 @@ class GraphBuilder {
   void insert(std::uint32_t row, Scratch& scratch);
   void walk(Scratch& scratch);
   void enter(Scratch& scratch);
+  std::size_t offer(std::vector<Near>& pool, const Near& near) const;
   void offer_entries(Scratch& scratch, std::uint32_t begin, std::uint32_t end, std::size_t keep);
   std::size_t copy_links(std::uint32_t node, std::uint32_t* out);
   void select(std::vector<Near>& candidates, Scratch& scratch) const;

@@ -25,12 +25,10 @@ Entries make_entries(const ByteCodes& codes, const std::vector<std::uint32_t>& r
   const std::size_t room = 2 * count / pivots;
   std::vector<float> distances(pivots);
   std::vector<std::uint32_t> order(pivots);
-  ByteCodes::Row row(codes, rows[0]);
   for (std::size_t i = 0; i < count; ++i) {
     const std::uint32_t node = sample(i, count);
     if (std::binary_search(pivot_rows.begin(), pivot_rows.end(), node)) continue;
-    row.assign(codes, node);
-    codes.distances(row, out.nodes.data(), pivots, distances.data());
+    codes.distances(node, out.nodes.data(), pivots, distances.data());
     for (std::size_t t = 0; t < kTries; ++t) {
       const auto nearest = std::min_element(distances.begin(), distances.end());
       auto& bucket = buckets[static_cast<std::size_t>(nearest - distances.begin())];

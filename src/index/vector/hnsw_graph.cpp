@@ -100,7 +100,7 @@ std::uint32_t near_host(const Reach& reach, const ByteCodes& codes, std::uint32_
     if (reach.spare_slot(reached[i]) != kNone) hosts.push_back(reached[i]);
   }
   std::vector<float> distances(hosts.size());
-  codes.distances(ByteCodes::Row(codes, node), hosts.data(), hosts.size(), distances.data());
+  codes.distances(node, hosts.data(), hosts.size(), distances.data());
   return hosts[static_cast<std::size_t>(std::min_element(distances.begin(), distances.end()) -
                                         distances.begin())];
 }

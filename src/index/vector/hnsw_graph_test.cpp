@@ -90,8 +90,7 @@ double recall(const Graph& g, const ByteCodes& codes, std::size_t ef) {
   const Entries entries = make_entries(codes, all);
   std::vector<float> d(g.nodes);
   for (std::uint32_t q = 0; q < g.nodes; q += 1 + g.nodes / 200) {
-    const ByteCodes::Row row(codes, q);
-    codes.distances(row, all.data(), all.size(), d.data());
+    codes.distances(q, all.data(), all.size(), d.data());
     std::vector<std::pair<float, std::uint32_t>> pool, truth;
     for (std::uint32_t i = 0; i < g.nodes; ++i) truth.emplace_back(d[i], i);
     std::sort(truth.begin(), truth.end());
