@@ -1,4 +1,5 @@
 // Recall and speed of the bare vector index on one thread: bench_ann_core --help.
+#include <unistd.h>
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -13,7 +14,6 @@
 #include <stdexcept>
 #include <string>
 #include <thread>
-#include <unistd.h>
 #include <vector>
 
 #include "index/vector/hnsw_index.hpp"
@@ -27,7 +27,8 @@ namespace {
 constexpr const char* kHelp =
     "bench_ann_core [--base B.npy --queries Q.npy [--neighbors N.npy]] [--synthetic clusters|gaussian]\n"
     "  [--rows N] [--dim D] [--metric cosine|dot|euclidean] [--threads T] [--m M] [--efc E] [--alpha A]\n"
-    "  [--ef 16,32,...] [--limits gap:kept:expanded,...] [--passes 3] [--no-copy] [--file PATH] [--cold]\n"
+    "  [--ef 16,32,...] [--limits gap:kept:expanded[:margin[:rescored]],...] [--passes 3] [--no-copy] "
+    "[--file PATH] [--cold]\n"
     "  [--passes-first N]\n"
     "One line per ef: recall@10, queries per second (wall and CPU, median of the passes), nodes scored.\n"
     "--file writes the index, maps it and measures it there, after warm_up unless --cold is given.\n";
@@ -129,8 +130,8 @@ std::vector<std::vector<std::uint32_t>> exact(Metric metric, const Matrix& base,
   parallel(2, [&](std::size_t part) {
     std::vector<float> scores(base.rows);
     for (std::size_t q = part; q < queries.rows; q += 2) {
-      (metric == Metric::kEuclidean ? k.squared_l2 : k.dot)(queries.row(q), base.values.data(), base.columns * 4,
-                                                            base.rows, base.columns, scores.data());
+      (metric == Metric::kEuclidean ? k.squared_l2 : k.dot)(
+          queries.row(q), base.values.data(), base.columns * 4, base.rows, base.columns, scores.data());
       std::vector<std::pair<float, std::uint32_t>> all(base.rows);
       for (std::uint32_t i = 0; i < base.rows; ++i)
         all[i] = {metric == Metric::kEuclidean ? scores[i] : -scores[i] * norms[i], i};
@@ -216,11 +217,12 @@ int run(std::map<std::string, std::string> options) {
   const std::string file = get("file", "");
   if (file.empty() || access(file.c_str(), R_OK) != 0) {
     double wall = seconds(CLOCK_MONOTONIC), cpu = seconds(CLOCK_PROCESS_CPUTIME_ID);
-    index = HnswIndex::build(o, static_cast<std::uint32_t>(base.rows), [&](std::uint32_t i) { return base.row(i); },
-                             context);
-    std::printf("rows %zu dim %zu build %.2f s wall, %.2f s cpu on %zu threads, %.1f bytes per row\n", base.rows,
-                base.columns, seconds(CLOCK_MONOTONIC) - wall, seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu,
-                o.build.threads, static_cast<double>(index->search_bytes()) / static_cast<double>(base.rows));
+    index = HnswIndex::build(
+        o, static_cast<std::uint32_t>(base.rows), [&](std::uint32_t i) { return base.row(i); }, context);
+    std::printf("rows %zu dim %zu build %.2f s wall, %.2f s cpu on %zu threads, %.1f bytes per row\n",
+                base.rows, base.columns, seconds(CLOCK_MONOTONIC) - wall,
+                seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu, o.build.threads,
+                static_cast<double>(index->search_bytes()) / static_cast<double>(base.rows));
     if (!file.empty()) {
       const auto slash = file.rfind('/');
       io::IndexFileWriter writer(file.substr(0, slash), file.substr(slash + 1), {});
@@ -245,8 +247,9 @@ int run(std::map<std::string, std::string> options) {
   if (options.count("limits")) {
     for (const std::string& item : split(get("limits", ""))) {
       HnswIndex::Limits l;
-      if (std::sscanf(item.c_str(), "%f:%u:%u", &l.gap, &l.kept, &l.most_expanded) != 3)
-        throw std::runtime_error("--limits takes gap:kept:expanded");
+      if (std::sscanf(item.c_str(), "%f:%u:%u:%f:%u", &l.gap, &l.kept, &l.most_expanded, &l.margin,
+                      &l.most_rescored) < 3)
+        throw std::runtime_error("--limits takes gap:kept:expanded[:margin[:rescored]]");
       grid.emplace_back(item, l);
     }
   } else {
@@ -274,9 +277,10 @@ int run(std::map<std::string, std::string> options) {
     std::sort(wall.begin(), wall.end());
     std::sort(cpu.begin(), cpu.end());
     const double n = static_cast<double>(queries.rows);
-    std::printf("%-18s recall %.4f  qps %7.0f  cpu qps %7.0f  scored %.0f\n", name.c_str(),
-                recall_of(hits, truth, o.metric, base, queries), n / wall[wall.size() / 2], n / cpu[cpu.size() / 2],
-                static_cast<double>(counting.counters.rows_scanned) / n);
+    std::printf("%-18s recall %.4f  qps %7.0f  cpu qps %7.0f  scored %.0f  rescored %.0f\n", name.c_str(),
+                recall_of(hits, truth, o.metric, base, queries), n / wall[wall.size() / 2],
+                n / cpu[cpu.size() / 2], static_cast<double>(counting.counters.rows_scanned) / n,
+                static_cast<double>(counting.counters.rows_rescored) / n);
     std::fflush(stdout);
   }
   return 0;

@@ -32,11 +32,14 @@ void ByteCodes::set(std::uint32_t row, const float* vector) {
   // Only ratios matter below; what is too small or large to divide by counts as zero.
   const float inverse = largest > 0x1p-100f ? 127.0f / largest : 0.0f;
   std::int64_t sum = 0;
+  std::int32_t values = 0;
   for (std::size_t i = 0; i < dimension_; ++i) {
     const int v = round_small(vector[i] * inverse);
     code[i] = static_cast<std::uint8_t>(v + 128);
     sum += v * v;
+    values += v;
   }
+  side.offset = 128 * values;
   if (metric_ == Metric::kCosine) {
     side.scale = sum ? static_cast<float>(1 / std::sqrt(static_cast<double>(sum))) : 0.0f;
     side.square = sum ? 1.0f : 0.0f;
@@ -57,27 +60,17 @@ void ByteCodes::finish() {
   }
 }
 
-void ByteCodes::Row::assign(const ByteCodes& codes, std::uint32_t row) {
-  const std::uint8_t* code = codes.codes_.get() + row * codes.stride_;
-  std::int32_t sum = 0;
-  for (std::size_t i = 0; i < codes.dimension_; ++i) {
-    values_[i] = static_cast<std::int8_t>(code[i] ^ 0x80);
-    sum += values_[i];
-  }
-  row_ = row;
-  offset_ = 128 * sum;
-}
-
-void ByteCodes::distances(const Row& row, const std::uint32_t* ids, std::size_t count, float* out) const {
+void ByteCodes::distances(std::uint32_t row, const std::uint32_t* ids, std::size_t count, float* out) const {
   constexpr std::size_t kBatch = 64;
-  const Side& own = sides_[row.row_];
+  const Side& own = sides_[row];
   std::int32_t dots[kBatch];
   for (std::size_t begin = 0; begin < count; begin += kBatch) {
     const std::size_t n = std::min(kBatch, count - begin);
-    simd::code_kernels().byte_dots(row.values_.data(), codes_.get(), stride_, stride_, ids + begin, n, dots);
+    simd::code_kernels().byte_dots(codes_.get() + row * stride_, codes_.get(), stride_, stride_, ids + begin,
+                                   n, dots);
     for (std::size_t i = 0; i < n; ++i) {
       const Side& other = sides_[ids[begin + i]];
-      const float inner = own.scale * other.scale * static_cast<float>(dots[i] - row.offset_);
+      const float inner = own.scale * other.scale * static_cast<float>(dots[i] - own.offset);
       const float sum = own.square + other.square;
       const float square = sum - 2 * (inner + own.lift * other.lift);
       out[begin + i] = square > kRounding * sum ? square : 0.0f;

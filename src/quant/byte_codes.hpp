@@ -23,38 +23,28 @@ class ByteCodes {
   /// To be called once, after the last set: the dot product's sphere needs the largest norm.
   void finish();
 
-  /// A row as the second operand of distances.
-  class Row {
-   public:
-    Row(const ByteCodes& codes, std::uint32_t row) : values_(codes.stride_) { assign(codes, row); }
-    void assign(const ByteCodes& codes, std::uint32_t row);
-
-   private:
-    friend class ByteCodes;
-    std::vector<std::int8_t> values_;
-    std::uint32_t row_ = 0;
-    std::int32_t offset_ = 0;
-  };
-
-  /// out[i] = squared distance between `row` and ids[i]; 0 for equal codes and for what differs by rounding only.
-  void distances(const Row& row, const std::uint32_t* ids, std::size_t count, float* out) const;
+  /// out[i] = squared distance between rows `row` and ids[i]; 0 for equal codes and for what differs by
+  /// rounding only.
+  void distances(std::uint32_t row, const std::uint32_t* ids, std::size_t count, float* out) const;
   void prefetch(std::uint32_t row) const {
     const std::uint8_t* p = codes_.get() + row * stride_;
     for (std::size_t b = 0; b < stride_; b += 64) __builtin_prefetch(p + b);
+    __builtin_prefetch(&sides_[row]);
   }
   std::size_t memory_bytes() const { return rows_ * (stride_ + sizeof(Side)); }
 
  private:
   struct Side {
     float scale = 0;
-    float square = 0;  // of the decoded row, lifted
-    float lift = 0;    // the additional component
+    float square = 0;         // of the decoded row, lifted
+    float lift = 0;           // the additional component
+    std::int32_t offset = 0;  // 128 times the sum of the values
   };
 
-  const Metric metric_;
-  const std::size_t dimension_;
-  const std::size_t stride_;
-  const std::uint32_t rows_;
+  Metric metric_;
+  std::size_t dimension_;
+  std::size_t stride_;
+  std::uint32_t rows_;
   os::AlignedBytes codes_;  // value + 128
   std::vector<Side> sides_;
 };

@@ -160,10 +160,12 @@ void NibbleQuery::assign(const NibbleCoder& coder, std::span<const float> query)
   const float* lows = coder.lows().data();
   const float* steps = coder.steps().data();
   weights_.resize(dimension);
+  query_.resize(dimension);
   float largest = 0;
   offset_ = square_ = 0;
   for (std::size_t j = 0; j < dimension; ++j) {
     const double q = query[j] * inverse;
+    query_[j] = static_cast<float>(q);
     square_ += q * q;
     offset_ += q * lows[j];
     weights_[j] = static_cast<float>(q * steps[j]);
@@ -193,6 +195,20 @@ float NibbleQuery::estimate_of(float score) const {
 float NibbleQuery::score_of(float estimate) const {
   if (metric_ != Metric::kEuclidean) return -estimate;
   return static_cast<float>(-std::sqrt(std::max(0.0, square_ + estimate)));
+}
+
+double NibbleQuery::exact_estimate(const float* vector) const {
+  double inner = 0, square = 0;
+  for (std::size_t j = 0; j < query_.size(); ++j) {
+    inner += static_cast<double>(query_[j]) * vector[j];
+    square += static_cast<double>(vector[j]) * vector[j];
+  }
+  if (metric_ == Metric::kEuclidean) return square - 2 * inner;
+  return metric_ == Metric::kDot ? -inner : square > 0 ? -inner / std::sqrt(square) : 0;
+}
+
+double NibbleQuery::gap_scale() const {
+  return metric_ == Metric::kDot && square_ > 0 ? std::sqrt(square_) : 1.0;
 }
 
 float NibbleQuery::score(const std::uint8_t* code, const std::uint8_t* residual,

@@ -1,9 +1,9 @@
 // 4-bit codes of vectors, with an 8-bit residual that makes 12 bits of them.
 //
-// A row x has the direction y = x / |x|. Component j of y becomes low_j + step_j * c, c in 0 .. 15, with bounds
-// that are fitted per component to a sample. What is left, in units of step_j, becomes 8 bits with one scale
-// per row. Inner products with a query then are integer sums: scale(x) * (offset + sum w_j * c_j), where
-// w_j = q_j * step_j. Codes of the Euclidean distance carry |x| squared besides.
+// A row x has the direction y = x / |x|. Component j of y becomes low_j + step_j * c, c in 0 .. 15, with
+// bounds that are fitted per component to a sample. What is left, in units of step_j, becomes 8 bits with one
+// scale per row. Inner products with a query then are integer sums: scale(x) * (offset + sum w_j * c_j),
+// where w_j = q_j * step_j. Codes of the Euclidean distance carry |x| squared besides.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -69,6 +69,10 @@ class NibbleQuery {
   /// The estimate that belongs to a score, and back.
   float estimate_of(float score) const;
   float score_of(float estimate) const;
+  /// The estimate of a full vector.
+  double exact_estimate(const float* vector) const;
+  /// What differences of estimates grow with: the query's length under the dot product, else 1.
+  double gap_scale() const;
   /// The score of a row from its code and, unless it is nullptr, its residual: with it, 12 bits of each
   /// component count.
   float score(const std::uint8_t* code, const std::uint8_t* residual, const NibbleSide& side) const;
@@ -86,6 +90,7 @@ class NibbleQuery {
   double low_sum_ = 0;
   double square_ = 0;  // |q| squared
   std::vector<float> weights_;
+  std::vector<float> query_;  // of length 1 under the cosine
 };
 
 }  // namespace vecstore

@@ -15,20 +15,27 @@ inline constexpr size_t kCodeBytes = 64;
 inline constexpr size_t kNibblesPerLine = 128;
 /// Degrees of graphs that walks accept: a multiple of 4, at most this.
 inline constexpr uint32_t kMaxDegree = 128;
+/// How many entries a walk may begin at.
+inline constexpr uint32_t kMaxProbes = 32;
 
 /// The codes and links of a graph's nodes, as a walk reads them. All numbers have been checked: links lie
 /// below `nodes`. Where a node has fewer neighbours than `degree`, its own number fills the list.
 struct WalkGraph {
   uint32_t nodes;
   uint32_t degree;
-  const uint32_t* links;       ///< degree per node
-  const uint8_t* codes;        ///< 4-bit codes, code_bytes per node; aligned to 64 bytes
-  size_t code_bytes;           ///< a multiple of 64, at most 2^15
-  const float* scales;         ///< per node; nullptr: 1
-  const float* squares;        ///< per node; nullptr: 0
-  const uint32_t* entries;     ///< `entry_count` nodes that a walk may begin at ...
-  const uint8_t* entry_codes;  ///< ... and their codes, one after the other
-  uint32_t entry_count;
+  const uint32_t* links;  ///< degree per node
+  const uint8_t* codes;   ///< 4-bit codes, code_bytes per node; aligned to 64 bytes
+  size_t code_bytes;      ///< a multiple of 64, at most 2^15
+  const float* scales;    ///< per node; nullptr: 1
+  const float* squares;   ///< per node; nullptr: 0
+  /// A sample that a walk's beginning is chosen from: `pivots` nodes, then the nodes of each pivot's bucket;
+  /// the bucket of pivot i is entries[bucket_begins[i]] .. entries[bucket_begins[i + 1] - 1].
+  uint32_t pivots;
+  const uint32_t* bucket_begins;
+  const uint32_t* entries;
+  const uint8_t* entry_codes;  ///< code_bytes per entry
+  const float* entry_scales;   ///< as scales
+  const float* entry_squares;  ///< as squares
   /// Called before a list or before codes are read, unless nullptr; may throw, which ends the walk.
   void (*admit_links)(const void* context, uint32_t node);
   void (*admit_codes)(const void* context, const uint32_t* nodes, size_t count);
@@ -48,17 +55,16 @@ struct WalkQuery {
 /// with the same state.
 struct WalkState {
   // Limits.
-  uint32_t k;              ///< The bound hangs on the k-th best estimate found ...
-  uint32_t kept;           ///< ... and on the kept-th best: k <= kept.
-  float gap;               ///< Candidates up to the k-th best + gap are expanded.
-  float shared_bound;      ///< The k-th best estimate that is known from elsewhere (+ gap), or infinity ...
-  float guard;             ///< ... replaces this graph's own, but own + guard is looked at in any case.
-  uint32_t most_expanded;  ///< of all calls together
-  uint32_t pause_after;    ///< expansions in one call
+  uint32_t k;                ///< The bound hangs on the k-th best estimate found ...
+  uint32_t kept;             ///< ... and on the kept-th best: k <= kept.
+  float gap;                 ///< Candidates up to the k-th best + gap are expanded.
+  float shared_bound;        ///< The k-th best estimate that is known from elsewhere (+ gap), or infinity ...
+  float guard;               ///< ... replaces this graph's own, but own + guard is looked at in any case.
+  uint32_t most_expanded;    ///< of all calls together
+  uint32_t pause_after;      ///< expansions in one call
+  uint32_t probes;           ///< 1 to kMaxProbes: buckets to look into, entries to begin at
   const uint64_t* admitted;  ///< bit per node: may be a result; nullptr: all
   const uint64_t* retired;   ///< bit per node: may not; nullptr: none
-  float spread_gap;          ///< When > 0: gap becomes spread_gap * the deviation of the entries' estimates,
-                             ///< guard is multiplied by gap and gap added to shared_bound.
   // Arrays of the caller.
   uint64_t* visited;        ///< nodes / 64 + 1 words, zero at the start
   float* best;              ///< kept + 1: estimates of admitted nodes, ascending
@@ -85,13 +91,16 @@ struct RescoreQuery {
 };
 
 struct CodeKernels {
-  /// out[i] = sum over j < bytes of codes[ids[i] * stride + j] * query[j], for `count` rows; exact.
-  /// `bytes` is a multiple of kCodeBytes and at most 2^16; query values lie in [-127, 127].
-  void (*byte_dots)(const int8_t* query, const uint8_t* codes, size_t stride, size_t bytes,
+  /// out[i] = sum over j < bytes of codes[ids[i] * stride + j] * (query[j] - 128), for `count` rows; exact.
+  /// `bytes` is a multiple of kCodeBytes and at most 2^16.
+  void (*byte_dots)(const uint8_t* query, const uint8_t* codes, size_t stride, size_t bytes,
                     const uint32_t* ids, size_t count, int32_t* out);
-  /// Begins (candidate_count, done_count and best_count are 0) or continues a walk; false when it paused. Afterwards the
-  /// candidates and the expanded nodes are what was found; some of them may not be admitted.
+  /// Begins (candidate_count, done_count and best_count are 0) or continues a walk; false when it paused.
+  /// Afterwards the candidates and the expanded nodes are what was found; some of them may not be admitted.
   bool (*walk)(const WalkGraph& graph, const WalkQuery& query, WalkState& state);
+  /// out[i] = the estimate of node ids[i]; ids and out have room for three more.
+  void (*estimates)(const WalkGraph& graph, const WalkQuery& query, uint32_t* ids, uint32_t count,
+                    float* out);
   /// Sums of a node's 4-bit code and of its 8-bit residual with both planes of the query, in this order:
   /// code high, code low, residual high, residual low. `bytes` of the code; the residual has up to twice as
   /// many (`residual_bytes`, a multiple of 64, may be 0).

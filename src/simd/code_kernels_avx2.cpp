@@ -18,13 +18,14 @@ inline int32_t sum_lanes(__m256i v) {
 }
 
 // Products of full bytes do not fit maddubs's 16 bits, so both sides are widened first.
-inline __m256i add_products(__m256i sum, const uint8_t* code, const int8_t* query) {
+inline __m256i add_products(__m256i sum, const uint8_t* code, const uint8_t* query) {
   const __m256i c = _mm256_cvtepu8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(code)));
-  const __m256i q = _mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(query)));
+  const __m256i q = _mm256_sub_epi16(
+      _mm256_cvtepu8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(query))), _mm256_set1_epi16(128));
   return _mm256_add_epi32(sum, _mm256_madd_epi16(c, q));
 }
 
-void byte_dots(const int8_t* query, const uint8_t* codes, size_t stride, size_t bytes, const uint32_t* ids,
+void byte_dots(const uint8_t* query, const uint8_t* codes, size_t stride, size_t bytes, const uint32_t* ids,
                size_t count, int32_t* out) {
   for (size_t i = 0; i < count; ++i) {
     const uint8_t* code = codes + ids[i] * stride;
@@ -42,15 +43,15 @@ inline __m256i load(const void* p) { return _mm256_loadu_si256(static_cast<const
 
 // Adds the products of unsigned and signed bytes; sums of two of them must fit 16 bits.
 inline __m256i add_small(__m256i sum, __m256i codes, __m256i query) {
-  return _mm256_add_epi32(
-      sum, _mm256_madd_epi16(_mm256_maddubs_epi16(codes, query), _mm256_set1_epi16(1)));
+  return _mm256_add_epi32(sum, _mm256_madd_epi16(_mm256_maddubs_epi16(codes, query), _mm256_set1_epi16(1)));
 }
 
 inline __m256i low_halves(__m256i codes) { return _mm256_and_si256(codes, _mm256_set1_epi8(15)); }
 inline __m256i high_halves(__m256i codes) { return low_halves(_mm256_srli_epi16(codes, 4)); }
 
 struct Avx2 {
-  // Four products of 4 bits and 8 bits (at most 4 * 15 * 127 in a lane of 16 bits) are summed before widening.
+  // Four products of 4 bits and 8 bits (at most 4 * 15 * 127 in a lane of 16 bits) are summed before
+  // widening.
   static int32_t dot(const uint8_t* code, size_t bytes, const int8_t* values) {
     __m256i sum = _mm256_setzero_si256();
     for (size_t line = 0; line < bytes; line += 64) {
@@ -143,7 +144,7 @@ void rescore(const RescoreQuery& q, const uint8_t* code, size_t bytes, const uin
 
 }  // namespace
 
-const CodeKernels kAvx2CodeKernels = {byte_dots, walk<Avx2>, rescore};
+const CodeKernels kAvx2CodeKernels = {byte_dots, walk<Avx2>, Avx2::score, rescore};
 
 }  // namespace vecstore::simd
 #endif

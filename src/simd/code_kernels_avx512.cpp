@@ -24,7 +24,12 @@ inline __m128i sum_four(__m512i a, __m512i b, __m512i c, __m512i d) {
   return _mm_hadd_epi32(_mm_hadd_epi32(halve(a), halve(b)), _mm_hadd_epi32(halve(c), halve(d)));
 }
 
-void byte_dots(const int8_t* query, const uint8_t* codes, size_t stride, size_t bytes, const uint32_t* ids,
+// Bytes minus 128.
+inline __m512i centred(const uint8_t* p) {
+  return _mm512_xor_si512(_mm512_loadu_si512(p), _mm512_set1_epi8(static_cast<char>(0x80)));
+}
+
+void byte_dots(const uint8_t* query, const uint8_t* codes, size_t stride, size_t bytes, const uint32_t* ids,
                size_t count, int32_t* out) {
   size_t i = 0;
   for (; i + 4 <= count; i += 4) {
@@ -32,7 +37,7 @@ void byte_dots(const int8_t* query, const uint8_t* codes, size_t stride, size_t 
     for (size_t k = 0; k < 4; ++k) p[k] = codes + ids[i + k] * stride;
     __m512i s0 = _mm512_setzero_si512(), s1 = s0, s2 = s0, s3 = s0;
     for (size_t j = 0; j < bytes; j += 64) {
-      const __m512i q = _mm512_loadu_si512(query + j);
+      const __m512i q = centred(query + j);
       s0 = _mm512_dpbusd_epi32(s0, _mm512_loadu_si512(p[0] + j), q);
       s1 = _mm512_dpbusd_epi32(s1, _mm512_loadu_si512(p[1] + j), q);
       s2 = _mm512_dpbusd_epi32(s2, _mm512_loadu_si512(p[2] + j), q);
@@ -44,7 +49,7 @@ void byte_dots(const int8_t* query, const uint8_t* codes, size_t stride, size_t 
     const uint8_t* p = codes + ids[i] * stride;
     __m512i s = _mm512_setzero_si512();
     for (size_t j = 0; j < bytes; j += 64)
-      s = _mm512_dpbusd_epi32(s, _mm512_loadu_si512(p + j), _mm512_loadu_si512(query + j));
+      s = _mm512_dpbusd_epi32(s, _mm512_loadu_si512(p + j), centred(query + j));
     out[i] = _mm512_reduce_add_epi32(s);
   }
 }
@@ -160,7 +165,7 @@ void rescore(const RescoreQuery& q, const uint8_t* code, size_t bytes, const uin
 
 }  // namespace
 
-const CodeKernels kAvx512CodeKernels = {byte_dots, walk<Avx512>, rescore};
+const CodeKernels kAvx512CodeKernels = {byte_dots, walk<Avx512>, Avx512::score, rescore};
 
 }  // namespace vecstore::simd
 #endif

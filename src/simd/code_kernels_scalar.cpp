@@ -5,12 +5,12 @@
 namespace vecstore::simd {
 namespace {
 
-void byte_dots(const int8_t* query, const uint8_t* codes, size_t stride, size_t bytes, const uint32_t* ids,
+void byte_dots(const uint8_t* query, const uint8_t* codes, size_t stride, size_t bytes, const uint32_t* ids,
                size_t count, int32_t* out) {
   for (size_t i = 0; i < count; ++i) {
     const uint8_t* code = codes + ids[i] * stride;
     int32_t sum = 0;
-    for (size_t j = 0; j < bytes; ++j) sum += code[j] * query[j];
+    for (size_t j = 0; j < bytes; ++j) sum += code[j] * (query[j] - 128);
     out[i] = sum;
   }
 }
@@ -69,6 +69,6 @@ void rescore(const RescoreQuery& q, const uint8_t* code, size_t bytes, const uin
 
 }  // namespace
 
-const CodeKernels kScalarCodeKernels = {byte_dots, walk<Scalar>, rescore};
+const CodeKernels kScalarCodeKernels = {byte_dots, walk<Scalar>, Scalar::score, rescore};
 
 }  // namespace vecstore::simd

@@ -1,7 +1,7 @@
 // The walk over a graph, written once over a class V of an ISA file. Internal linkage throughout.
 //
-// V has: score(graph, query, ids, count, out): the estimates of `count` codes (ids and out have room for three
-// more); least(values, count, &place): the least of count >= 1 values, with room for 15 more behind;
+// V has: score(graph, query, ids, count, out): the estimates of `count` codes (ids and out have room for
+// three more); least(values, count, &place): the least of count >= 1 values, with room for 15 more behind;
 // append(values, ids, count, bound, out_values, out_ids): copies the pairs whose value is below the bound and
 // returns how many, may write up to 16 pairs more.
 #pragma once
@@ -14,7 +14,6 @@ namespace vecstore::simd {
 namespace {
 
 constexpr float kFar = 3e38f;
-constexpr uint32_t kEntryNodes = 3;
 
 inline float smaller(float a, float b) { return a < b ? a : b; }
 inline float larger(float a, float b) { return a > b ? a : b; }
@@ -74,61 +73,71 @@ inline void make_room(WalkState& s) {
   }
 }
 
+// The few best of a scan.
+struct Nearest {
+  float value[kMaxProbes];
+  uint32_t place[kMaxProbes];
+  uint32_t count = 0;
+  uint32_t most;
+
+  void offer(float v, uint32_t at) {
+    if (count == most && !(v < value[count - 1])) return;
+    uint32_t i = count < most ? count++ : count - 1;
+    for (; i > 0 && value[i - 1] > v; --i) {
+      value[i] = value[i - 1];
+      place[i] = place[i - 1];
+    }
+    value[i] = v;
+    place[i] = at;
+  }
+};
+
+template <class V>
+void scan_entries(const WalkGraph& sample, const WalkQuery& q, uint32_t begin, uint32_t end,
+                  Nearest& nearest) {
+  constexpr uint32_t kBatch = 64;
+  alignas(64) uint32_t ids[kBatch + 16];
+  alignas(64) float out[kBatch + 16];
+  for (; begin < end; begin += kBatch) {
+    const uint32_t n = end - begin < kBatch ? end - begin : kBatch;
+    for (uint32_t i = 0; i < n; ++i) ids[i] = begin + i;
+    V::score(sample, q, ids, n, out);
+    for (uint32_t i = 0; i < n; ++i) nearest.offer(out[i], begin + i);
+  }
+}
+
 template <class V>
 void enter(const WalkGraph& g, const WalkQuery& q, WalkState& s) {
-  float value[kEntryNodes];
-  uint32_t place[kEntryNodes], count = 0;
-  double sum = 0, squares = 0;
-  WalkGraph sample = g;
+  WalkGraph sample = g;  // in the numbering of the entries
   sample.codes = g.entry_codes;
-  float scales[64 + 4], square[64 + 4];
-  for (uint32_t begin = 0; begin < g.entry_count; begin += 64) {
-    uint32_t ids[64 + 4];
-    alignas(64) float out[64 + 4];
-    const uint32_t n = g.entry_count - begin < 64 ? g.entry_count - begin : 64;
-    // Side numbers lie with the nodes: they are brought into the sample's own numbering.
-    for (uint32_t i = 0; i < n; ++i) {
-      ids[i] = i;
-      if (g.scales) scales[i] = g.scales[g.entries[begin + i]];
-      if (g.squares) square[i] = g.squares[g.entries[begin + i]];
-    }
-    sample.codes = g.entry_codes + begin * g.code_bytes;
-    if (g.scales) sample.scales = scales;
-    if (g.squares) sample.squares = square;
-    V::score(sample, q, ids, n, out);
-    for (uint32_t i = 0; i < n; ++i) {
-      sum += out[i];
-      squares += static_cast<double>(out[i]) * out[i];
-      if (count == kEntryNodes && !(out[i] < value[count - 1])) continue;
-      uint32_t at = count < kEntryNodes ? count++ : count - 1;
-      for (; at > 0 && value[at - 1] > out[i]; --at) {
-        value[at] = value[at - 1];
-        place[at] = place[at - 1];
-      }
-      value[at] = out[i];
-      place[at] = begin + i;
-    }
+  sample.scales = g.entry_scales;
+  sample.squares = g.entry_squares;
+  Nearest pivots;
+  pivots.most = s.probes;
+  scan_entries<V>(sample, q, 0, g.pivots, pivots);
+  Nearest nearest = pivots;
+  s.scored += g.pivots;
+  for (uint32_t i = 0; i < pivots.count; ++i) {
+    const uint32_t begin = g.bucket_begins[pivots.place[i]], end = g.bucket_begins[pivots.place[i] + 1];
+    scan_entries<V>(sample, q, begin, end, nearest);
+    s.scored += end - begin;
   }
-  if (s.spread_gap > 0) {
-    const double mean = sum / g.entry_count;
-    const double variance = squares / g.entry_count - mean * mean;
-    const float spread = static_cast<float>(__builtin_sqrt(variance > 0 ? variance : 0));
-    s.gap = s.spread_gap * spread;
-    s.guard *= s.gap;
-    s.shared_bound += s.gap;
-  }
-  for (uint32_t i = 0; i < count; ++i) {
-    const uint32_t node = g.entries[place[i]];
+  for (uint32_t i = 0; i < nearest.count; ++i) {
+    const uint32_t node = g.entries[nearest.place[i]];
     if (!mark(s, node)) continue;
     touch(s, &node, 1);
-    s.distances[s.candidate_count] = value[i];
+    s.distances[s.candidate_count] = nearest.value[i];
     s.nodes[s.candidate_count++] = node;
-    if (may_be_result(s, node)) add_best(s, value[i]);
+    if (may_be_result(s, node)) add_best(s, nearest.value[i]);
   }
-  s.scored += g.entry_count;
   s.next = 0;
   s.bound = kFar;
   update_bound(s);
+}
+
+inline void prefetch_links(const WalkGraph& g, uint32_t node) {
+  const uint32_t* links = g.links + static_cast<size_t>(node) * g.degree;
+  for (uint32_t i = 0; i < g.degree; i += 16) __builtin_prefetch(links + i);
 }
 
 // Marks the neighbours of `node` and collects those that are new.
@@ -175,14 +184,13 @@ bool walk(const WalkGraph& g, const WalkQuery& q, WalkState& s) {
     s.distances[s.next] = s.distances[s.candidate_count];
     s.nodes[s.next] = s.nodes[s.candidate_count];
 
-    float least = kFar;
-    uint32_t next = 0;
-    if (s.candidate_count > 0) least = V::least(s.distances, s.candidate_count, &next);
     const uint32_t count = fresh_neighbours(g, s, node, fresh);
     // What is likely to be expanded next is fetched while these codes are scored.
-    const uint32_t* ahead = g.links + static_cast<size_t>(s.nodes[next]) * g.degree;
+    float least = kFar;
+    uint32_t next = 0;
     if (s.candidate_count > 0) {
-      for (uint32_t i = 0; i < g.degree; i += 16) __builtin_prefetch(ahead + i);
+      least = V::least(s.distances, s.candidate_count, &next);
+      prefetch_links(g, s.nodes[next]);
     }
     touch(s, fresh, count);
     if (g.admit_codes) g.admit_codes(g.admit_context, fresh, count);

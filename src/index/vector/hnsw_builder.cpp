@@ -9,11 +9,11 @@ namespace vecstore::hnsw {
 
 namespace {
 
-constexpr std::size_t kSample = 256;         // rows that a walk's beginning is chosen from
-constexpr std::size_t kFirstRows = 256;      // inserted one after the other
-constexpr std::size_t kRowsPerPart = 64;     // that a thread takes at a time
-constexpr std::size_t kEntries = 2;
-constexpr std::size_t kMostEqual = 12;       // rows at distance 0 among the near rows of a row
+constexpr std::size_t kFirstRows = 256;          // inserted one after the other
+constexpr std::size_t kRowsPerPart = 64;         // that a thread takes at a time
+constexpr std::uint32_t kExpanded = 0x80000000;  // beyond every node
+constexpr std::size_t kProbes = 3;               // pivots whose buckets are looked at, entries that are used
+constexpr std::size_t kMostEqual = 12;           // rows at distance 0 among the near rows of a row
 
 bool nearer(const Near& a, const Near& b) {
   return a.distance != b.distance ? a.distance < b.distance : a.node < b.node;
@@ -40,8 +40,7 @@ class GraphBuilder::Lock {
 // What one thread needs for its walks.
 struct GraphBuilder::Scratch {
   Scratch(const ByteCodes& codes, std::size_t ef, std::size_t capacity)
-      : row(codes, 0), other(codes, 0), visited(codes.rows(), 0), links(std::max(capacity, kSample)),
-        distances(std::max(capacity, kSample)) {
+      : visited(codes.rows(), 0), links(capacity), distances(capacity) {
     pool.reserve(ef + 1);
   }
 
@@ -57,14 +56,12 @@ struct GraphBuilder::Scratch {
     }
   }
 
-  ByteCodes::Row row;    // the one that is inserted
-  ByteCodes::Row other;  // the one whose links are chosen
+  std::uint32_t row = 0;  // the one that is inserted
   std::vector<std::uint8_t> visited;
   std::uint8_t epoch = 0;
   std::vector<std::uint32_t> links;
   std::vector<float> distances;
-  std::vector<Near> pool;       // the nearest so far, in order
-  std::vector<bool> expanded;   // of pool
+  std::vector<Near> pool;  // the nearest so far, in order
   std::vector<Near> list;
   std::vector<Near> chosen;
   std::vector<Near> rest;
@@ -112,9 +109,8 @@ void GraphBuilder::report(std::uint64_t done) {
 
 void GraphBuilder::set_links(std::uint32_t node, const std::vector<std::uint32_t>& links, bool choose) {
   Scratch& s = *scratch_[0];
-  s.other.assign(codes_, node);
   s.distances.resize(std::max(s.distances.size(), links.size()));
-  codes_.distances(s.other, links.data(), links.size(), s.distances.data());
+  codes_.distances(node, links.data(), links.size(), s.distances.data());
   s.list.clear();
   for (std::size_t i = 0; i < links.size(); ++i) s.list.push_back({s.distances[i], links[i]});
   std::sort(s.list.begin(), s.list.end(), nearer);
@@ -132,7 +128,7 @@ void GraphBuilder::insert_all(std::vector<std::uint32_t> present, const std::vec
   while (begin < rows.size()) {
     const std::size_t most = present.size() < kFirstRows ? 16 : present.size();
     const std::size_t end = std::min(rows.size(), begin + most);
-    take_sample(present, std::min(kSample, present.size()));
+    entries_ = make_entries(codes_, present);
     if (present.size() < kFirstRows) {
       for (std::size_t i = begin; i < end; ++i) insert(rows[i], *scratch_[0]);
       context_.check();
@@ -157,40 +153,49 @@ void GraphBuilder::insert_range(const std::uint32_t* rows, std::size_t count) {
   });
 }
 
-void GraphBuilder::take_sample(const std::vector<std::uint32_t>& present, std::size_t count) {
-  sample_.clear();
-  for (std::size_t i = 0; i < count; ++i) sample_.push_back(present[i * present.size() / count]);
-}
-
-// Scores the sample and puts its nearest rows into the pool.
-void GraphBuilder::enter(Scratch& s) {
-  s.pool.clear();
-  s.expanded.clear();
-  codes_.distances(s.row, sample_.data(), sample_.size(), s.distances.data());
-  for (std::size_t i = 0; i < sample_.size(); ++i) {
-    const Near near{s.distances[i], sample_[i]};
-    if (s.pool.size() == kEntries) {
+// Scores nodes begin .. end - 1 of the entries and keeps the nearest in the pool; by their places.
+void GraphBuilder::offer_entries(Scratch& s, std::uint32_t begin, std::uint32_t end, std::size_t keep) {
+  const std::uint32_t count = end - begin;
+  s.distances.resize(std::max<std::size_t>(s.distances.size(), count));
+  const std::uint32_t* nodes = entries_.nodes.data() + begin;
+  codes_.distances(s.row, nodes, count, s.distances.data());
+  for (std::uint32_t i = 0; i < count; ++i) {
+    const Near near{s.distances[i], begin + i};
+    if (s.pool.size() == keep) {
       if (!nearer(near, s.pool.back())) continue;
       s.pool.pop_back();
     }
     s.pool.insert(std::upper_bound(s.pool.begin(), s.pool.end(), near, nearer), near);
   }
-  for (const Near& near : s.pool) s.visit(near.node);
-  s.expanded.assign(s.pool.size(), false);
+}
+
+// Puts the nearest entries into the pool.
+void GraphBuilder::enter(Scratch& s) {
+  s.pool.clear();
+  offer_entries(s, 0, entries_.pivots(), kProbes);
+  const std::vector<Near> pivots = s.pool;
+  for (const Near& pivot : pivots)
+    offer_entries(s, entries_.begins[pivot.node], entries_.begins[pivot.node + 1], kProbes);
+  for (Near& near : s.pool) {
+    near.node = entries_.nodes[near.node];
+    s.visit(near.node);
+  }
+  std::sort(s.pool.begin(), s.pool.end(), nearer);
 }
 
 void GraphBuilder::walk(Scratch& s) {
-  const std::size_t ef = options_.ef_construction;
   s.new_epoch();
   enter(s);
   std::size_t equal = 0;
   for (std::size_t at = 0; at < s.pool.size();) {
-    if (s.expanded[at]) {
+    if (s.pool[at].node & kExpanded) {
       ++at;
       continue;
     }
-    s.expanded[at] = true;
-    std::size_t count = copy_links(s.pool[at].node, s.links.data()), fresh = 0;
+    const std::uint32_t node = s.pool[at].node;
+    s.pool[at].node |= kExpanded;
+    const std::size_t count = copy_links(node, s.links.data());
+    std::size_t fresh = 0;
     for (std::size_t i = 0; i < count; ++i) {
       if (!s.visit(s.links[i])) continue;
       codes_.prefetch(s.links[i]);
@@ -201,17 +206,33 @@ void GraphBuilder::walk(Scratch& s) {
       const Near near{s.distances[i], s.links[i]};
       // Thousands of equal rows must not be all that a row is linked to.
       if (near.distance == 0 && ++equal > kMostEqual) continue;
-      if (s.pool.size() >= ef) {
-        if (!nearer(near, s.pool.back())) continue;
-        s.pool.pop_back();
-        s.expanded.pop_back();
-      }
-      const auto place = std::upper_bound(s.pool.begin(), s.pool.end(), near, nearer) - s.pool.begin();
-      s.pool.insert(s.pool.begin() + place, near);
-      s.expanded.insert(s.expanded.begin() + place, false);
-      at = std::min(at, static_cast<std::size_t>(place));
+      at = std::min(at, offer(s.pool, near));
     }
   }
+  for (Near& near : s.pool) near.node &= ~kExpanded;
+}
+
+// Puts `near` into its place, unless the pool is full of nearer ones. Returns the place, the pool's size if
+// there is none.
+std::size_t GraphBuilder::offer(std::vector<Near>& pool, const Near& near) const {
+  if (pool.size() < options_.ef_construction) {
+    pool.push_back(near);
+  } else if (near.distance < pool.back().distance) {
+    pool.back() = near;
+  } else {
+    return pool.size();
+  }
+  std::size_t low = 0, high = pool.size() - 1;
+  while (low < high) {
+    const std::size_t middle = (low + high) / 2;
+    if (pool[middle].distance <= near.distance)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  std::copy_backward(pool.begin() + static_cast<std::ptrdiff_t>(low), pool.end() - 1, pool.end());
+  pool[low] = near;
+  return low;
 }
 
 std::size_t GraphBuilder::copy_links(std::uint32_t node, std::uint32_t* out) {
@@ -231,11 +252,10 @@ void GraphBuilder::select(std::vector<Near>& candidates, Scratch& s) const {
     const Near& c = candidates[i];
     bool keep = true;
     if (!s.chosen.empty()) {
-      s.other.assign(codes_, c.node);
       for (std::size_t j = 0; keep && j < s.chosen.size(); j += 4) {
         float d[4];
         const std::size_t n = std::min<std::size_t>(4, s.chosen.size() - j);
-        codes_.distances(s.other, s.chosen_ids.data() + j, n, d);
+        codes_.distances(c.node, s.chosen_ids.data() + j, n, d);
         for (std::size_t k = 0; k < n; ++k) keep = keep && options_.alpha * d[k] > c.distance;
       }
     }
@@ -260,7 +280,7 @@ void GraphBuilder::store(std::uint32_t node, const std::vector<Near>& list) {
 }
 
 void GraphBuilder::insert(std::uint32_t row, Scratch& s) {
-  s.row.assign(codes_, row);
+  s.row = row;
   walk(s);
   std::erase_if(s.pool, [row](const Near& near) { return near.node == row; });
   s.list = s.pool;
@@ -279,8 +299,8 @@ void GraphBuilder::link_back(std::uint32_t node, Near to, Scratch& s) {
   std::uint32_t& count = counts_[node];
   // Two rows that are inserted at the same time may choose each other.
   if (std::find(ids_.begin() + static_cast<std::ptrdiff_t>(at),
-                ids_.begin() + static_cast<std::ptrdiff_t>(at + count), to.node) !=
-      ids_.begin() + static_cast<std::ptrdiff_t>(at + count))
+                ids_.begin() + static_cast<std::ptrdiff_t>(at + count),
+                to.node) != ids_.begin() + static_cast<std::ptrdiff_t>(at + count))
     return;
   if (count == capacity_) {
     s.list.clear();
@@ -298,7 +318,8 @@ void GraphBuilder::prune_all() {
   constexpr std::size_t kPart = 1024;
   parallel((codes_.rows() + kPart - 1) / kPart, [&](std::size_t part, Scratch& s, Context& context) {
     context.check();
-    const std::uint32_t end = static_cast<std::uint32_t>(std::min<std::size_t>(codes_.rows(), (part + 1) * kPart));
+    const std::uint32_t end =
+        static_cast<std::uint32_t>(std::min<std::size_t>(codes_.rows(), (part + 1) * kPart));
     for (std::uint32_t node = static_cast<std::uint32_t>(part * kPart); node < end; ++node) {
       const std::size_t at = std::size_t{node} * capacity_;
       s.list.clear();

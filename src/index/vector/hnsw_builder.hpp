@@ -36,10 +36,11 @@ class GraphBuilder {
   struct Scratch;
 
   void insert_range(const std::uint32_t* rows, std::size_t count);
-  void take_sample(const std::vector<std::uint32_t>& present, std::size_t count);
   void insert(std::uint32_t row, Scratch& scratch);
   void walk(Scratch& scratch);
   void enter(Scratch& scratch);
+  std::size_t offer(std::vector<Near>& pool, const Near& near) const;
+  void offer_entries(Scratch& scratch, std::uint32_t begin, std::uint32_t end, std::size_t keep);
   std::size_t copy_links(std::uint32_t node, std::uint32_t* out);
   void select(std::vector<Near>& candidates, Scratch& scratch) const;
   void link_back(std::uint32_t node, Near to, Scratch& scratch);
@@ -56,11 +57,11 @@ class GraphBuilder {
   const std::function<void(std::uint64_t)>& progress_;
   std::mutex mutex_;  // progress and counters
   std::atomic<std::uint64_t> done_{0};
-  std::vector<std::uint32_t> sample_;  // rows that walks begin at
+  Entries entries_;  // of the rows that were there when the round began
   std::unique_ptr<std::atomic_flag[]> locks_;
   std::vector<std::uint32_t> counts_;
-  std::vector<std::uint32_t> ids_;   // capacity_ per node
-  std::vector<float> distances_;     // of ids_
+  std::vector<std::uint32_t> ids_;  // capacity_ per node
+  std::vector<float> distances_;    // of ids_
   std::vector<std::unique_ptr<Scratch>> scratch_;
 };
 

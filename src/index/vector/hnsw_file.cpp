@@ -23,8 +23,9 @@ enum Section : std::uint32_t {
   kSquares = 5,        // float per node; under the Euclidean distance
   kResidualSteps = 6,  // float per node; with a rescoring copy
   kResiduals = 7,      // residual_bytes per node; with a rescoring copy
-  kEntryNodes = 8,     // std::uint32_t
+  kEntryNodes = 8,     // std::uint32_t: pivots, then their buckets
   kEntryCodes = 9,     // code_bytes per entry
+  kBucketBegins = 10,  // std::uint32_t, pivots + 1
 };
 
 struct Header {
@@ -35,7 +36,10 @@ struct Header {
   std::uint32_t degree;
   std::uint32_t root;
   std::uint32_t entries;
+  std::uint32_t pivots;
   std::uint32_t has_residuals;  // 0 or 1
+  float gap_unit;
+  float error_unit;
 };
 
 template <class T>
@@ -72,7 +76,8 @@ class Reader {
                         h.metric == static_cast<std::uint32_t>(Metric::kEuclidean);
     if (!metric || h.dimension < 1 || h.dimension > 65536 || h.nodes < 1 || h.nodes > hnsw::kMaxNodes ||
         h.degree < 4 || h.degree > simd::kMaxDegree || h.degree % 4 || h.root >= h.nodes || h.entries < 1 ||
-        h.entries > h.nodes || h.has_residuals > 1)
+        h.entries > h.nodes || h.pivots < 1 || h.pivots > h.entries || h.has_residuals > 1 ||
+        !(h.gap_unit >= 0) || !(h.error_unit >= 0))
       damaged("the header of the vector index is damaged");
     return h;
   }
@@ -102,15 +107,19 @@ void HnswIndex::write(io::IndexFileWriter& writer, std::uint32_t first_section) 
                       nodes_,
                       degree_,
                       root_,
-                      g.entry_count,
-                      residual_bytes_ ? 1u : 0u};
+                      g.bucket_begins[g.pivots],
+                      g.pivots,
+                      residual_bytes_ ? 1u : 0u,
+                      gap_unit_,
+                      error_unit_};
   const auto add = [&](Section section, std::span<const std::byte> bytes) {
     writer.add(first_section + section, bytes);
   };
   add(kHeader, bytes_of(&header, 1));
   add(kParameters, bytes_of(coder_.parameters().data(), coder_.parameters().size()));
-  add(kEntryNodes, bytes_of(g.entries, g.entry_count));
-  add(kEntryCodes, bytes_of(g.entry_codes, g.entry_count * code_bytes_));
+  add(kBucketBegins, bytes_of(g.bucket_begins, g.pivots + 1));
+  add(kEntryNodes, bytes_of(g.entries, header.entries));
+  add(kEntryCodes, bytes_of(g.entry_codes, header.entries * code_bytes_));
   if (g.scales) add(kScales, bytes_of(g.scales, nodes_));
   if (g.squares) add(kSquares, bytes_of(g.squares, nodes_));
   if (residual_bytes_) add(kResidualSteps, bytes_of(residual_steps_, nodes_));
@@ -131,6 +140,8 @@ std::shared_ptr<const HnswIndex> HnswIndex::open(std::shared_ptr<const io::Index
   auto index = std::shared_ptr<HnswIndex>(
       new HnswIndex(NibbleCoder(metric, h.dimension, parameters), h.nodes, h.degree));
   index->root_ = h.root;
+  index->gap_unit_ = h.gap_unit;
+  index->error_unit_ = h.error_unit;
   if (h.has_residuals) index->residual_bytes_ = NibbleCoder::residual_bytes(h.dimension);
   simd::WalkGraph& g = index->cold_;
   g.nodes = h.nodes;
@@ -145,7 +156,11 @@ std::shared_ptr<const HnswIndex> HnswIndex::open(std::shared_ptr<const io::Index
     if (node >= h.nodes) reader.damaged("an entry of the vector index is damaged");
   }
   g.entries = entries.data();
-  g.entry_count = h.entries;
+  const auto begins = reader.array<std::uint32_t>(kBucketBegins, h.pivots + 1);
+  if (!std::is_sorted(begins.begin(), begins.end()) || begins.back() != h.entries)
+    reader.damaged("the buckets of the vector index are damaged");
+  g.pivots = h.pivots;
+  g.bucket_begins = begins.data();
   g.entry_codes = reader.array<std::uint8_t>(kEntryCodes, h.entries * g.code_bytes).data();
   g.admit_links = Checks::links;
   g.admit_codes = Checks::codes;
@@ -155,6 +170,10 @@ std::shared_ptr<const HnswIndex> HnswIndex::open(std::shared_ptr<const io::Index
     index->residuals_ =
         reinterpret_cast<const std::uint8_t*>(reader.raw(kResiduals, h.nodes, index->residual_bytes_));
   }
+  index->opened_ = std::make_unique<Owned>();
+  index->opened_->walk = g;
+  index->opened_->gather_entry_sides();
+  g = index->opened_->walk;
   index->file_ = std::move(file);
   return index;
 }

@@ -17,7 +17,8 @@ void check_options(const BuildOptions& options) {
   if (options.m < kMinM || options.m > kMaxM)
     invalid("m is ", options.m, "; it must lie between ", kMinM, " and ", kMaxM);
   if (options.ef_construction < 1) invalid("ef_construction is 0; it must be at least 1");
-  if (!(options.alpha >= 1) || options.alpha > 2) invalid("alpha is ", options.alpha, "; it must lie in [1, 2]");
+  if (!(options.alpha >= 1) || options.alpha > 2)
+    invalid("alpha is ", options.alpha, "; it must lie in [1, 2]");
 }
 
 // In an order that has nothing to do with the rows' own, which often come sorted by topic.
@@ -99,12 +100,13 @@ std::uint32_t near_host(const Reach& reach, const ByteCodes& codes, std::uint32_
     if (reach.spare_slot(reached[i]) != kNone) hosts.push_back(reached[i]);
   }
   std::vector<float> distances(hosts.size());
-  codes.distances(ByteCodes::Row(codes, node), hosts.data(), hosts.size(), distances.data());
+  codes.distances(node, hosts.data(), hosts.size(), distances.data());
   return hosts[static_cast<std::size_t>(std::min_element(distances.begin(), distances.end()) -
                                         distances.begin())];
 }
 
-// Links of the nodes that are kept, in their new numbers; what pointed to a removed node takes over its links.
+// Links of the nodes that are kept, in their new numbers; what pointed to a removed node takes over its
+// links.
 void take_over(GraphBuilder& builder, const Graph& graph, const std::vector<std::uint32_t>& number,
                Context& context) {
   std::vector<std::uint32_t> links;

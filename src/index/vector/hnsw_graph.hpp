@@ -23,8 +23,8 @@ struct BuildOptions {
   const ParallelFor* parallel = nullptr;
 };
 
-/// Directed links over the nodes 0 .. nodes - 1. Every node has `degree` slots, those without a neighbour hold
-/// the node's own number and stand last. From `root` every node can be reached.
+/// Directed links over the nodes 0 .. nodes - 1. Every node has `degree` slots, those without a neighbour
+/// hold the node's own number and stand last. From `root` every node can be reached.
 struct Graph {
   std::uint32_t nodes = 0;
   std::uint32_t degree = 0;
@@ -34,6 +34,18 @@ struct Graph {
   const std::uint32_t* of(std::uint32_t node) const { return links.data() + std::size_t{node} * degree; }
   std::uint32_t* of(std::uint32_t node) { return links.data() + std::size_t{node} * degree; }
 };
+
+/// Where walks begin: the nearest of a sample, found by way of its pivots. Upper layers of a graph would cost
+/// more, and one small sample misses clusters.
+struct Entries {
+  std::vector<std::uint32_t> nodes;   ///< Pivots first, then the others, pivot by pivot.
+  std::vector<std::uint32_t> begins;  ///< pivots + 1 places in `nodes`: where the bucket of a pivot begins.
+
+  std::uint32_t pivots() const { return static_cast<std::uint32_t>(begins.size()) - 1; }
+};
+
+/// A sample of `rows` (at least one), each of its rows in the bucket of a near pivot.
+Entries make_entries(const ByteCodes& codes, const std::vector<std::uint32_t>& rows);
 
 /// A graph over all rows of `codes`, which is finished. Takes about 520 bytes per row besides the result and
 /// about 130 microseconds per row of 384 dimensions. `progress`, when set, hears of the number of rows done,

@@ -1,7 +1,9 @@
 #include "index/vector/hnsw_index.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
+#include <numeric>
 
 #include "base/error.hpp"
 #include "index/vector/hnsw_parts.hpp"
@@ -10,7 +12,6 @@ namespace vecstore {
 
 namespace {
 
-constexpr std::uint32_t kEntries = 512;  // nodes that a walk's beginning is chosen from
 constexpr std::size_t kMaxDimension = 65536;
 
 void check(const HnswOptions& options, std::uint32_t rows) {
@@ -64,14 +65,16 @@ HnswIndex::HnswIndex(NibbleCoder coder, std::uint32_t nodes, std::uint32_t degre
       degree_(degree),
       code_bytes_(NibbleCoder::code_bytes(coder_.dimension())) {}
 
+HnswIndex::~HnswIndex() = default;
+
 std::shared_ptr<const HnswIndex> HnswIndex::build(const HnswOptions& options, std::uint32_t rows,
                                                   const RowVectors& vectors, Context& context,
                                                   const Progress& progress) {
   check(options, rows);
   NibbleCoder coder = NibbleCoder::fit(options.metric, options.dimension, rows, vectors);
-  hnsw::Graph graph =
-      hnsw::build_graph(byte_codes(options, rows, vectors, context), options.build, context, progress);
-  return make(options, std::move(graph), std::move(coder), vectors, context);
+  ByteCodes codes = byte_codes(options, rows, vectors, context);
+  hnsw::Graph graph = hnsw::build_graph(codes, options.build, context, progress);
+  return make(options, std::move(graph), std::move(codes), std::move(coder), vectors, context);
 }
 
 std::shared_ptr<const HnswIndex> HnswIndex::merge(const HnswIndex& base,
@@ -83,29 +86,34 @@ std::shared_ptr<const HnswIndex> HnswIndex::merge(const HnswIndex& base,
   if (options.metric != base.metric() || options.dimension != base.dimension())
     invalid("indexes of different metric or dimension cannot be merged");
   NibbleCoder coder = NibbleCoder::fit(options.metric, options.dimension, rows, vectors);
-  hnsw::Graph graph = hnsw::extend_graph(base.graph(), removed, byte_codes(options, rows, vectors, context),
-                                         options.build, context, progress);
-  return make(options, std::move(graph), std::move(coder), vectors, context);
+  ByteCodes codes = byte_codes(options, rows, vectors, context);
+  hnsw::Graph graph = hnsw::extend_graph(base.graph(), removed, codes, options.build, context, progress);
+  return make(options, std::move(graph), std::move(codes), std::move(coder), vectors, context);
 }
 
 std::shared_ptr<const HnswIndex> HnswIndex::make(const HnswOptions& options, hnsw::Graph graph,
-                                                 NibbleCoder coder, const RowVectors& vectors,
-                                                 Context& context) {
+                                                 ByteCodes codes, NibbleCoder coder,
+                                                 const RowVectors& vectors, Context& context) {
+  std::vector<std::uint32_t> all(graph.nodes);
+  std::iota(all.begin(), all.end(), 0u);
+  hnsw::Entries entries = hnsw::make_entries(codes, all);
+  codes = ByteCodes(options.metric, options.dimension, 0);  // its memory is not needed any more
   auto index = std::shared_ptr<HnswIndex>(new HnswIndex(std::move(coder), graph.nodes, graph.degree));
   index->root_ = graph.root;
   if (options.rescoring_copy) index->residual_bytes_ = NibbleCoder::residual_bytes(options.dimension);
   auto own = std::make_unique<Owned>();
   own->links = os::allocate_bytes(graph.links.size() * sizeof(std::uint32_t));
   std::memcpy(own->links.get(), graph.links.data(), graph.links.size() * sizeof(std::uint32_t));
-  index->encode_all(options, vectors, context, *own);
+  index->encode_all(options, vectors, std::move(entries), context, *own);
   index->use(*own);
+  index->measure_units(vectors);
   index->owned_ = std::move(own);
   index->walk_ = &index->owned_->walk;
   return index;
 }
 
-void HnswIndex::encode_all(const HnswOptions& options, const RowVectors& vectors, Context& context,
-                           Owned& own) {
+void HnswIndex::encode_all(const HnswOptions& options, const RowVectors& vectors, hnsw::Entries entries,
+                           Context& context, Owned& own) {
   own.codes = os::allocate_bytes(nodes_ * code_bytes_);
   if (residual_bytes_) own.residuals = os::allocate_bytes(nodes_ * residual_bytes_);
   if (residual_bytes_) own.residual_steps.resize(nodes_);
@@ -120,26 +128,35 @@ void HnswIndex::encode_all(const HnswOptions& options, const RowVectors& vectors
       if (!own.squares.empty()) own.squares[i] = side.square;
     }
   });
-  const std::uint32_t count = std::min(nodes_, kEntries);
-  own.entry_codes = os::allocate_bytes(count * code_bytes_);
-  for (std::uint32_t i = 0; i < count; ++i) {
-    own.entries.push_back(static_cast<std::uint32_t>(std::uint64_t{i} * nodes_ / count));
-    std::memcpy(own.entry_codes.get() + i * code_bytes_, own.codes.get() + own.entries[i] * code_bytes_,
+  own.entry_codes = os::allocate_bytes(entries.nodes.size() * code_bytes_);
+  for (std::size_t i = 0; i < entries.nodes.size(); ++i)
+    std::memcpy(own.entry_codes.get() + i * code_bytes_, own.codes.get() + entries.nodes[i] * code_bytes_,
                 code_bytes_);
+  own.bucket_begins = std::move(entries.begins);
+  own.entries = std::move(entries.nodes);
+  simd::WalkGraph& w = own.walk;
+  w.nodes = nodes_;
+  w.degree = degree_;
+  w.links = reinterpret_cast<const std::uint32_t*>(own.links.get());
+  w.codes = own.codes.get();
+  w.code_bytes = code_bytes_;
+  w.scales = own.scales.empty() ? nullptr : own.scales.data();
+  w.squares = own.squares.empty() ? nullptr : own.squares.data();
+  w.pivots = static_cast<std::uint32_t>(own.bucket_begins.size()) - 1;
+  w.bucket_begins = own.bucket_begins.data();
+  w.entries = own.entries.data();
+  w.entry_codes = own.entry_codes.get();
+  own.gather_entry_sides();
+}
+
+void HnswIndex::Owned::gather_entry_sides() {
+  const std::uint32_t count = walk.bucket_begins[walk.pivots];
+  for (std::uint32_t i = 0; i < count; ++i) {
+    if (walk.scales) entry_scales.push_back(walk.scales[walk.entries[i]]);
+    if (walk.squares) entry_squares.push_back(walk.squares[walk.entries[i]]);
   }
-  own.walk = {nodes_,
-              degree_,
-              reinterpret_cast<const std::uint32_t*>(own.links.get()),
-              own.codes.get(),
-              code_bytes_,
-              own.scales.empty() ? nullptr : own.scales.data(),
-              own.squares.empty() ? nullptr : own.squares.data(),
-              own.entries.data(),
-              own.entry_codes.get(),
-              count,
-              nullptr,
-              nullptr,
-              nullptr};
+  walk.entry_scales = walk.scales ? entry_scales.data() : nullptr;
+  walk.entry_squares = walk.squares ? entry_squares.data() : nullptr;
 }
 
 void HnswIndex::use(const Owned& own) {
@@ -148,13 +165,41 @@ void HnswIndex::use(const Owned& own) {
   residual_steps_ = own.residual_steps.data();
 }
 
+// How much estimates of random rows differ, and how far they are off: taken from some rows as queries.
+void HnswIndex::measure_units(const RowVectors& vectors) {
+  constexpr std::uint32_t kQueries = 64, kOthers = 256;
+  NibbleQuery query;
+  double deviations = 0, errors = 0;
+  const std::uint32_t queries = std::min(nodes_, kQueries), others = std::min(nodes_, kOthers);
+  for (std::uint32_t i = 0; i < queries; ++i) {
+    const float* x = vectors(static_cast<std::uint32_t>((2 * std::uint64_t{i} + 1) * nodes_ / (2 * queries)));
+    query.assign(coder_, {x, dimension()});
+    double sum = 0, squares = 0, wrong = 0;
+    for (std::uint32_t j = 0; j < others; ++j) {
+      const auto node = static_cast<std::uint32_t>(std::uint64_t{j} * nodes_ / others);
+      const std::uint8_t* code = cold_.codes + node * code_bytes_;
+      const double estimate = query.estimate_of(query.score(code, nullptr, side(node)));
+      const double exact = query.exact_estimate(vectors(node));
+      sum += estimate;
+      squares += estimate * estimate;
+      wrong += (estimate - exact) * (estimate - exact);
+    }
+    const double mean = sum / others;
+    deviations += std::sqrt(std::max(0.0, squares / others - mean * mean)) / query.gap_scale();
+    errors += std::sqrt(wrong / others) / query.gap_scale();
+  }
+  gap_unit_ = static_cast<float>(deviations / queries);
+  error_unit_ = static_cast<float>(errors / queries);
+}
+
 std::uint64_t HnswIndex::warm_bytes() const {
   return nodes_ * (std::uint64_t{degree_} * sizeof(std::uint32_t) + code_bytes_);
 }
 
 std::uint64_t HnswIndex::search_bytes() const {
   const std::uint64_t sides = (cold_.scales ? 4 : 0) + (cold_.squares ? 4 : 0) + (residual_bytes_ ? 4 : 0);
-  return warm_bytes() + nodes_ * (residual_bytes_ + sides);
+  const std::uint64_t entries = cold_.bucket_begins[cold_.pivots] * (code_bytes_ + 2 * sizeof(std::uint32_t));
+  return warm_bytes() + nodes_ * (residual_bytes_ + sides) + entries;
 }
 
 NibbleSide HnswIndex::side(std::uint32_t node) const {

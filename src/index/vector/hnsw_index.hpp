@@ -28,10 +28,10 @@ struct HnswOptions {
 
 /// One search. What is pointed to is borrowed for the call.
 struct HnswQuery {
-  std::span<const float> vector;  ///< Finite, as many components as the index.
-  std::uint32_t k = 10;           ///< At least 1. What the walk is meant to find.
-  std::uint32_t ef = 64;          ///< More finds more and takes longer; see docs/design/0004.
-  std::uint32_t hits = 0;         ///< How many to return; 0: 2 k, at least 20.
+  std::span<const float> vector;            ///< Finite, as many components as the index.
+  std::uint32_t k = 10;                     ///< At least 1. What the walk is meant to find.
+  std::uint32_t ef = 64;                    ///< More finds more and takes longer; see docs/design/0004.
+  std::uint32_t hits = 0;                   ///< How many to return at most; 0: 2 k, at least 20.
   std::optional<float> score_threshold;     ///< Rows below it need not be found. Not applied to the hits.
   const std::uint64_t* admitted = nullptr;  ///< Bit per node, (size() + 63) / 64 words: may be returned.
   const std::uint64_t* retired = nullptr;   ///< Bit per node: may not.
@@ -86,11 +86,12 @@ class HnswIndex {
   static std::shared_ptr<const HnswIndex> open(std::shared_ptr<const io::IndexFile> file,
                                                std::uint32_t first_section);
   static constexpr std::uint32_t kSections = 16;
+  ~HnswIndex();
 
-  /// Checks links and codes of an opened index and copies them into memory on huge pages (`copy`), which makes
-  /// searches about a quarter faster, or leaves them mapped. For a thread in the background; searches go on
-  /// meanwhile. Throws kCorruption, kCancelled, std::bad_alloc; the index is then as before. The second call
-  /// does nothing.
+  /// Checks links and codes of an opened index and copies them into memory on huge pages (`copy`), which
+  /// makes searches about a quarter faster, or leaves them mapped. For a thread in the background; searches
+  /// go on meanwhile. Throws kCorruption, kCancelled, std::bad_alloc; the index is then as before. The second
+  /// call does nothing.
   void warm_up(Context& context, bool copy = true) const;
   bool warm() const { return walk_.load(std::memory_order_acquire) != nullptr; }
   /// The bytes that warm_up(copy) takes.
@@ -114,11 +115,14 @@ class HnswIndex {
   /// A copy of the links.
   hnsw::Graph graph() const;
 
-  /// For measurements: overrides what ef stands for. Zero fields: as usual.
+  /// What ef stands for, and for measurements, anything else.
   struct Limits {
-    float gap = 0;           ///< in deviations of the entries' estimates
+    float gap = 0;           ///< in units of the deviation of random rows' estimates
     std::uint32_t kept = 0;  ///< at least k
     std::uint32_t most_expanded = 0;
+    float margin = 3;  ///< in units of the estimates' error: how far beyond the k-th best is rescored
+    std::uint32_t most_rescored = 256;
+    std::uint32_t probes = 3;  ///< pivots whose buckets are looked at, and entries; 1 to simd::kMaxProbes
   };
   static Limits limits_of(std::uint32_t ef, std::uint32_t k);
   void search(const HnswQuery& query, const Limits& limits, HnswScratch& scratch, Context& context,
@@ -129,21 +133,32 @@ class HnswIndex {
   struct Checks;
 
   HnswIndex(NibbleCoder coder, std::uint32_t nodes, std::uint32_t degree);
-  static std::shared_ptr<const HnswIndex> make(const HnswOptions& options, hnsw::Graph graph,
-                                               NibbleCoder coder, const RowVectors& vectors, Context& context);
-  void encode_all(const HnswOptions& options, const RowVectors& vectors, Context& context, Owned& own);
+  static std::shared_ptr<const HnswIndex> make(const HnswOptions& options, hnsw::Graph graph, ByteCodes codes,
+                                               NibbleCoder coder, const RowVectors& vectors,
+                                               Context& context);
+  void encode_all(const HnswOptions& options, const RowVectors& vectors, hnsw::Entries entries,
+                  Context& context, Owned& own);
   void use(const Owned& own);
+  void measure_units(const RowVectors& vectors);
   NibbleSide side(std::uint32_t node) const;
-  void collect(HnswScratch::Arrays& arrays, const HnswQuery& query, Context& context,
+  bool prefer_scan(const HnswQuery& query, const Limits& limits) const;
+  void scan_admitted(const simd::WalkGraph& graph, const HnswQuery& query, const Limits& limits,
+                     HnswScratch::Arrays& arrays, Context& context) const;
+  void take_walked(HnswScratch::Arrays& arrays, const HnswQuery& query) const;
+  void collect(HnswScratch::Arrays& arrays, const HnswQuery& query, const Limits& limits, Context& context,
                std::vector<HnswHit>& out) const;
+  void rescore(HnswScratch::Arrays& arrays, Context& context, std::vector<HnswHit>& out) const;
 
   NibbleCoder coder_;
   std::uint32_t nodes_;
   std::uint32_t degree_;
   std::uint32_t root_ = 0;
+  float gap_unit_ = 0;    // how much estimates of random rows deviate: the scale of all gaps
+  float error_unit_ = 0;  // how far an estimate is off
   std::size_t code_bytes_;
-  std::size_t residual_bytes_ = 0;  // 0: none
+  std::size_t residual_bytes_ = 0;             // 0: none
   std::shared_ptr<const io::IndexFile> file_;  // nullptr: in memory
+  std::unique_ptr<Owned> opened_;              // what open() gathers
   simd::WalkGraph cold_{};                     // of the file: checked as it is read
   const std::uint8_t* residuals_ = nullptr;
   const float* residual_steps_ = nullptr;

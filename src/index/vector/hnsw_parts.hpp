@@ -14,8 +14,12 @@ struct HnswIndex::Owned {
   os::AlignedBytes residuals;
   os::AlignedBytes entry_codes;
   std::vector<float> scales, squares, residual_steps;
-  std::vector<std::uint32_t> entries;
+  std::vector<std::uint32_t> entries, bucket_begins;
+  std::vector<float> entry_scales, entry_squares;
   simd::WalkGraph walk{};
+
+  /// Copies the entries' numbers that stand with the nodes, so that they lie together.
+  void gather_entry_sides();
 };
 
 /// Checks bytes of an opened file as a walk comes to them.

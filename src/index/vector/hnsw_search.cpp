@@ -1,5 +1,6 @@
 // Searches of HnswIndex: a walk on 4-bit codes, then the best nodes scored with the rescoring copy.
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <limits>
 
@@ -73,10 +74,14 @@ HnswScratch::HnswScratch() : arrays_(std::make_unique<Arrays>()) {}
 HnswScratch::~HnswScratch() = default;
 
 HnswIndex::Limits HnswIndex::limits_of(std::uint32_t ef, std::uint32_t k) {
+  const float doublings = std::log2(static_cast<float>(std::max(ef, 1u)) / 32);
   Limits limits;
-  limits.gap = 0.02f * std::sqrt(static_cast<float>(ef));
+  limits.gap = doublings > 0 ? 0.3f + 0.28f * doublings : 0.3f * std::exp2(doublings);
   limits.kept = std::max(k, ef / 4);
-  limits.most_expanded = 64 + 16 * std::max(ef, k);
+  limits.most_expanded = 128 + 8 * std::max(ef, k);
+  limits.margin = std::clamp(3 + 0.5f * doublings, 2.5f, 6.0f);
+  limits.most_rescored = std::max(4 * k, 64 + 2 * ef);
+  limits.probes = std::clamp(3 + ef / 64, 3u, simd::kMaxProbes);
   return limits;
 }
 
@@ -102,29 +107,84 @@ void HnswIndex::search(const HnswQuery& query, const Limits& limits, HnswScratch
   s.kept = std::max(query.k, limits.kept);
   s.most_expanded = limits.most_expanded;
   s.pause_after = kStepsPerCheck;
+  s.probes = limits.probes;
   s.admitted = query.admitted;
   s.retired = query.retired;
-  s.spread_gap = limits.gap;
-  s.guard = kGuard;
+  s.gap = static_cast<float>(limits.gap * gap_unit_ * a.query.gap_scale());
+  s.guard = kGuard * s.gap;
   s.shared_bound = std::numeric_limits<float>::infinity();
   for (const auto& score : {query.score_threshold, query.known_score}) {
-    if (score) s.shared_bound = std::min(s.shared_bound, a.query.estimate_of(*score));
+    if (score) s.shared_bound = std::min(s.shared_bound, a.query.estimate_of(*score) + s.gap);
   }
   struct Clear {
     HnswScratch::Arrays& arrays;
     ~Clear() { arrays.clear_visited(); }
   } clear{a};
   const simd::WalkGraph* walk = walk_.load(std::memory_order_acquire);
-  while (!simd::code_kernels().walk(walk ? *walk : cold_, a.query.walk_query(), s)) context.check();
+  const simd::WalkGraph& graph = walk ? *walk : cold_;
+  a.found.clear();
+  if (prefer_scan(query, limits)) {
+    scan_admitted(graph, query, limits, a, context);
+  } else {
+    while (!simd::code_kernels().walk(graph, a.query.walk_query(), s)) context.check();
+    take_walked(a, query);
+  }
   context.counters.rows_scanned += s.scored;
   context.counters.bytes_read += s.scored * code_bytes_ + s.done_count * degree_ * sizeof(std::uint32_t);
-  collect(a, query, context, out);
+  collect(a, query, limits, context, out);
 }
 
-void HnswIndex::collect(HnswScratch::Arrays& a, const HnswQuery& query, Context& context,
-                        std::vector<HnswHit>& out) const {
+// A walk meets an admitted node as rarely as there are any; below some share, looking at all of them is
+// faster.
+bool HnswIndex::prefer_scan(const HnswQuery& query, const Limits& limits) const {
+  if (!query.admitted) return false;
+  std::uint64_t matches = 0;
+  for (std::uint32_t i = 0; i < (nodes_ + 63) / 64; ++i)
+    matches += static_cast<std::uint64_t>(std::popcount(query.admitted[i]));
+  const double walked = 1000 + 20.0 * limits.kept + 1500.0 * limits.gap;  // codes, without a filter
+  return static_cast<double>(matches) * static_cast<double>(matches) <= walked * nodes_;
+}
+
+void HnswIndex::scan_admitted(const simd::WalkGraph& graph, const HnswQuery& query, const Limits& limits,
+                              HnswScratch::Arrays& a, Context& context) const {
+  constexpr std::uint32_t kBatch = 512;
+  simd::WalkState& s = a.state;
+  std::uint32_t ids[kBatch + 64 + 4];
+  float estimates[kBatch + 64 + 4];
+  std::uint32_t count = 0;
+  const float margin = static_cast<float>(limits.margin * error_unit_ * a.query.gap_scale());
+  const auto flush = [&] {
+    context.check();
+    if (graph.admit_codes) graph.admit_codes(graph.admit_context, ids, count);
+    simd::code_kernels().estimates(graph, a.query.walk_query(), ids, count, estimates);
+    for (std::uint32_t i = 0; i < count; ++i) {
+      const bool full = s.best_count == query.k;
+      if (full && !(estimates[i] <= s.best[query.k - 1] + margin)) continue;
+      a.found.push_back({estimates[i], ids[i]});
+      if (full && !(estimates[i] < s.best[query.k - 1])) continue;
+      std::uint32_t at = full ? query.k - 1 : s.best_count++;
+      for (; at > 0 && s.best[at - 1] > estimates[i]; --at) s.best[at] = s.best[at - 1];
+      s.best[at] = estimates[i];
+    }
+    s.scored += count;
+    count = 0;
+  };
+  for (std::uint32_t word = 0; word < (nodes_ + 63) / 64; ++word) {
+    std::uint64_t bits = query.admitted[word] & (query.retired ? ~query.retired[word] : ~std::uint64_t{0});
+    for (; bits; bits &= bits - 1) {
+      const std::uint32_t node = word * 64 + static_cast<std::uint32_t>(std::countr_zero(bits));
+      if (node >= nodes_) break;
+      const std::uint8_t* code = graph.codes + node * code_bytes_;
+      for (std::size_t b = 0; b < code_bytes_; b += 64) __builtin_prefetch(code + b);
+      ids[count++] = node;
+    }
+    if (count >= kBatch) flush();
+  }
+  if (count) flush();
+}
+
+void HnswIndex::take_walked(HnswScratch::Arrays& a, const HnswQuery& query) const {
   const simd::WalkState& s = a.state;
-  a.found.clear();
   const auto add = [&](const float* estimates, const std::uint32_t* nodes, std::uint32_t count) {
     for (std::uint32_t i = 0; i < count; ++i) {
       const std::uint32_t node = nodes[i];
@@ -135,20 +195,41 @@ void HnswIndex::collect(HnswScratch::Arrays& a, const HnswQuery& query, Context&
   };
   add(s.done_distances, s.done_nodes, s.done_count);
   add(s.distances, s.nodes, s.candidate_count);
-  const std::size_t wanted = query.hits ? query.hits : std::max(2 * query.k, kFewestHits);
+}
+
+// The best by their estimates: all that the error of an estimate may have kept from the first k.
+void HnswIndex::collect(HnswScratch::Arrays& a, const HnswQuery& query, const Limits& limits,
+                        Context& context, std::vector<HnswHit>& out) const {
+  const simd::WalkState& s = a.state;
+  const std::size_t hits = query.hits ? query.hits : std::max(2 * query.k, kFewestHits);
+  std::size_t wanted = hits;
+  if (s.best_count >= query.k) {
+    const float limit =
+        s.best[query.k - 1] + static_cast<float>(limits.margin * error_unit_ * a.query.gap_scale());
+    const auto within =
+        std::count_if(a.found.begin(), a.found.end(), [=](const Found& f) { return f.estimate <= limit; });
+    wanted = std::max<std::size_t>(query.k, std::min<std::size_t>(static_cast<std::size_t>(within),
+                                                                  std::max(limits.most_rescored, query.k)));
+    wanted = std::max(wanted, static_cast<std::size_t>(query.hits));
+  }
   if (a.found.size() > wanted) {
     std::nth_element(a.found.begin(), a.found.begin() + static_cast<std::ptrdiff_t>(wanted), a.found.end(),
                      better);
     a.found.resize(wanted);
   }
+  rescore(a, context, out);
+  if (out.size() > hits) out.resize(hits);
+}
+
+void HnswIndex::rescore(HnswScratch::Arrays& a, Context& context, std::vector<HnswHit>& out) const {
   const simd::WalkGraph* walk = walk_.load(std::memory_order_acquire);
   const std::uint8_t* codes = (walk ? walk : &cold_)->codes;
-  if (residual_bytes_) {
-    for (const Found& f : a.found) {
-      const std::uint8_t* p = residuals_ + f.node * residual_bytes_;
-      if (file_) file_->admit({reinterpret_cast<const std::byte*>(p), residual_bytes_});
-      for (std::size_t b = 0; b < residual_bytes_; b += 64) __builtin_prefetch(p + b);
-    }
+  for (const Found& f : a.found) {
+    if (!residual_bytes_) break;
+    const std::uint8_t* p = residuals_ + f.node * residual_bytes_;
+    if (file_) file_->admit({reinterpret_cast<const std::byte*>(p), residual_bytes_});
+    for (std::size_t b = 0; b < residual_bytes_; b += 64) __builtin_prefetch(p + b);
+    __builtin_prefetch(residual_steps_ + f.node);
   }
   out.clear();
   for (const Found& f : a.found) {
