@@ -24,13 +24,16 @@ using Clock = std::chrono::steady_clock;
 
 constexpr const char* kUsage =
     "usage: vecstore-bench ann [--base B.npy --queries Q.npy] [--metric cosine|dot|euclidean] [--threads N]\n"
-    "                          [--n ROWS] [--dim D] [--exact-scores yes|no] [--passes 3] [--ef EF] [--folder DIR]\n"
-    "  Without --base: 100000 seeded rows of 384 dimensions. Builds, then prints one line per effort: recall@10\n"
+    "                          [--n ROWS] [--dim D] [--exact-scores yes|no] [--passes 3] [--ef EF] [--folder "
+    "DIR]\n"
+    "  Without --base: 100000 seeded rows of 384 dimensions. Builds, then prints one line per effort: "
+    "recall@10\n"
     "  against the exact neighbours, queries per second (median of the passes over all queries).\n";
 constexpr std::size_t kNeighbours = 10;
 constexpr std::size_t kMostQueries = 2'000;
 constexpr std::size_t kBatch = 2'000;
-constexpr std::int64_t kEfforts[] = {10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 64, 80, 96, 128, 160, 200, 256, 320, 400, 512, 800};
+constexpr std::int64_t kEfforts[] = {10, 12, 14,  16,  20,  24,  28,  32,  40,  48, 64,
+                                     80, 96, 128, 160, 200, 256, 320, 400, 512, 800};
 
 struct Options {
   std::string base;
@@ -84,7 +87,8 @@ Matrix read(const std::string& path, std::size_t most) {
   return out;
 }
 
-/// Rows around a few hundred centres in a space of fewer dimensions than they have: like embeddings, unlike noise.
+/// Rows around a few hundred centres in a space of fewer dimensions than they have: like embeddings, unlike
+/// noise.
 class Seeded {
  public:
   explicit Seeded(std::size_t dimension) : dimension_(dimension) {
@@ -117,7 +121,8 @@ class Seeded {
 
 struct Folder {
   explicit Folder(const std::string& wanted) {
-    std::string t = (fs::path(wanted.empty() ? fs::temp_directory_path() : fs::path(wanted)) / "bench-XXXXXX").string();
+    std::string t =
+        (fs::path(wanted.empty() ? fs::temp_directory_path() : fs::path(wanted)) / "bench-XXXXXX").string();
     if (!mkdtemp(t.data())) throw std::runtime_error("cannot make a folder in " + t);
     path = t;
   }
@@ -128,12 +133,19 @@ struct Folder {
   fs::path path;
 };
 
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
 
 class Run {
  public:
-  Run(const Options& options, Matrix queries, const Collection& collection, double build_seconds, double bytes)
-      : o_(options), queries_(std::move(queries)), collection_(collection), build_seconds_(build_seconds), bytes_(bytes) {}
+  Run(const Options& options, Matrix queries, const Collection& collection, double build_seconds,
+      double bytes)
+      : o_(options),
+        queries_(std::move(queries)),
+        collection_(collection),
+        build_seconds_(build_seconds),
+        bytes_(bytes) {}
 
   void all() {
     exact_.resize(queries_.size());
@@ -147,7 +159,11 @@ class Run {
  private:
   std::vector<std::string> ask(std::size_t i, std::int64_t ef) const {
     Query q(Vector(std::span<const float>(queries_[i])));
-    q.k(kNeighbours).threads(1).with_text(false).with_metadata(false).exact_scores(ef == 0 || o_.exact_scores);
+    q.k(kNeighbours)
+        .threads(1)
+        .with_text(false)
+        .with_metadata(false)
+        .exact_scores(ef == 0 || o_.exact_scores);
     ef == 0 ? q.exact() : q.ef(ef);
     const Hits hits = collection_.query(q);
     std::vector<std::string> ids;
@@ -177,10 +193,11 @@ class Run {
       for (const std::string& id : found[i]) right += want.count(id);
     }
     const double recall = static_cast<double>(right) / static_cast<double>(wanted);
-    std::printf("{\"index\": \"balanced\", \"params\": {\"ef\": %lld, \"threads\": %llu, \"exact_scores\": %s}, "
-                "\"recall_at_10\": %.4f, \"qps\": %.1f, \"build_s\": %.2f, \"bytes_per_vector\": %.1f}\n",
-                static_cast<long long>(ef), static_cast<unsigned long long>(o_.threads),
-                o_.exact_scores ? "true" : "false", recall, rates[rates.size() / 2], build_seconds_, bytes_);
+    std::printf(
+        "{\"index\": \"balanced\", \"params\": {\"ef\": %lld, \"threads\": %llu, \"exact_scores\": %s}, "
+        "\"recall_at_10\": %.4f, \"qps\": %.1f, \"build_s\": %.2f, \"bytes_per_vector\": %.1f}\n",
+        static_cast<long long>(ef), static_cast<unsigned long long>(o_.threads),
+        o_.exact_scores ? "true" : "false", recall, rates[rates.size() / 2], build_seconds_, bytes_);
     std::fflush(stdout);
     return recall;
   }

@@ -37,11 +37,11 @@ struct CollectionInfo {
 };
 
 struct CollectionStats {
-  std::uint64_t count = 0;        ///< Live records.
-  std::uint64_t stored_rows = 0;  ///< Rows on disk, retired ones included.
-  std::uint64_t live_bytes = 0;   ///< Bytes of the live records: vectors, text, metadata, ids.
-  std::uint64_t digest = 0;       ///< Equal for equal sets of records; verify recomputes it.
-  SequenceNumber sequence = 0;    ///< The last commit that changed the collection.
+  std::uint64_t count = 0;            ///< Live records.
+  std::uint64_t stored_rows = 0;      ///< Rows on disk, retired ones included.
+  std::uint64_t live_bytes = 0;       ///< Bytes of the live records: vectors, text, metadata, ids.
+  std::uint64_t digest = 0;           ///< Equal for equal sets of records; verify recomputes it.
+  SequenceNumber sequence = 0;        ///< The last commit that changed the collection.
   std::uint64_t segments = 0;         ///< Files of derived data.
   std::uint64_t segment_bytes = 0;    ///< Their size.
   std::uint64_t rows_outside = 0;     ///< Rows that no segment covers: a query reads them from the truth.
@@ -113,8 +113,8 @@ class Collection {
   void add_vector(std::string_view name, const VectorField& field);
   void drop_vector(std::string_view name);
 
-  /// Brings everything derived into one segment without retired rows, and returns when that is done; queries and
-  /// writes go on meanwhile. kCancelled when `stop` is requested. Seconds per 100,000 records.
+  /// Brings everything derived into one segment without retired rows, and returns when that is done; queries
+  /// and writes go on meanwhile. kCancelled when `stop` is requested. Seconds per 100,000 records.
   void optimize(std::stop_token stop = {});
 
   // ---- Reading

@@ -124,7 +124,7 @@ struct TextQueryOptions {
   std::optional<Filter> where;
   std::optional<float> alpha;  ///< Weighted fusion; reciprocal rank unless given.
   std::optional<float> score_threshold;
-  bool exact = false;  ///< See Query::exact.
+  bool exact = false;   ///< See Query::exact.
   std::int64_t ef = 0;  ///< See Query::ef.
   bool explain = false;
   std::optional<std::chrono::milliseconds> deadline;

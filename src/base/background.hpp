@@ -12,8 +12,8 @@ namespace vecstore {
 /// Thread-safe. No thread exists before the first request.
 class Background {
  public:
-  /// One piece of work; true: there is more to do. It has to end soon after a stop is requested. What it throws is
-  /// dropped, nobody is there to be told: the work is tried again at a later request.
+  /// One piece of work; true: there is more to do. It has to end soon after a stop is requested. What it
+  /// throws is dropped, nobody is there to be told: the work is tried again at a later request.
   using Step = std::function<bool(std::stop_token)>;
 
   Background() = default;
@@ -21,8 +21,9 @@ class Background {
   Background& operator=(const Background&) = delete;
   ~Background() { stop(); }
 
-  /// Runs `step` until it returns false, in turns with other work. A second request for `key` that comes before the
-  /// step began adds nothing; one that comes while it runs makes it run once more. Returns at once.
+  /// Runs `step` until it returns false, in turns with other work. A second request for `key` that comes
+  /// before the step began adds nothing; one that comes while it runs makes it run once more. Returns at
+  /// once.
   void request(const void* key, Step step);
   /// What runs goes on, nothing is begun until resume.
   void pause();

@@ -15,8 +15,8 @@ namespace vecstore {
 
 class Collection::Impl {
  public:
-  Impl(std::shared_ptr<storage::Store> store, std::uint32_t number, std::string name, const OpenOptions& options,
-       std::shared_ptr<Background> background);
+  Impl(std::shared_ptr<storage::Store> store, std::uint32_t number, std::string name,
+       const OpenOptions& options, std::shared_ptr<Background> background);
 
   shard::Shard& shard() { return *shard_; }
   const std::string& name() const { return shard_->name(); }

@@ -5,9 +5,9 @@
 #include <mutex>
 #include <string>
 
+#include "base/background.hpp"
 #include "base/os_identity.hpp"
 #include "db/collection_impl.hpp"
-#include "base/background.hpp"
 #include "storage/store.hpp"
 #include "vecstore/vec_database.hpp"
 

@@ -46,7 +46,8 @@ class SegmentsTest : public ::testing::Test {
     return out;
   }
   /// The ids of the k best by brute force.
-  std::vector<std::string> best(const std::vector<float>& q, std::size_t k, Metric metric = Metric::kCosine) const {
+  std::vector<std::string> best(const std::vector<float>& q, std::size_t k,
+                                Metric metric = Metric::kCosine) const {
     std::vector<std::pair<double, std::string>> all;
     for (const auto& [id, v] : truth_) {
       double dot = 0, qq = 0, vv = 0;

@@ -219,7 +219,8 @@ void VecDatabase::Impl::sweep() {
 Collection VecDatabase::Impl::handle(std::string name, std::uint32_t number) {
   std::lock_guard lock(mutex_);
   auto& impl = collections_[number];
-  if (!impl) impl = std::make_shared<Collection::Impl>(store_, number, std::move(name), options_, background_);
+  if (!impl)
+    impl = std::make_shared<Collection::Impl>(store_, number, std::move(name), options_, background_);
   // A handle keeps the whole database open: while one is left the directory belongs to this instance.
   struct Held {
     std::shared_ptr<VecDatabase::Impl> database;

@@ -45,8 +45,8 @@ struct VectorQuery {
   const RowFilter* filter = nullptr;  ///< nullptr: every row.
   bool exact = false;                 ///< Demand the true k best. A flat index is always exact.
   bool exact_scores = true;  ///< False: an index that walks codes may return the scores that they give.
-  std::size_t ef = 0;        ///< Effort of a walk, at least k; 0 = the index's default. A flat index has none.
-  std::size_t threads = 1;            ///< How many parts the work may be cut into; above 1 needs `parallel`.
+  std::size_t ef = 0;       ///< Effort of a walk, at least k; 0 = the index's default. A flat index has none.
+  std::size_t threads = 1;  ///< How many parts the work may be cut into; above 1 needs `parallel`.
   const ParallelFor* parallel = nullptr;
 };
 

@@ -50,8 +50,8 @@ class Execution {
  private:
   std::vector<RowScore> run_leaf(const Leaf& leaf, PlanNode& node);
   std::vector<RowScore> run_vector(const Leaf& leaf, PlanNode& node, Context& ctx);
-  std::vector<RowScore> search_vectors(const catalog::VectorFieldSchema& field, const Leaf& leaf, PlanNode& node,
-                                       Context& ctx);
+  std::vector<RowScore> search_vectors(const catalog::VectorFieldSchema& field, const Leaf& leaf,
+                                       PlanNode& node, Context& ctx);
   std::vector<RowScore> run_terms(const Leaf& leaf, PlanNode& node, Context& ctx);
   std::vector<FusedRow> join(const Plan& plan, std::vector<std::vector<RowScore>> lists, PlanNode& node);
   void read_hits(const Plan& plan, std::span<const FusedRow> rows, Hits& out, PlanNode& node);

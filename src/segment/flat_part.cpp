@@ -18,7 +18,8 @@ FlatPart::FlatPart(std::shared_ptr<const io::IndexFile> file, const PartMeta& me
   const auto code_bytes = file_->unchecked(vector_section(field_, kGroups));
   if (row_bytes.size() != groups * simd::kGroupRows * sizeof(std::uint64_t) ||
       code_bytes.size() != groups * group_bytes) {
-    fail(ErrorCode::kCorruption, file_->path(), ": the sections of field ", field_, " do not fit ", rows_, " rows");
+    fail(ErrorCode::kCorruption, file_->path(), ": the sections of field ", field_, " do not fit ", rows_,
+         " rows");
   }
   codes_ = CodeView::of(metric_, meta.dimension,
                         {.group_bytes = group_bytes,

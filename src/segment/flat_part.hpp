@@ -9,8 +9,8 @@
 
 namespace vecstore::segment {
 
-/// What it finds is proven: rescored with full vectors, the result is exact. All its bytes are checked once, at
-/// the first search.
+/// What it finds is proven: rescored with full vectors, the result is exact. All its bytes are checked once,
+/// at the first search.
 class FlatPart final : public VectorPart {
  public:
   FlatPart(std::shared_ptr<const io::IndexFile> file, const PartMeta& meta);

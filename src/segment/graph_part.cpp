@@ -18,10 +18,11 @@ GraphPart::GraphPart(std::shared_ptr<const io::IndexFile> file, const PartMeta& 
       field_(static_cast<std::uint16_t>(meta.field)),
       rows_(static_cast<std::size_t>(meta.rows)),
       index_(HnswIndex::open(file_, vector_section(field_, kGraph))) {
-  if (file_->section_size(vector_section(field_, kRows)) != rows_ * sizeof(std::uint64_t) || index_->size() != rows_ ||
-      index_->dimension() != meta.dimension || index_->metric() != static_cast<Metric>(meta.metric)) {
-    fail(ErrorCode::kCorruption, file_->path(), ": the sections of field ", field_, " do not fit ", rows_, " rows of ",
-         meta.dimension, " dimensions");
+  if (file_->section_size(vector_section(field_, kRows)) != rows_ * sizeof(std::uint64_t) ||
+      index_->size() != rows_ || index_->dimension() != meta.dimension ||
+      index_->metric() != static_cast<Metric>(meta.metric)) {
+    fail(ErrorCode::kCorruption, file_->path(), ": the sections of field ", field_, " do not fit ", rows_,
+         " rows of ", meta.dimension, " dimensions");
   }
   if (rows_ <= kWarmAtOpen) {
     Context context;
@@ -39,7 +40,8 @@ bool GraphPart::warm_up(Context& context) const {
   return true;
 }
 
-// Only what has changed since the last version is looked up, so that a query after an update costs microseconds.
+// Only what has changed since the last version is looked up, so that a query after an update costs
+// microseconds.
 std::shared_ptr<const GraphPart::Retired> GraphPart::retired_nodes(const PartQuery& query) const {
   const std::lock_guard lock(mutex_);
   if (retired_ && retired_->version == query.retired_version) return retired_;
@@ -81,7 +83,8 @@ void GraphPart::search(const PartQuery& query, Context& context, std::vector<Par
   HnswQuery walk;
   walk.vector = query.vector;
   walk.k = static_cast<std::uint32_t>(std::min(query.k, rows_));
-  walk.ef = std::max<std::uint32_t>(walk.k, query.ef != 0 ? static_cast<std::uint32_t>(query.ef) : kDefaultEf);
+  walk.ef =
+      std::max<std::uint32_t>(walk.k, query.ef != 0 ? static_cast<std::uint32_t>(query.ef) : kDefaultEf);
   walk.hits = std::max(2 * walk.k, kLeastHits);
   if (retired->count > 0) walk.retired = retired->nodes.data();
   if (query.bound > -std::numeric_limits<float>::infinity()) walk.known_score = query.bound;

@@ -63,8 +63,9 @@ std::shared_ptr<const Segment> Segment::open(const std::string& path, const Segm
   for (std::uint32_t i = 0; i < meta.parts; ++i) {
     PartMeta part;
     std::memcpy(&part, bytes.data() + sizeof meta + i * sizeof part, sizeof part);
-    if (part.metric < 1 || part.metric > static_cast<std::uint32_t>(Metric::kEuclidean) || part.dimension == 0 || part.dimension > 65'536 ||
-        part.rows > meta.end_row - meta.first_row || part.field > 0xffff) {
+    if (part.metric < 1 || part.metric > static_cast<std::uint32_t>(Metric::kEuclidean) ||
+        part.dimension == 0 || part.dimension > 65'536 || part.rows > meta.end_row - meta.first_row ||
+        part.field > 0xffff) {
       damaged("part ", i, " is out of range");
     }
     segment->parts_.push_back({part, open_part(segment->file_, part)});
@@ -80,7 +81,8 @@ const VectorPart* Segment::vectors(std::uint16_t field) const {
 }
 
 bool Segment::warm_up(Context& context) const {
-  return std::any_of(parts_.begin(), parts_.end(), [&](const PartEntry& p) { return p.part->warm_up(context); });
+  return std::any_of(parts_.begin(), parts_.end(),
+                     [&](const PartEntry& p) { return p.part->warm_up(context); });
 }
 
 void Segment::verify(const Context& context) const {
@@ -89,13 +91,14 @@ void Segment::verify(const Context& context) const {
     fail(ErrorCode::kCorruption, file_->path(), ": ", damaged.size(), " of its blocks of 64 KiB are damaged");
 }
 
-SegmentWriter::SegmentWriter(const std::string& directory, const SegmentIdentity& identity, std::size_t fields)
+SegmentWriter::SegmentWriter(const std::string& directory, const SegmentIdentity& identity,
+                             std::size_t fields)
     : identity_(identity),
       file_(directory, file_name(identity.number), file_info(identity),
             static_cast<std::uint32_t>(1 + fields * kSectionsPerPart)) {}
 
-void SegmentWriter::add_flat(std::uint16_t field, Metric metric, std::size_t dimension, const VectorRows& rows,
-                             const Context& context) {
+void SegmentWriter::add_flat(std::uint16_t field, Metric metric, std::size_t dimension,
+                             const VectorRows& rows, const Context& context) {
   RowEncoder encoder(metric, dimension);
   std::vector<std::uint64_t> numbers;
   std::vector<std::uint8_t> group(code_group_bytes(metric, dimension));
@@ -122,9 +125,11 @@ void SegmentWriter::add_flat(std::uint16_t field, Metric metric, std::size_t dim
   file_.add(vector_section(field, kRows), std::as_bytes(std::span(numbers)));
 }
 
-void SegmentWriter::add_graph(std::uint16_t field, const HnswIndex& index, std::span<const std::uint64_t> rows) {
-  parts_.push_back({field, static_cast<std::uint32_t>(PartKind::kGraph), static_cast<std::uint32_t>(index.metric()),
-                    static_cast<std::uint32_t>(index.dimension()), rows.size()});
+void SegmentWriter::add_graph(std::uint16_t field, const HnswIndex& index,
+                              std::span<const std::uint64_t> rows) {
+  parts_.push_back({field, static_cast<std::uint32_t>(PartKind::kGraph),
+                    static_cast<std::uint32_t>(index.metric()), static_cast<std::uint32_t>(index.dimension()),
+                    rows.size()});
   rows_ = std::max<std::uint64_t>(rows_, rows.size());
   file_.add(vector_section(field, kRows), std::as_bytes(rows));
   index.write(file_, vector_section(field, kGraph));

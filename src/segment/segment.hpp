@@ -48,7 +48,8 @@ class Segment {
   std::vector<PartEntry> parts_;
 };
 
-/// The vectors that a part is built from: calls its argument for each, ascending by row, always the same ones.
+/// The vectors that a part is built from: calls its argument for each, ascending by row, always the same
+/// ones.
 struct SourceRow {
   std::uint64_t row = 0;
   const float* vector = nullptr;

@@ -22,9 +22,9 @@ enum class PartKind : std::uint32_t {
 struct PartQuery {
   std::span<const float> vector;
   std::size_t k = 10;
-  std::size_t ef = 0;                ///< Effort of a walk; 0 = the part's default.
+  std::size_t ef = 0;                                     ///< Effort of a walk; 0 = the part's default.
   float bound = -std::numeric_limits<float>::infinity();  ///< Scores below this are not wanted.
-  const RowFilter* filter = nullptr;  ///< Rows that may be returned; must leave out the retired ones.
+  const RowFilter* filter = nullptr;       ///< Rows that may be returned; must leave out the retired ones.
   std::span<const std::uint64_t> retired;  ///< The same for graphs: bit per row number, retired ones set.
   std::uint64_t retired_version = 0;       ///< Grows whenever `retired` changes.
 };
@@ -32,8 +32,9 @@ struct PartQuery {
 /// A row that may be among the k best.
 struct PartCandidate {
   std::uint64_t row = 0;
-  float score = 0;      ///< Estimated from codes; what a proven candidate cannot exceed.
-  bool proven = false;  ///< `score` is an upper bound, and no row outside of the list can be among the k best.
+  float score = 0;  ///< Estimated from codes; what a proven candidate cannot exceed.
+  bool proven =
+      false;  ///< `score` is an upper bound, and no row outside of the list can be among the k best.
 };
 
 /// Immutable. Thread-safe. Damage that a search meets is kCorruption.
@@ -46,8 +47,8 @@ class VectorPart {
   virtual void search(const PartQuery& query, Context& context, std::vector<PartCandidate>& out) const = 0;
   /// Ascending.
   virtual std::span<const std::uint64_t> row_numbers() const = 0;
-  /// Checks everything and prepares for quick searches, for a thread in the background. False when that was done
-  /// before. Throws kCorruption, kCancelled.
+  /// Checks everything and prepares for quick searches, for a thread in the background. False when that was
+  /// done before. Throws kCorruption, kCancelled.
   virtual bool warm_up(Context&) const { return false; }
 };
 

@@ -24,8 +24,8 @@ constexpr std::uint64_t kMostBytesOutside = std::uint64_t{64} << 20;
 constexpr std::uint64_t kRetiredShare = 5;
 
 /// The live vectors of one field between two rows, as the view sees them.
-segment::VectorRows vectors_of(const ReadView& view, const catalog::VectorFieldSchema& field, std::uint64_t from,
-                               std::uint64_t to) {
+segment::VectorRows vectors_of(const ReadView& view, const catalog::VectorFieldSchema& field,
+                               std::uint64_t from, std::uint64_t to) {
   return [&view, &field, from, to](const std::function<void(const segment::SourceRow&)>& fn) {
     const std::size_t row_bytes = field.dimension * sizeof(float);
     storage::RowReader reader(view.txn(),
@@ -70,8 +70,8 @@ struct Gathered {
   std::deque<std::vector<float>> copies;  // of vectors in pages that move, or that are not aligned
 };
 
-Gathered gather(const ReadView& view, const catalog::VectorFieldSchema& field, std::uint64_t from, std::uint64_t to,
-                const Context& context) {
+Gathered gather(const ReadView& view, const catalog::VectorFieldSchema& field, std::uint64_t from,
+                std::uint64_t to, const Context& context) {
   Gathered out;
   vectors_of(view, field, from, to)([&](const segment::SourceRow& row) {
     if (out.rows.size() % 1024 == 0) context.check();
@@ -85,9 +85,11 @@ Gathered gather(const ReadView& view, const catalog::VectorFieldSchema& field, s
   return out;
 }
 
-/// A graph over what was gathered: the one of `base`, if it has the first of these rows, with the others added.
+/// A graph over what was gathered: the one of `base`, if it has the first of these rows, with the others
+/// added.
 std::shared_ptr<const HnswIndex> build_graph(const Gathered& rows, const catalog::VectorFieldSchema& field,
-                                             const segment::VectorPart* base, unsigned threads, Context& context) {
+                                             const segment::VectorPart* base, unsigned threads,
+                                             Context& context) {
   const ParallelFor parallel = [&](std::size_t count, const std::function<void(std::size_t)>& fn) {
     Executor::shared().parallel_for(count, threads, fn);
   };
@@ -98,8 +100,9 @@ std::shared_ptr<const HnswIndex> build_graph(const Gathered& rows, const catalog
   if (threads > 1) options.build.parallel = &parallel;
   const auto count = static_cast<std::uint32_t>(rows.rows.size());
   const RowVectors vectors = [&](std::uint32_t i) { return rows.vectors[i]; };
-  const auto* graph = base && base->kind() == segment::PartKind::kGraph ? static_cast<const segment::GraphPart*>(base)
-                                                                       : nullptr;
+  const auto* graph = base && base->kind() == segment::PartKind::kGraph
+                          ? static_cast<const segment::GraphPart*>(base)
+                          : nullptr;
   if (graph) {
     std::vector<std::uint32_t> removed;
     std::size_t at = 0;
@@ -116,8 +119,8 @@ std::shared_ptr<const HnswIndex> build_graph(const Gathered& rows, const catalog
   return HnswIndex::build(options, count, vectors, context);
 }
 
-/// Writes the file for rows [first, end) of the view; what the list will say of it. `graphs`: parts with enough
-/// rows get one; `base` may have a segment with the first of these rows.
+/// Writes the file for rows [first, end) of the view; what the list will say of it. `graphs`: parts with
+/// enough rows get one; `base` may have a segment with the first of these rows.
 SegmentEntry build(const ReadView& view, std::uint64_t first_row, std::uint64_t end_row, bool graphs,
                    const segment::Segment* base, Context& context) {
   Shard& shard = view.shard();
@@ -130,7 +133,8 @@ SegmentEntry build(const ReadView& view, std::uint64_t first_row, std::uint64_t 
   entry.sequence = view.state().sequence;
   segment::SegmentWriter writer(directory, shard.segments().identity(entry), view.schema().vectors.size());
   const SegmentOptions& options = shard.segment_options();
-  const unsigned threads = options.threads ? options.threads : std::max(1u, std::thread::hardware_concurrency());
+  const unsigned threads =
+      options.threads ? options.threads : std::max(1u, std::thread::hardware_concurrency());
   for (const auto& field : view.schema().vectors) {
     if (field.element != ElementType::kF32 || field.dimension == 0) continue;
     if (graphs) {
@@ -142,7 +146,8 @@ SegmentEntry build(const ReadView& view, std::uint64_t first_row, std::uint64_t 
         continue;
       }
     }
-    writer.add_flat(field.number, field.metric, field.dimension, vectors_of(view, field, first_row, end_row), context);
+    writer.add_flat(field.number, field.metric, field.dimension, vectors_of(view, field, first_row, end_row),
+                    context);
   }
   entry.rows = writer.rows();
   entry.file_bytes = writer.finish();
@@ -181,16 +186,16 @@ bool commit_list(Shard& shard, std::span<const SegmentEntry> replaced, const Seg
         } catch (const Error& e) {
           if (e.code() != ErrorCode::kCorruption) throw;  // a damaged list is replaced as if it were empty
         }
-        const auto at = std::find_if(list.begin(), list.end(), [&](const SegmentEntry& e) {
-          return e.first_row == entry.first_row;
-        });
+        const auto at = std::find_if(list.begin(), list.end(),
+                                     [&](const SegmentEntry& e) { return e.first_row == entry.first_row; });
         const auto left = static_cast<std::size_t>(list.end() - at);
         if (left < replaced.size() || !std::equal(replaced.begin(), replaced.end(), at)) return;
         const std::uint64_t end = list.empty() ? 0 : list.back().end_row;
         if (replaced.empty() && entry.first_row != end) return;
         const auto place = list.erase(at, at + static_cast<std::ptrdiff_t>(replaced.size()));
         list.insert(place, entry);
-        storage::write_segments(commit.txn, shard.collection(), commit.sequence, list);
+        commit.derived = true;
+        storage::write_segments(commit.txn, shard.collection(), commit.state.sequence, list);
         done = true;
       },
       4096);
@@ -202,9 +207,10 @@ struct Merge {
   std::size_t count = 0;
 };
 
-/// What should become one segment: a run at the end of the list, or one that is damaged or has too many retired
-/// rows.
-std::optional<Merge> plan_merge(const ReadView& view, const SegmentSet& set, const SegmentOptions& options, bool all) {
+/// What should become one segment: a run at the end of the list, or one that is damaged or has too many
+/// retired rows.
+std::optional<Merge> plan_merge(const ReadView& view, const SegmentSet& set, const SegmentOptions& options,
+                                bool all) {
   const std::size_t n = set.items.size();
   if (n == 0) return std::nullopt;
   std::vector<std::uint64_t> live(n);
@@ -212,7 +218,8 @@ std::optional<Merge> plan_merge(const ReadView& view, const SegmentSet& set, con
   for (std::size_t i = 0; i < n; ++i) {
     const SegmentSet::Item& item = set.items[i];
     std::uint64_t retired = 0;
-    for (const auto& part : item.segment ? std::span(item.segment->parts()) : std::span<const segment::Segment::PartEntry>()) {
+    for (const auto& part :
+         item.segment ? std::span(item.segment->parts()) : std::span<const segment::Segment::PartEntry>()) {
       std::uint64_t dead = 0;
       for (std::uint64_t row : part.part->row_numbers()) dead += !view.is_live(row);
       retired = std::max(retired, dead);
@@ -224,7 +231,8 @@ std::optional<Merge> plan_merge(const ReadView& view, const SegmentSet& set, con
     return set.items[i].segment && live[i] >= options.graph_rows &&
            std::any_of(set.items[i].segment->parts().begin(), set.items[i].segment->parts().end(),
                        [&](const auto& p) {
-                         return p.part->kind() == segment::PartKind::kFlat && p.meta.rows >= options.graph_rows;
+                         return p.part->kind() == segment::PartKind::kFlat &&
+                                p.meta.rows >= options.graph_rows;
                        });
   };
   if (all) {

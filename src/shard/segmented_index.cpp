@@ -28,8 +28,8 @@ class SegmentedIndex::Rescorer {
   Rescorer(const SegmentedIndex& index, const VectorQuery& query, Context& context)
       : scorer_(index.field_.metric, query.vector),
         row_bytes_(index.field_.dimension * sizeof(float)),
-        reader_(index.view_.txn(), {storage::BlockKind::kVectors, index.view_.shard().collection(),
-                                    index.field_.number, 0}),
+        reader_(index.view_.txn(),
+                {storage::BlockKind::kVectors, index.view_.shard().collection(), index.field_.number, 0}),
         context_(context) {}
 
   void run(std::span<const PartCandidate> candidates, TopK& out) {
@@ -61,7 +61,8 @@ class SegmentedIndex::Rescorer {
     block.first_row = row;
     block.inverse_norms = &stored.inverse_norm;
     block.rows = reinterpret_cast<const float*>(stored.bytes.data());
-    if (reinterpret_cast<std::uintptr_t>(stored.bytes.data()) % alignof(float) != 0) {  // of a lone row's block
+    if (reinterpret_cast<std::uintptr_t>(stored.bytes.data()) % alignof(float) !=
+        0) {  // of a lone row's block
       copy_.resize(row_bytes_ / sizeof(float));
       std::memcpy(copy_.data(), stored.bytes.data(), row_bytes_);
       block.rows = copy_.data();
@@ -130,8 +131,8 @@ void SegmentedIndex::search(const VectorQuery& query, Context& context, TopK& ou
   }
   if (estimated.empty()) return;
   const std::size_t wanted = std::min(estimated.size(), query.exact_scores ? kRescored * out.k() : out.k());
-  std::partial_sort(estimated.begin(), estimated.begin() + static_cast<std::ptrdiff_t>(wanted), estimated.end(),
-                    better);
+  std::partial_sort(estimated.begin(), estimated.begin() + static_cast<std::ptrdiff_t>(wanted),
+                    estimated.end(), better);
   if (query.exact_scores) {
     rescorer.run(std::span(estimated).first(wanted), out);
   } else {

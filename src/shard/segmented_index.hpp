@@ -13,9 +13,9 @@ class ReadView;
 /// Thrown by a search that met a damaged segment, which is reported by then: search again without it.
 struct SegmentDamaged {};
 
-/// Lives as long as the view. The rows behind the segments are searched exactly; so are segments that hold codes;
-/// graphs are walked. What is found is scored with the full vectors of the truth, unless the query wants the
-/// estimates.
+/// Lives as long as the view. The rows behind the segments are searched exactly; so are segments that hold
+/// codes; graphs are walked. What is found is scored with the full vectors of the truth, unless the query
+/// wants the estimates.
 class SegmentedIndex final : public VectorIndex {
  public:
   /// `tail` has the rows from set->end_row() on.

@@ -20,7 +20,8 @@ segment::SegmentIdentity Segments::identity(const storage::SegmentEntry& entry) 
 
 std::shared_ptr<const segment::Segment> Segments::open(const storage::SegmentEntry& entry) {
   try {
-    auto segment = segment::Segment::open(storage::segment_path(store_.directory(), entry.number), identity(entry));
+    auto segment =
+        segment::Segment::open(storage::segment_path(store_.directory(), entry.number), identity(entry));
     if (segment->file_bytes() == entry.file_bytes) return segment;
   } catch (const Error& e) {
     // Whatever is wrong with a derived file, the truth has everything: the query goes on without it.

@@ -21,7 +21,7 @@ struct SegmentSet {
     std::shared_ptr<const segment::Segment> segment;  ///< nullptr: damaged or missing.
   };
   std::vector<Item> items;
-  bool usable = true;   ///< Every file could be opened, and no search has met damage.
+  bool usable = true;    ///< Every file could be opened, and no search has met damage.
   bool readable = true;  ///< False: the list itself is damaged, and `items` is empty.
 
   /// Rows below this are in segments.

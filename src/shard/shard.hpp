@@ -20,7 +20,7 @@ namespace vecstore::shard {
 
 struct ApplyResult {
   std::uint64_t sequence = 0;
-  std::uint64_t existed = 0;  ///< Ids of the batch that were there before, in the version that was expected.
+  std::uint64_t existed = 0;   ///< Ids of the batch that were there before, in the version that was expected.
   std::uint64_t next_row = 0;  ///< The collection's, after the commit.
 };
 

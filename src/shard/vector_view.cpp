@@ -36,7 +36,8 @@ VectorBlock to_vector_block(const storage::BlockView& block, std::uint64_t first
   out.first_row = block.row(skipped);
   if (block.row_numbers())
     out.row_numbers = reinterpret_cast<const std::uint64_t*>(block.row_numbers()) + skipped;
-  if (block.inverse_norms()) out.inverse_norms = reinterpret_cast<const float*>(block.inverse_norms()) + skipped;
+  if (block.inverse_norms())
+    out.inverse_norms = reinterpret_cast<const float*>(block.inverse_norms()) + skipped;
   return out;
 }
 
@@ -45,7 +46,8 @@ VectorBlock to_vector_block(const storage::BlockView& block, std::uint64_t first
 // One walk over the blocks. What the previous directory knows of a block is taken over: its checksums were
 // verified and its copy made. When no row was retired since, old blocks cannot have moved or changed, and
 // only new ones are read.
-std::shared_ptr<const BlockDirectory> BlockFollower::build(const ReadView& view, const BlockDirectory* previous,
+std::shared_ptr<const BlockDirectory> BlockFollower::build(const ReadView& view,
+                                                           const BlockDirectory* previous,
                                                            std::uint64_t first_row) const {
   auto out = std::make_shared<BlockDirectory>();
   out->txn = view.txn().id();
@@ -60,9 +62,9 @@ std::shared_ptr<const BlockDirectory> BlockFollower::build(const ReadView& view,
   const storage::RowSpace space{storage::BlockKind::kVectors, view.shard().collection(), field_.number, 0};
   const std::size_t row_bytes = field_.dimension * sizeof(float);
   std::uint64_t from = first_row;
-  const bool extends = previous && previous->first_row == first_row && previous->map_epoch == out->map_epoch &&
-                       previous->retired_sequence == out->retired_sequence &&
-                       previous->end_row <= out->end_row;
+  const bool extends =
+      previous && previous->first_row == first_row && previous->map_epoch == out->map_epoch &&
+      previous->retired_sequence == out->retired_sequence && previous->end_row <= out->end_row;
   if (extends) {
     out->blocks = previous->blocks;
     out->bad_rows = previous->bad_rows;
@@ -134,7 +136,8 @@ VectorView BlockFollower::view(const ReadView& view, std::uint64_t first_row) {
   VectorView out;
   const std::uint64_t epoch = view.txn().map_epoch();
   const std::uint64_t env = view.txn().env_number();
-  if (directory_ && directory_->first_row > first_row) directory_ = nullptr;  // what it left out is wanted again
+  if (directory_ && directory_->first_row > first_row)
+    directory_ = nullptr;  // what it left out is wanted again
   const bool same = directory_ && directory_->env == env && directory_->txn == view.txn().id() &&
                     directory_->map_epoch == epoch && directory_->first_row == first_row;
   const bool newer =

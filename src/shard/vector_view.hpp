@@ -66,15 +66,16 @@ class BlockFollower {
 /// What queries of one field share. Thread-safe.
 class VectorFollower {
  public:
-  explicit VectorFollower(const catalog::VectorFieldSchema& field) : field_(field), all_(field_), tail_(field_) {}
-  /// `exact`: every row by its full vector or by codes that prove; otherwise segments are used where there are
-  /// any. The view must outlive what is returned.
+  explicit VectorFollower(const catalog::VectorFieldSchema& field)
+      : field_(field), all_(field_), tail_(field_) {}
+  /// `exact`: every row by its full vector or by codes that prove; otherwise segments are used where there
+  /// are any. The view must outlive what is returned.
   VectorView view(const ReadView& view, bool exact);
 
  private:
   const catalog::VectorFieldSchema field_;
-  std::mutex mutex_;     // guards what follows
-  BlockFollower all_;    // every row, for exact searches
+  std::mutex mutex_;    // guards what follows
+  BlockFollower all_;   // every row, for exact searches
   BlockFollower tail_;  // the rows behind the segments
 };
 

@@ -19,7 +19,13 @@ inline constexpr char kMainPrefix = 0x01;
 /// Second byte of a key in the main keyspace.
 enum class MainKind : char { kStore = 'S', kCollection = 'C', kName = 'N', kGarbage = 'G' };
 /// Fifth byte of a key in the aux keyspace.
-enum class AuxKind : char { kSchema = 'S', kFieldName = 'F', kRetired = 'R', kOverlay = 'M', kSegments = 'I' };
+enum class AuxKind : char {
+  kSchema = 'S',
+  kFieldName = 'F',
+  kRetired = 'R',
+  kOverlay = 'M',
+  kSegments = 'I'
+};
 /// What an envelope holds.
 enum class ValueKind : std::uint8_t {
   kStore = 1,

@@ -24,8 +24,7 @@ std::vector<SegmentEntry> decode_segments(std::uint32_t collection, std::string_
                 "list of segments");
   while (!in.empty()) {
     SegmentEntry e;
-    for (std::uint64_t* field :
-         {&e.number, &e.first_row, &e.end_row, &e.sequence, &e.rows, &e.file_bytes}) {
+    for (std::uint64_t* field : {&e.number, &e.first_row, &e.end_row, &e.sequence, &e.rows, &e.file_bytes}) {
       *field = in.get<std::uint64_t>();
     }
     const std::uint64_t expected = out.empty() ? 0 : out.back().end_row;

@@ -22,8 +22,8 @@ struct SegmentEntry {
   bool operator==(const SegmentEntry&) const = default;
 };
 
-/// Ascending, without gaps from row 0 on; empty when there are none. kCorruption when the list is damaged, which
-/// costs speed only: without segments every query is answered from the truth.
+/// Ascending, without gaps from row 0 on; empty when there are none. kCorruption when the list is damaged,
+/// which costs speed only: without segments every query is answered from the truth.
 std::vector<SegmentEntry> read_segments(const Txn& txn, std::uint32_t collection);
 /// The stored bytes, to see whether a list has changed; empty when there is none.
 std::string_view stored_segments(const Txn& txn, std::uint32_t collection);

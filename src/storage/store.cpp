@@ -230,11 +230,11 @@ void Store::run_group(std::deque<Pending*>& group) {
       const std::uint64_t writes = txn.writes();
       const StoreState before = state;
       try {
-        Commit commit{txn, state, state.sequence + 1, {}};
+        Commit commit{txn, state, state.sequence + 1, {}, false};
         (*p->job)(commit);
         commit.log.write(txn, state, commit.sequence, options_.change_retention);
         if (txn.writes() != writes) {
-          state.sequence = commit.sequence;
+          if (!commit.derived) state.sequence = commit.sequence;
           changed = true;
         }
         p->sequence = state.sequence;

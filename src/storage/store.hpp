@@ -68,6 +68,9 @@ struct Commit {
   StoreState& state;
   std::uint64_t sequence;  ///< This job's; consumed only when the job changes something.
   ChangeLogEntry log;
+  /// Set by a job that changes nothing but derived data: it consumes no sequence number, and seals what it
+  /// writes with state.sequence.
+  bool derived = false;
 };
 
 /// Thread-safe. Writers of all threads share commits; readers never wait for them.

@@ -353,6 +353,9 @@ void Runner::step(const Op& op) {
     case Kind::kCompact:
       compact();
       break;
+    case Kind::kOptimize:
+      for (const std::string& name : db_->list_collections()) db_->get_collection(name).optimize();
+      break;
     case Kind::kRestartReader:
       reader_.reset();
       break;

@@ -26,6 +26,7 @@ constexpr std::array kWeights = {
     Weight{Kind::kGetOrCreate, 10}, Weight{Kind::kDrop, 1},          Weight{Kind::kAddVector, 2},
     Weight{Kind::kDropVector, 1},   Weight{Kind::kReopen, 1},        Weight{Kind::kVerify, 1},
     Weight{Kind::kAskReader, 25},   Weight{Kind::kRestartReader, 1}, Weight{Kind::kCompact, 2},
+    Weight{Kind::kOptimize, 3},
 };
 
 bool alone(Kind kind) {
@@ -112,12 +113,12 @@ void make_query(Rng& rng, Spec& s, const Setting& setting) {
 
 const char* to_string(Kind kind) {
   constexpr const char* kNames[] = {
-      "insert",  "upsert",        "batch_upsert",  "batch_insert",  "batch_execute", "update_metadata",
-      "erase",   "erase_ids",     "erase_where",   "upsert_chunks", "upsert_text",   "batch_upsert_texts",
-      "create",  "get_or_create", "drop",          "add_vector",    "drop_vector",   "get",
-      "get_ids", "scroll",        "count",         "changes",       "info",          "query",
-      "text",    "hybrid",        "query_text",    "query_batch",   "reopen",        "verify",
-      "compact", "ask_reader",    "restart_reader"};
+      "insert",  "upsert",        "batch_upsert", "batch_insert",  "batch_execute", "update_metadata",
+      "erase",   "erase_ids",     "erase_where",  "upsert_chunks", "upsert_text",   "batch_upsert_texts",
+      "create",  "get_or_create", "drop",         "add_vector",    "drop_vector",   "get",
+      "get_ids", "scroll",        "count",        "changes",       "info",          "query",
+      "text",    "hybrid",        "query_text",   "query_batch",   "reopen",        "verify",
+      "compact", "optimize",      "ask_reader",   "restart_reader"};
   return kNames[static_cast<std::size_t>(kind)];
 }
 

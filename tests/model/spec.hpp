@@ -46,6 +46,7 @@ enum class Kind : std::uint8_t {
   kReopen,
   kVerify,
   kCompact,
+  kOptimize,
   kAskReader,
   kRestartReader,
 };

@@ -52,7 +52,8 @@ void CodeStore::append(std::uint64_t row, const float* vector, float inverse_nor
   if (!last_ || last_rows_ == last_->capacity * simd::kGroupRows) add_chunk();
   const std::size_t lane = last_rows_ % simd::kGroupRows;
   const std::size_t group = last_rows_ / simd::kGroupRows;
-  encoder_.encode(vector, inverse_norm, last_->groups.get() + group * code_group_bytes(metric_, dimension_), lane);
+  encoder_.encode(vector, inverse_norm, last_->groups.get() + group * code_group_bytes(metric_, dimension_),
+                  lane);
   last_->rows[last_rows_] = row;
   ++last_rows_;
   next_row_ = row + 1;

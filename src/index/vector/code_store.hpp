@@ -19,8 +19,9 @@ struct CodeChunk {
   std::size_t group_bytes = 0;
   std::size_t capacity = 0;
   const std::uint8_t* groups = nullptr;  ///< Aligned to 64 bytes.
-  const std::uint64_t* rows = nullptr;   ///< Of each lane, ascending; kNoRow fills up the last group of a file.
-  std::shared_ptr<const void> owner;     ///< Keeps what the pointers lead to.
+  const std::uint64_t* rows =
+      nullptr;                        ///< Of each lane, ascending; kNoRow fills up the last group of a file.
+  std::shared_ptr<const void> owner;  ///< Keeps what the pointers lead to.
 };
 
 /// What a CodeStore held at one moment. Cheap to copy; later appends do not change it.
