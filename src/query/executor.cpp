@@ -7,7 +7,6 @@
 #include "base/executor.hpp"
 #include "base/metadata_codec.hpp"
 #include "query/record_filter.hpp"
-#include "shard/segmented_index.hpp"
 
 namespace vecstore::query {
 namespace {
@@ -50,7 +49,8 @@ class Execution {
  private:
   std::vector<RowScore> run_leaf(const Leaf& leaf, PlanNode& node);
   std::vector<RowScore> run_vector(const Leaf& leaf, PlanNode& node, Context& ctx);
-  std::vector<RowScore> search_vectors(const catalog::VectorFieldSchema& field, const Leaf& leaf,
+  std::vector<RowScore> search_vectors(const catalog::VectorFieldSchema& field,
+                                       const shard::VectorView& vectors, bool exact, const Leaf& leaf,
                                        PlanNode& node, Context& ctx);
   std::vector<RowScore> run_terms(const Leaf& leaf, PlanNode& node, Context& ctx);
   std::vector<FusedRow> join(const Plan& plan, std::vector<std::vector<RowScore>> lists, PlanNode& node);
@@ -80,23 +80,25 @@ std::vector<RowScore> Execution::run_vector(const Leaf& leaf, PlanNode& node, Co
   if (!field) invalid("vector '", request_.vector_name, "' was dropped");
   node.properties.emplace_back("metric", to_string(field->metric));
   if (field->dimension == 0) return {};  // no record has a vector yet
-  try {
-    return search_vectors(*field, leaf, node, ctx);
-  } catch (const shard::SegmentDamaged&) {
-    // It is not used again; now the truth answers.
-    return search_vectors(*field, leaf, node, ctx);
+  for (;;) {
+    const bool exact = request_.exact || filter() != nullptr;  // what a filter lets through has to be found
+    const shard::VectorView vectors = view_.shard().vectors(*field).view(view_, exact);
+    try {
+      return search_vectors(*field, vectors, exact, leaf, node, ctx);
+    } catch (const segment::PartDamaged& damaged) {
+      // Not used again from now on: the truth answers instead.
+      view_.shard().segments().report_damage(vectors.part_segments[damaged.part]);
+    }
   }
 }
 
-std::vector<RowScore> Execution::search_vectors(const catalog::VectorFieldSchema& field, const Leaf& leaf,
-                                                PlanNode& node, Context& ctx) {
-  // Whatever a filter lets through has to be found, which a walk among all rows cannot promise.
-  const bool exact = request_.exact || filter() != nullptr;
-  const shard::VectorView vectors = view_.shard().vectors(field).view(view_, exact);
+std::vector<RowScore> Execution::search_vectors(const catalog::VectorFieldSchema& field,
+                                                const shard::VectorView& vectors, bool exact,
+                                                const Leaf& leaf, PlanNode& node, Context& ctx) {
   ctx.counters.records_degraded += vectors.directory->degraded;
-  node.properties.emplace_back("scan", vectors.has_segments ? "segments, then f32"
-                                       : vectors.has_codes  ? "8-bit codes, then f32"
-                                                            : "f32");
+  node.properties.emplace_back("scan", vectors.segments    ? "segments, then f32"
+                                       : vectors.has_codes ? "8-bit codes, then f32"
+                                                           : "f32");
   const IdOrder order(view_);
   const ViewRows rows(view_, filter(), &vectors.directory->bad_rows);
   const ParallelFor parallel = [&](std::size_t count, const std::function<void(std::size_t)>& fn) {

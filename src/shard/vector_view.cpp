@@ -5,7 +5,6 @@
 
 #include "base/error.hpp"
 #include "shard/read_view.hpp"
-#include "shard/segmented_index.hpp"
 #include "storage/rows.hpp"
 
 namespace vecstore::shard {
@@ -159,14 +158,70 @@ VectorView BlockFollower::view(const ReadView& view, std::uint64_t first_row) {
   return out;
 }
 
+namespace {
+
+/// Reads full vectors from the truth, as a view sees it.
+class TruthVectors final : public segment::VectorLookup {
+ public:
+  TruthVectors(const ReadView& view, const catalog::VectorFieldSchema& field)
+      : row_bytes_(field.dimension * sizeof(float)),
+        reader_(view.txn(), {storage::BlockKind::kVectors, view.shard().collection(), field.number, 0}) {}
+
+  std::size_t read(std::span<const std::uint64_t> rows, const Found& found) override {
+    std::size_t left_out = 0;
+    reader_.prefetch(rows);
+    for (std::uint64_t row : rows) {
+      try {
+        const auto stored = reader_.find(row);
+        if (stored && stored->bytes.size() == row_bytes_) {
+          found(row, aligned(stored->bytes), stored->inverse_norm);
+          continue;
+        }
+      } catch (const Error& e) {
+        if (e.code() != ErrorCode::kCorruption) throw;
+      }
+      ++left_out;
+    }
+    return left_out;
+  }
+
+ private:
+  const float* aligned(std::string_view bytes) {
+    if (reinterpret_cast<std::uintptr_t>(bytes.data()) % alignof(float) == 0)
+      return reinterpret_cast<const float*>(bytes.data());
+    copy_.resize(bytes.size() / sizeof(float));  // of a lone row's block, which lies among others
+    std::memcpy(copy_.data(), bytes.data(), bytes.size());
+    return copy_.data();
+  }
+
+  const std::size_t row_bytes_;
+  storage::RowReader reader_;
+  std::vector<float> copy_;
+};
+
+}  // namespace
+
 VectorView VectorFollower::view(const ReadView& view, bool exact) {
   std::shared_ptr<const SegmentSet> set;
   if (!exact) set = view.shard().segments().at(view.txn());
   const std::lock_guard lock(mutex_);
   if (!set || !set->usable || set->items.empty()) return all_.view(view, 0);
   VectorView out = tail_.view(view, set->end_row());
-  out.index = std::make_unique<SegmentedIndex>(view, field_, std::move(set), std::move(out.index));
-  out.has_segments = true;
+  segment::SearchedParts parts;
+  parts.metric = field_.metric;
+  parts.dimension = field_.dimension;
+  for (const SegmentSet::Item& item : set->items) {
+    const segment::VectorPart* part = item.segment->vectors(field_.number);
+    if (!part) continue;
+    parts.parts.push_back(part);
+    out.part_segments.push_back(item.entry.number);
+  }
+  parts.tail = std::move(out.index);
+  parts.vectors = std::make_unique<TruthVectors>(view, field_);
+  parts.retired = view.retired().words();
+  parts.retired_version = view.state().retired_sequence;
+  out.index = std::make_unique<segment::SegmentedIndex>(std::move(parts));
+  out.segments = std::move(set);
   return out;
 }
 

@@ -9,6 +9,8 @@
 
 #include "catalog/schema.hpp"
 #include "segment/dense_segment.hpp"
+#include "segment/segmented_index.hpp"
+#include "shard/segments.hpp"
 
 namespace vecstore::shard {
 
@@ -42,7 +44,10 @@ struct VectorView {
   std::shared_ptr<const BlockDirectory> directory;
   std::unique_ptr<VectorIndex> index;  ///< Over the directory's blocks, and the segments before them.
   bool has_codes = false;              ///< False while scanning the vectors themselves is as quick.
-  bool has_segments = false;
+  /// The segments that `index` searches besides; empty when it does without. When a search throws
+  /// segment::PartDamaged, report it here, and a new view is without them.
+  std::shared_ptr<const SegmentSet> segments;
+  std::vector<std::uint64_t> part_segments;  ///< Number of the segment that part i is in.
 };
 
 /// Keeps directory and codes of one field from some row on, brought up to date by the views that ask.

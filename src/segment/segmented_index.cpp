@@ -1,0 +1,128 @@
+#include "segment/segmented_index.hpp"
+
+#include <algorithm>
+#include <optional>
+
+#include "base/error.hpp"
+#include "index/vector/exact_scorer.hpp"
+
+namespace vecstore::segment {
+namespace {
+
+bool better(const PartCandidate& a, const PartCandidate& b) {
+  return a.score != b.score ? a.score > b.score : a.row < b.row;
+}
+
+}  // namespace
+
+/// Scores rows with their full vectors, best candidates first.
+class SegmentedIndex::Rescorer {
+ public:
+  Rescorer(const SearchedParts& parts, const VectorQuery& query, Context& context)
+      : scorer_(parts.metric, query.vector),
+        row_bytes_(parts.dimension * sizeof(float)),
+        vectors_(*parts.vectors),
+        context_(context) {}
+
+  /// Scores are upper bounds. Two rounds: the most promising rows settle most of the result, then those that
+  /// can still change it.
+  void proven(std::vector<PartCandidate>& found, TopK& out) {
+    std::sort(found.begin(), found.end(), better);
+    const std::size_t first = std::min(found.size(), out.k() + out.k() / 2);
+    run(std::span(found).first(first), out);
+    std::size_t end = first;
+    while (end < found.size() && !(found[end].score < out.bound())) ++end;
+    run(std::span(found).subspan(first, end - first), out);
+  }
+
+  /// Scores are estimates. How far they are off shows in the first k rows; those that could still be among
+  /// the k best if they were off as far again, on their side, are scored too.
+  void estimated(std::vector<PartCandidate>& found, TopK& out) {
+    std::sort(found.begin(), found.end(), better);
+    const std::size_t first = std::min(found.size(), out.k());
+    error_ = 0;
+    run(std::span(found).first(first), out);
+    const float slack = kErrorRoom * error_;
+    std::size_t end = first;
+    while (end < found.size() && found[end].score + slack >= out.bound()) ++end;
+    run(std::span(found).subspan(first, end - first), out);
+  }
+
+ private:
+  static constexpr float kErrorRoom = 1.5f;
+
+  void run(std::span<const PartCandidate> candidates, TopK& out) {
+    if (candidates.empty()) return;
+    sorted_.assign(candidates.begin(), candidates.end());
+    std::sort(sorted_.begin(), sorted_.end(), [](const auto& a, const auto& b) { return a.row < b.row; });
+    rows_.clear();
+    for (const PartCandidate& c : sorted_) rows_.push_back(c.row);
+    std::size_t at = 0;
+    context_.counters.records_degraded +=
+        vectors_.read(rows_, [&](std::uint64_t row, const float* vector, float inverse_norm) {
+          VectorBlock block;
+          block.rows = vector;
+          block.stride_bytes = row_bytes_;
+          block.count = 1;
+          block.first_row = row;
+          block.inverse_norms = &inverse_norm;
+          float score = 0;
+          scorer_.score(block, 0, 1, &score);
+          while (sorted_[at].row != row) ++at;
+          error_ = std::max(error_, score - sorted_[at].score);
+          out.push(row, score);
+        });
+    context_.counters.rows_rescored += rows_.size();
+    context_.counters.bytes_read += rows_.size() * row_bytes_;
+  }
+
+  const ExactScorer scorer_;
+  const std::size_t row_bytes_;
+  VectorLookup& vectors_;
+  Context& context_;
+  float error_ = 0;  // by how much an estimate was too low
+  std::vector<PartCandidate> sorted_;
+  std::vector<std::uint64_t> rows_;
+};
+
+void SegmentedIndex::search(const VectorQuery& query, Context& context, TopK& out) const {
+  parts_.tail->search(query, context, out);
+  if (out.k() == 0) return;
+  PartQuery part_query;
+  part_query.vector = query.vector;
+  part_query.k = out.k();
+  part_query.ef = query.ef;
+  part_query.filter = query.filter;
+  part_query.retired = parts_.retired;
+  part_query.retired_version = parts_.retired_version;
+  // Small parts first: what they find spares the large ones work.
+  std::vector<PartCandidate> found;
+  std::vector<PartCandidate> walked;
+  std::optional<Rescorer> rescorer;
+  for (std::size_t i = parts_.parts.size(); i-- > 0;) {
+    part_query.bound = out.bound();
+    found.clear();
+    try {
+      parts_.parts[i]->search(part_query, context, found);
+    } catch (const Error& e) {
+      if (e.code() != ErrorCode::kCorruption) throw;
+      throw PartDamaged{i};
+    }
+    if (found.empty()) continue;
+    if (!found.front().proven) {
+      walked.insert(walked.end(), found.begin(), found.end());
+      continue;
+    }
+    if (!rescorer) rescorer.emplace(parts_, query, context);
+    rescorer->proven(found, out);
+  }
+  if (walked.empty()) return;
+  if (!query.exact_scores) {
+    for (const PartCandidate& c : walked) out.push(c.row, c.score);
+    return;
+  }
+  if (!rescorer) rescorer.emplace(parts_, query, context);
+  rescorer->estimated(walked, out);
+}
+
+}  // namespace vecstore::segment
