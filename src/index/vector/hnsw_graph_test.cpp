@@ -142,7 +142,7 @@ TEST(HnswGraph, OneThreadBuildsTheSameGraphAgain) {
 }
 
 TEST(HnswGraph, ThreadsBuildAGraphAsGood) {
-  const ByteCodes codes = encode(Metric::kCosine, 24, gaussian(3000 * 24, kSeed + 1));
+  const ByteCodes codes = encode(Metric::kCosine, 24, gaussian(2000 * 24, kSeed + 1));
   Context context;
   BuildOptions one, four;
   four.threads = 4;
@@ -150,23 +150,23 @@ TEST(HnswGraph, ThreadsBuildAGraphAsGood) {
   std::uint64_t last = 0;
   const Graph a = build_graph(codes, one, context);
   const Graph b = build_graph(codes, four, context, [&](std::uint64_t done) { last = std::max(last, done); });
-  check(b, 3000, four);
-  EXPECT_EQ(last, 2999u);  // all but the first, which needs no insertion
+  check(b, 2000, four);
+  EXPECT_EQ(last, 1999u);  // all but the first, which needs no insertion
   EXPECT_GT(recall(a, codes, 40), 0.9);
   EXPECT_GT(recall(b, codes, 40), recall(a, codes, 40) - 0.02);
 }
 
 TEST(HnswGraph, EqualRowsAndZeroRowsAreLinked) {
-  std::vector<float> values = gaussian(4000 * 8, kSeed + 2);
-  for (std::size_t i = 500; i < 2500; ++i)
+  std::vector<float> values = gaussian(2000 * 8, kSeed + 2);
+  for (std::size_t i = 250; i < 1250; ++i)
     std::copy_n(values.data(), 8, values.data() + i * 8);  // all as row 0
-  std::fill(values.begin() + 2500 * 8, values.begin() + 3500 * 8, 0.0f);
+  std::fill(values.begin() + 1250 * 8, values.begin() + 1750 * 8, 0.0f);
   for (Metric metric : {Metric::kCosine, Metric::kDot, Metric::kEuclidean}) {
     const ByteCodes codes = encode(metric, 8, values);
     BuildOptions options;
     Context context;
     const Graph g = build_graph(codes, options, context);
-    check(g, 4000, options);
+    check(g, 2000, options);
     EXPECT_GT(recall(g, codes, 60), 0.9) << to_string(metric);
   }
   const ByteCodes same = encode(Metric::kCosine, 8, std::vector<float>(8 * 700, 1.0f));

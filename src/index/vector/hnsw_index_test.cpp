@@ -115,10 +115,10 @@ double recall(const HnswIndex& index, Metric metric, const Data& data, const Dat
 
 TEST(HnswIndex, FindsWhatAnExactScanFinds) {
   for (Metric metric : {Metric::kCosine, Metric::kDot, Metric::kEuclidean}) {
-    const Data data(4000, 48, kSeed), queries(60, 48, kSeed + 1);
+    const Data data(3000, 48, kSeed), queries(50, 48, kSeed + 1);
     const auto index = build(metric, data);
     SCOPED_TRACE(testing::Message() << to_string(metric) << " seed " << kSeed);
-    EXPECT_EQ(index->size(), 4000u);
+    EXPECT_EQ(index->size(), 3000u);
     EXPECT_EQ(index->metric(), metric);
     double before = 0;
     HnswQuery query;
@@ -165,15 +165,49 @@ TEST(HnswIndex, FiltersOfEveryWidth) {
   std::mt19937 random(kSeed);
   HnswQuery query;
   query.ef = 128;
-  for (std::uint32_t every : {1u, 2u, 5u, 10u, 100u, 2000u, 100000u}) {
+  // 0 stands for three rows of four, which are walked, as all are.
+  for (std::uint32_t every : {0u, 1u, 2u, 5u, 10u, 100u, 2000u, 100000u}) {
     std::vector<std::uint64_t> admitted(5000 / 64 + 1), retired(5000 / 64 + 1);
     for (std::uint32_t i = 0; i < 5000; ++i) {
-      if (random() % every == 0) admitted[i / 64] |= std::uint64_t{1} << (i % 64);
+      if (every ? random() % every == 0 : random() % 4 != 0) admitted[i / 64] |= std::uint64_t{1} << (i % 64);
       if (random() % 4 == 0) retired[i / 64] |= std::uint64_t{1} << (i % 64);
     }
     EXPECT_GT(recall(*index, Metric::kCosine, data, queries, query, &admitted), 0.97) << every;
     EXPECT_GT(recall(*index, Metric::kCosine, data, queries, query, &admitted, &retired), 0.97) << every;
     EXPECT_GT(recall(*index, Metric::kCosine, data, queries, query, nullptr, &retired), 0.97);
+  }
+}
+
+TEST(HnswIndex, WhatMatchesIsFoundWhereverItLies) {
+  // The admitted rows are those farthest from the query, and most rows.
+  const Data data(3000, 16, kSeed + 30), queries(20, 16, kSeed + 31);
+  const auto index = build(Metric::kCosine, data);
+  HnswScratch scratch;
+  Context context;
+  std::vector<HnswHit> hits;
+  for (std::uint32_t q = 0; q < queries.rows; ++q) {
+    std::vector<std::pair<double, std::uint32_t>> order;
+    for (std::uint32_t i = 0; i < 3000; ++i)
+      order.emplace_back(exact(Metric::kCosine, queries.row(q), data.row(i), 16), i);
+    std::sort(order.begin(), order.end());
+    for (std::uint32_t admitted_rows : {3u, 50u, 2700u}) {
+      std::vector<std::uint64_t> admitted(3000 / 64 + 1), retired(3000 / 64 + 1, ~std::uint64_t{0});
+      for (std::uint32_t i = 0; i < admitted_rows; ++i) {
+        admitted[order[i].second / 64] |= std::uint64_t{1} << (order[i].second % 64);
+        retired[order[i].second / 64] &= ~(std::uint64_t{1} << (order[i].second % 64));
+      }
+      for (bool by_filter : {true, false}) {
+        HnswQuery query;
+        query.vector = {queries.row(q), 16};
+        query.admitted = by_filter ? admitted.data() : nullptr;
+        query.retired = by_filter ? nullptr : retired.data();
+        query.hits = 10;
+        index->search(query, scratch, context, hits);
+        ASSERT_EQ(hits.size(), std::min(admitted_rows, 10u));
+        const double best = order[admitted_rows - 1].first;
+        EXPECT_NEAR(hits[0].score, best, 0.01);
+      }
+    }
   }
 }
 
@@ -387,15 +421,15 @@ TEST_F(HnswFile, SearchesGoOnWhileTheIndexWarmsUp) {
 }
 
 TEST(HnswIndex, MergesAreAsGoodAsFreshBuilds) {
-  const Data data(3000, 32, kSeed + 17), queries(60, 32, kSeed + 18);
+  const Data data(1500, 32, kSeed + 17), queries(40, 32, kSeed + 18);
   Context context;
   for (Metric metric : {Metric::kCosine, Metric::kDot, Metric::kEuclidean}) {
     const auto options = options_for(metric, 32);
-    const auto base = HnswIndex::build(options, 2000, data.vectors(), context);
+    const auto base = HnswIndex::build(options, 1000, data.vectors(), context);
     std::vector<std::uint32_t> removed;
     Data left(0, 32, 1);
-    for (std::uint32_t i = 0; i < 3000; ++i) {
-      if (i < 2000 && i % 4 == 1)
+    for (std::uint32_t i = 0; i < 1500; ++i) {
+      if (i < 1000 && i % 4 == 1)
         removed.push_back(i);
       else
         left.values.insert(left.values.end(), data.row(i), data.row(i) + 32);

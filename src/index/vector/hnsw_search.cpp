@@ -81,7 +81,7 @@ HnswIndex::Limits HnswIndex::limits_of(std::uint32_t ef, std::uint32_t k) {
   limits.most_expanded = 128 + 8 * std::max(ef, k);
   limits.margin = std::clamp(3 + 0.5f * doublings, 2.5f, 6.0f);
   limits.most_rescored = std::max(4 * k, 64 + 2 * ef);
-  limits.probes = std::clamp(3 + ef / 64, 3u, simd::kMaxProbes);
+  limits.probes = std::clamp(2 + ef / 128, 3u, simd::kMaxProbes);
   return limits;
 }
 
@@ -127,7 +127,13 @@ void HnswIndex::search(const HnswQuery& query, const Limits& limits, HnswScratch
     scan_admitted(graph, query, limits, a, context);
   } else {
     while (!simd::code_kernels().walk(graph, a.query.walk_query(), s)) context.check();
-    take_walked(a, query);
+    // What matches may lie where no walk from here comes to.
+    const bool filtered = query.admitted || query.retired;
+    if ((s.best_count < query.k && s.best_count < nodes_) || (filtered && s.done_count >= s.most_expanded)) {
+      scan_admitted(graph, query, limits, a, context);
+    } else {
+      take_walked(a, query);
+    }
   }
   context.counters.rows_scanned += s.scored;
   context.counters.bytes_read += s.scored * code_bytes_ + s.done_count * degree_ * sizeof(std::uint32_t);
@@ -152,13 +158,14 @@ void HnswIndex::scan_admitted(const simd::WalkGraph& graph, const HnswQuery& que
   std::uint32_t ids[kBatch + 64 + 4];
   float estimates[kBatch + 64 + 4];
   std::uint32_t count = 0;
+  s.best_count = 0;
   const float margin = static_cast<float>(limits.margin * error_unit_ * a.query.gap_scale());
   const auto flush = [&] {
     context.check();
     if (graph.admit_codes) graph.admit_codes(graph.admit_context, ids, count);
     simd::code_kernels().estimates(graph, a.query.walk_query(), ids, count, estimates);
     for (std::uint32_t i = 0; i < count; ++i) {
-      const bool full = s.best_count == query.k;
+      const bool full = s.best_count == query.k;  // else everything is worth a look
       if (full && !(estimates[i] <= s.best[query.k - 1] + margin)) continue;
       a.found.push_back({estimates[i], ids[i]});
       if (full && !(estimates[i] < s.best[query.k - 1])) continue;
@@ -170,7 +177,8 @@ void HnswIndex::scan_admitted(const simd::WalkGraph& graph, const HnswQuery& que
     count = 0;
   };
   for (std::uint32_t word = 0; word < (nodes_ + 63) / 64; ++word) {
-    std::uint64_t bits = query.admitted[word] & (query.retired ? ~query.retired[word] : ~std::uint64_t{0});
+    std::uint64_t bits = query.admitted ? query.admitted[word] : ~std::uint64_t{0};
+    if (query.retired) bits &= ~query.retired[word];
     for (; bits; bits &= bits - 1) {
       const std::uint32_t node = word * 64 + static_cast<std::uint32_t>(std::countr_zero(bits));
       if (node >= nodes_) break;
