@@ -21,8 +21,8 @@ ReadView::ReadView(Shard& shard) : shard_(shard), session_(shard.store()) {
 }
 
 void ReadView::renew() {
-  // Ended first, since a thread has one transaction at a time. Not renewed: the newest commit may be in another
-  // generation.
+  // Ended first, since a thread has one transaction at a time. Not renewed: the newest commit may be in
+  // another generation.
   txn_.reset();
   txn_.emplace(shard_.store().env());
   load();
