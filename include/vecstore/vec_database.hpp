@@ -66,13 +66,14 @@ class VecDatabase {
   /// Holds back merging in the background until resume: what runs goes on, nothing new is begun.
   void pause_background();
   void resume_background();
-  /// Gives space back: copies what is live into a new data file (generation) and switches to it. What was
-  /// erased or replaced is in no file of the database afterwards, but for the ids in the change log. Reads
-  /// and writes go on, writes wait some milliseconds at the end; other processes that read follow at their
-  /// next query, and the old file goes when the last of them has. Cost: reads and writes the live data once,
-  /// needs that much free disk. A crash or an error leaves the old file or the new one, whole. It also runs
-  /// by itself, see OpenOptions::compact_ratio. kDiskFull (names what is needed), kCorruption (a damaged
-  /// database is left as it is), kReadOnly, kCancelled; kClosed when the database is closed meanwhile.
+  /// Gives space back: copies what is live into a new data file (generation) and switches to it. Nothing
+  /// that was erased or replaced before it began is in the data file afterwards, but for ids in the change
+  /// log and metadata that update_metadata replaced. Reads and writes go on, writes wait some milliseconds at
+  /// the end; other processes that read follow at their next query, and the old file goes when the last of
+  /// them has. Cost: reads and writes the live data once, needs that much free disk. A crash or an error
+  /// leaves the old file or the new one, whole. It also runs by itself, see OpenOptions::compact_ratio.
+  /// kDiskFull (names what is needed), kCorruption (a damaged database is left as it is), kReadOnly,
+  /// kCancelled; kClosed when the database is closed meanwhile.
   CompactResult compact(const CompactOptions& options = {});
 
   DatabaseStats stats() const;

@@ -222,6 +222,19 @@ TEST_F(FileTest, Directories) {
   EXPECT_EQ(error_of([&] { (void)disk_space(at("none")); }).code(), ErrorCode::kNotFound);
 }
 
+TEST_F(FileTest, OneDirectoryAtATime) {
+  EXPECT_TRUE(make_directory(at("one")));
+  EXPECT_FALSE(make_directory(at("one")));
+  EXPECT_EQ(error_of([&] { make_directory(at("none/two")); }).code(), ErrorCode::kNotFound);
+  Directory(at("one")).sync_unpublished();
+  EXPECT_TRUE(make_directory(at("one/two")));
+  EXPECT_NO_THROW(error_of([&] { remove_directory(at("one")); }));
+  EXPECT_TRUE(is_directory(at("one"))) << "it is not empty";
+  EXPECT_TRUE(remove_directory(at("one/two")));
+  EXPECT_TRUE(remove_directory(at("one")));
+  EXPECT_FALSE(remove_directory(at("one")));
+}
+
 TEST_F(FileTest, RelativeDirectories) {
   const auto old = std::filesystem::current_path();
   std::filesystem::current_path(dir_);
@@ -257,6 +270,25 @@ TEST_F(FileTest, OneHolderAndAMessageWithItsPid) {
   moved.release();
   EXPECT_FALSE(moved.held());
   EXPECT_TRUE(FileLock::acquire(at("WRITER")).held());
+}
+
+TEST_F(FileTest, SharedHoldsKeepOneAloneOut) {
+  EXPECT_EQ(error_of([&] { FileLock::try_shared(at("data")); }).code(), ErrorCode::kNotFound);
+  put("data", "content");
+  auto one = FileLock::try_shared(at("data"));
+  auto two = FileLock::try_shared(at("data"));
+  ASSERT_TRUE(one && two);
+  EXPECT_FALSE(FileLock::try_exclusive(at("data")));
+  one.reset();
+  EXPECT_FALSE(FileLock::try_exclusive(at("data")));
+  two.reset();
+  auto alone = FileLock::try_exclusive(at("data"));
+  ASSERT_TRUE(alone && alone->held());
+  EXPECT_FALSE(FileLock::try_shared(at("data")));
+  EXPECT_FALSE(FileLock::try_exclusive(at("data")));
+  alone.reset();
+  EXPECT_TRUE(FileLock::try_shared(at("data")));
+  EXPECT_EQ(read_file(at("data")), "content") << "locking changes nothing";
 }
 
 TEST_F(FileTest, WaitsForTheLock) {

@@ -225,7 +225,7 @@ class Database(ProgramTest):
             self.assertTrue(self.run_program(command, "x.vdb"))
 
     def test_compact_gives_space_back(self):
-        self.write("big.jsonl", "".join('{"id": "r%d", "text": "%s"}\n' % (i, "word " * 300) for i in range(2000)))
+        self.write("big.jsonl", "".join('{"_id": "r%d", "text": "%s"}\n' % (i, "word " * 300) for i in range(2000)))
         self.run_program("ingest", "x.vdb", "big.jsonl", "--embedder", "none")
         self.run_program("erase", "x.vdb", *["r%d" % i for i in range(1800)])
         kept = self.run_program.lines("scroll", "x.vdb", "--limit", "0")
@@ -294,7 +294,7 @@ class Database(ProgramTest):
                 'try vecstore co; try vecstore query x.vdb --mode ""; try vecstore ingest --chunk; try vecstore extract ro')
         done = subprocess.run(["bash", "-c", test], cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         self.assertEqual(done.stderr, "")
-        self.assertEqual(done.stdout.splitlines(), ["count collections completion", "dense text hybrid", "--chunk-size", "rows.jsonl"])
+        self.assertEqual(done.stdout.splitlines(), ["count collections compact completion", "dense text hybrid", "--chunk-size", "rows.jsonl"])
         zsh = self.run_program("completion", "zsh")
         self.assertTrue(zsh.startswith("#compdef vecstore\n"))
         for command in COMMANDS:

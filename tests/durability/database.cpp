@@ -36,8 +36,25 @@ void Database::compact(Collection collection, const std::vector<Item>& items) {
   }
 }
 
-Database::Database(const std::string& directory, std::uint64_t map_size, bool create)
-    : database_(VecDatabase::open(directory, {.create = create, .map_size = map_size, .threads = 1})) {}
+void Database::optimize(Collection collection) {
+  try {
+    collection.optimize();
+  } catch (const Error& e) {
+    // Derived data only: the step is done.
+    if (e.code() == ErrorCode::kUnknownOutcome) throw;
+  }
+}
+
+Database::Database(const std::string& directory, std::uint64_t map_size, bool create,
+                   std::uint64_t checkpoint_rows)
+    : database_(VecDatabase::open(directory, {.create = create,
+                                              .map_size = map_size,
+                                              .threads = 1,
+                                              .background_threads = 1,
+                                              .checkpoint_rows = checkpoint_rows,
+                                              .graph_rows = 50})) {
+  database_.pause_background();  // so that every run makes the same calls in the same order
+}
 
 void Database::apply(const Step& step) {
   if (step.kind == Step::Kind::kCreate) {
@@ -47,9 +64,11 @@ void Database::apply(const Step& step) {
   Collection collection = database_.get_collection(kCollection);
   const auto& items = step.items;
   if (step.kind == Step::Kind::kCompact) return compact(collection, items);
+  if (step.kind == Step::Kind::kOptimize) return optimize(collection);
   switch (step.kind) {
     case Step::Kind::kCreate:
     case Step::Kind::kCompact:
+    case Step::Kind::kOptimize:
       return;
     case Step::Kind::kUpsert:
       collection.upsert(record_of(items.front()));
@@ -102,6 +121,9 @@ std::string Database::damages() const {
   if (generations != 1) out += concat(generations, " generations lie in the directory; ");
   if (database_.list_collections().empty()) return out;
   const Collection collection = database_.get_collection(kCollection);
+  // What the list names was synced before the list was.
+  if (const auto damages = collection.stats().segment_damages; damages > 0)
+    out += concat(damages, " listed segments are damaged or missing; ");
   const auto records = content().size();
   if (collection.count() != records) out += concat("count is ", collection.count(), ", scroll has ", records);
   return out;

@@ -11,7 +11,8 @@ namespace vecstore::durability {
 class Database {
  public:
   /// Throws vecstore::Error, as all of this class.
-  Database(const std::string& directory, std::uint64_t map_size, bool create);
+  Database(const std::string& directory, std::uint64_t map_size, bool create,
+           std::uint64_t checkpoint_rows = 10'000);
 
   /// One durable commit. kCreate makes the collection unless it is there.
   void apply(const Step& step);
@@ -24,6 +25,7 @@ class Database {
   void close() { database_.close(); }
 
  private:
+  void optimize(Collection collection);
   void compact(Collection collection, const std::vector<Item>& items);
   VecDatabase database_;
 };

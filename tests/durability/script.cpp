@@ -133,9 +133,28 @@ Script compaction(Maker make, int commits) {
   return s;
 }
 
+// Enough rows for checkpoints between the steps, and merges into graphs every ninth.
+Script segments(Maker make, int commits) {
+  Script s{.name = "segments", .checkpoint_rows = 60};
+  int number = 0;
+  add(s, 0, {Step::Kind::kCreate});
+  for (int i = 0; i < commits; ++i) {
+    if (i % 9 == 8) {
+      add(s, 0, {Step::Kind::kOptimize});
+      continue;
+    }
+    Step step{Step::Kind::kBatch};
+    for (int j = 0; j < 25; ++j)
+      step.items.push_back(make.item(id(static_cast<std::uint32_t>(number++ % 400)), 30));
+    add(s, 0, std::move(step));
+  }
+  return s;
+}
+
 void apply(const Step& step, Content& content) {
   switch (step.kind) {
     case Step::Kind::kCreate:
+    case Step::Kind::kOptimize:
       break;
     case Step::Kind::kErase:
       content.erase(step.items.front().id);
@@ -195,6 +214,7 @@ Script scenario(const std::string& name, unsigned seed, int commits) {
   if (name == "changes") return changes(make, commits);
   if (name == "growth") return growth(make, commits);
   if (name == "compaction") return compaction(make, commits);
+  if (name == "segments") return segments(make, commits);
   if (name == "creation") return creation(make, commits);
   throw std::invalid_argument(name);
 }

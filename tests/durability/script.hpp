@@ -16,7 +16,7 @@ struct Item {
 
 /// One commit, or the creation of a database.
 struct Step {
-  enum class Kind { kCreate, kUpsert, kBatch, kErase, kUpdateMetadata, kMixed, kCompact };
+  enum class Kind { kCreate, kUpsert, kBatch, kErase, kUpdateMetadata, kMixed, kCompact, kOptimize };
   Kind kind = Kind::kUpsert;
   /// kErase and kUpdateMetadata: the first item's id; kMixed: upserts; kCompact: upserts while it runs.
   std::vector<Item> items;
@@ -29,6 +29,8 @@ struct Script {
   std::vector<Step> steps;
   std::vector<int> database;  ///< Of each step; databases are numbered from 0 and come one after the other.
 
+  /// Rows from which on they are written to segments; the default is never reached.
+  std::uint64_t checkpoint_rows = 10'000;
   /// Some databases are found as earlier processes left them that were killed while creating them.
   bool after_crash = false;
 
@@ -54,6 +56,7 @@ class Model {
 /// The scenarios; `commits` of the product's own per scenario, at least 40 in the tests.
 std::vector<Script> scenarios(unsigned seed, int commits = 40);
 Script scenario(const std::string& name, unsigned seed, int commits = 40);
-inline const char* const kScenarios[] = {"singles", "batches", "changes", "growth", "creation", "compaction"};
+inline const char* const kScenarios[] = {"singles",  "batches",    "changes", "growth",
+                                         "creation", "compaction", "segments"};
 
 }  // namespace vecstore::durability

@@ -63,8 +63,8 @@ class Runner {
 
   void open(std::size_t i) {
     database_.reset();
-    database_ =
-        std::make_unique<Database>(database_path(root_, script_.database[i]), script_.map_size, is_create(i));
+    database_ = std::make_unique<Database>(database_path(root_, script_.database[i]), script_.map_size,
+                                           is_create(i), script_.checkpoint_rows);
   }
 
   void attempt(std::size_t i) {
@@ -136,8 +136,8 @@ class Runner {
 
   void open_existing(std::size_t i) {
     database_.reset();
-    database_ =
-        std::make_unique<Database>(database_path(root_, script_.database[i]), script_.map_size, false);
+    database_ = std::make_unique<Database>(database_path(root_, script_.database[i]), script_.map_size, false,
+                                           script_.checkpoint_rows);
   }
 
   void expect_content(std::size_t i, const char* when) {
@@ -168,7 +168,7 @@ std::string leftovers(const std::string& directory) {
 // Any of [first, last] steps of the model, in one database.
 std::string check_database(const Script& script, const Model& model, const std::string& root, int d,
                            std::uint64_t first, std::uint64_t last, bool created) {
-  Database database(database_path(root, d), script.map_size, !created);
+  Database database(database_path(root, d), script.map_size, !created, script.checkpoint_rows);
   const std::string left = leftovers(database_path(root, d));
   if (!left.empty()) return concat("opening leaves ", left);
   const Content found = database.content();
@@ -210,7 +210,7 @@ void run_script(const Script& script, const Model& model, const std::string& roo
 
 void observe(const Script& script, const Model& model, const std::string& root, Trial& run) {
   try {
-    Database database(database_path(root, 0), script.map_size, true);
+    Database database(database_path(root, 0), script.map_size, true, script.checkpoint_rows);
     database.apply(script.steps.front());
     const Content found = database.content();
     for (std::size_t j = 1; j <= script.steps.size(); ++j) {
