@@ -14,8 +14,8 @@ FlatPart::FlatPart(std::shared_ptr<const io::IndexFile> file, const PartMeta& me
       metric_(static_cast<Metric>(meta.metric)) {
   const std::size_t groups = (rows_ + simd::kGroupRows - 1) / simd::kGroupRows;
   const std::size_t group_bytes = code_group_bytes(metric_, meta.dimension);
-  const auto row_bytes = file_->unchecked(vector_section(field_, kRows));
-  const auto code_bytes = file_->unchecked(vector_section(field_, kGroups));
+  const auto row_bytes = file_->unchecked(vector_section(field_, kRowsSection));
+  const auto code_bytes = file_->unchecked(vector_section(field_, kGroupsSection));
   if (row_bytes.size() != groups * simd::kGroupRows * sizeof(std::uint64_t) ||
       code_bytes.size() != groups * group_bytes) {
     fail(ErrorCode::kCorruption, file_->path(), ": the sections of field ", field_, " do not fit ", rows_,
@@ -30,12 +30,12 @@ FlatPart::FlatPart(std::shared_ptr<const io::IndexFile> file, const PartMeta& me
 }
 
 std::span<const std::uint64_t> FlatPart::row_numbers() const {
-  return file_->array<std::uint64_t>(vector_section(field_, kRows)).first(rows_);
+  return file_->array<std::uint64_t>(vector_section(field_, kRowsSection)).first(rows_);
 }
 
 void FlatPart::search(const PartQuery& query, Context& context, std::vector<PartCandidate>& out) const {
-  file_->read(vector_section(field_, kRows));
-  file_->read(vector_section(field_, kGroups));
+  file_->read(vector_section(field_, kRowsSection));
+  file_->read(vector_section(field_, kGroupsSection));
   const ExactScorer scorer(metric_, query.vector);
   if (!CodeStore::useful() || query.k > rows_ / 8 || !RowCodeQuery::usable(scorer.query()))
     return every_row(query, out);

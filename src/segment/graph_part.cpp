@@ -17,8 +17,8 @@ GraphPart::GraphPart(std::shared_ptr<const io::IndexFile> file, const PartMeta& 
     : file_(std::move(file)),
       field_(static_cast<std::uint16_t>(meta.field)),
       rows_(static_cast<std::size_t>(meta.rows)),
-      index_(HnswIndex::open(file_, vector_section(field_, kGraph))) {
-  if (file_->section_size(vector_section(field_, kRows)) != rows_ * sizeof(std::uint64_t) ||
+      index_(HnswIndex::open(file_, vector_section(field_, kGraphSection))) {
+  if (file_->section_size(vector_section(field_, kRowsSection)) != rows_ * sizeof(std::uint64_t) ||
       index_->size() != rows_ || index_->dimension() != meta.dimension ||
       index_->metric() != static_cast<Metric>(meta.metric)) {
     fail(ErrorCode::kCorruption, file_->path(), ": the sections of field ", field_, " do not fit ", rows_,
@@ -31,7 +31,7 @@ GraphPart::GraphPart(std::shared_ptr<const io::IndexFile> file, const PartMeta& 
 }
 
 std::span<const std::uint64_t> GraphPart::row_numbers() const {
-  return file_->array<std::uint64_t>(vector_section(field_, kRows));
+  return file_->array<std::uint64_t>(vector_section(field_, kRowsSection));
 }
 
 bool GraphPart::warm_up(Context& context) const {

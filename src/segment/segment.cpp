@@ -108,7 +108,7 @@ void SegmentWriter::add_flat(std::uint16_t field, Metric metric, std::size_t dim
   };
   bool begun = false;
   rows([&](const SourceRow& row) {
-    if (!begun) file_.begin(vector_section(field, kGroups));
+    if (!begun) file_.begin(vector_section(field, kGroupsSection));
     begun = true;
     if (numbers.size() % kRowsPerCheck == 0) context.check();
     const std::size_t lane = numbers.size() % simd::kGroupRows;
@@ -122,7 +122,7 @@ void SegmentWriter::add_flat(std::uint16_t field, Metric metric, std::size_t dim
   rows_ = std::max<std::uint64_t>(rows_, numbers.size());
   if (numbers.size() % simd::kGroupRows != 0) flush();
   while (numbers.size() % simd::kGroupRows != 0) numbers.push_back(kNoRow);
-  file_.add(vector_section(field, kRows), std::as_bytes(std::span(numbers)));
+  file_.add(vector_section(field, kRowsSection), std::as_bytes(std::span(numbers)));
 }
 
 void SegmentWriter::add_graph(std::uint16_t field, const HnswIndex& index,
@@ -131,8 +131,8 @@ void SegmentWriter::add_graph(std::uint16_t field, const HnswIndex& index,
                     static_cast<std::uint32_t>(index.metric()), static_cast<std::uint32_t>(index.dimension()),
                     rows.size()});
   rows_ = std::max<std::uint64_t>(rows_, rows.size());
-  file_.add(vector_section(field, kRows), std::as_bytes(rows));
-  index.write(file_, vector_section(field, kGraph));
+  file_.add(vector_section(field, kRowsSection), std::as_bytes(rows));
+  index.write(file_, vector_section(field, kGraphSection));
 }
 
 std::uint64_t SegmentWriter::finish() {

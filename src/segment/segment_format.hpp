@@ -10,9 +10,9 @@ inline constexpr std::uint32_t kMetaVersion = 1;
 
 /// Sections of a vector field begin here: kVectorSections + 256 * field + what.
 inline constexpr std::uint32_t kVectorSections = 0x01000000;
-inline constexpr std::uint32_t kRows = 0;    ///< Row number of each node (8 bytes each).
-inline constexpr std::uint32_t kGroups = 1;  ///< Flat: groups of 16 rows of 8-bit codes.
-inline constexpr std::uint32_t kGraph = 16;  ///< Graph: from here on, the index's own sections.
+inline constexpr std::uint32_t kRowsSection = 0;    ///< Row number of each node (8 bytes each).
+inline constexpr std::uint32_t kGroupsSection = 1;  ///< Flat: groups of 16 rows of 8-bit codes.
+inline constexpr std::uint32_t kGraphSection = 16;  ///< Graph: from here on, the index's own sections.
 
 inline constexpr std::uint32_t vector_section(std::uint16_t field, std::uint32_t what) {
   return kVectorSections + 256 * std::uint32_t{field} + what;

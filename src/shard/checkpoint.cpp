@@ -119,6 +119,14 @@ std::shared_ptr<const HnswIndex> build_graph(const Gathered& rows, const catalog
   return HnswIndex::build(options, count, vectors, context);
 }
 
+void remove_file(const storage::Store& store, const SegmentEntry& entry) {
+  try {
+    os::remove_file(storage::segment_path(store.directory(), entry.number));
+  } catch (const Error&) {
+    // It is listed no more; the next writable open removes what is left over.
+  }
+}
+
 /// Writes the file for rows [first, end) of the view; what the list will say of it. `graphs`: parts with
 /// enough rows get one; `base` may have a segment with the first of these rows.
 SegmentEntry build(const ReadView& view, std::uint64_t first_row, std::uint64_t end_row, bool graphs,
@@ -150,27 +158,20 @@ SegmentEntry build(const ReadView& view, std::uint64_t first_row, std::uint64_t 
                     context);
   }
   entry.rows = writer.rows();
-  entry.file_bytes = writer.finish();
-  return entry;
-}
-
-void remove_file(const storage::Store& store, const SegmentEntry& entry) {
   try {
-    os::remove_file(storage::segment_path(store.directory(), entry.number));
-  } catch (const Error&) {
-    // It is listed no more; the next writable open removes what is left over.
+    entry.file_bytes = writer.finish();
+  } catch (const Error& e) {
+    remove_file(shard.store(), entry);
+    // Nothing that a caller was promised depends on this file.
+    if (e.code() == ErrorCode::kUnknownOutcome) fail(ErrorCode::kIo, e.what());
+    throw;
   }
+  return entry;
 }
 
 bool has_vectors(const catalog::Schema& schema) {
   return std::any_of(schema.vectors.begin(), schema.vectors.end(),
                      [](const auto& f) { return f.element == ElementType::kF32 && f.dimension > 0; });
-}
-
-std::uint64_t most_rows_outside(const catalog::Schema& schema) {
-  std::uint64_t row_bytes = 1;
-  for (const auto& f : schema.vectors) row_bytes += f.dimension * sizeof(float);
-  return std::max<std::uint64_t>(1, std::min(kMostRowsOutside, kMostBytesOutside / row_bytes));
 }
 
 /// Puts `entry` in the place of `replaced`, which must stand in the list as they are. False when they do not.
@@ -256,18 +257,24 @@ std::optional<Merge> plan_merge(const ReadView& view, const SegmentSet& set, con
 }  // namespace
 
 // Called before a commit: its rows will be added to those that no segment covers.
-void Shard::keep_bound(std::uint64_t coming_rows) {
+void Shard::keep_bound(const PreparedBatch& batch) {
+  std::uint64_t bytes = 0;
+  for (const PreparedVector& v : batch.vectors) bytes += v.bytes.size();
+  if (bytes == 0) return;
+  const std::uint64_t row_bytes = bytes / batch.writes.size() + 1;
+  const std::uint64_t most = std::min(kMostRowsOutside, kMostBytesOutside / row_bytes);
+  const std::uint64_t enough = std::min(segment_options_.checkpoint_rows, most / 2);
   const std::uint64_t next = next_row_.load(std::memory_order_relaxed);
   const std::uint64_t covered = segments_.covered();
   const std::uint64_t outside = next > covered ? next - covered : 0;
-  if (outside < segment_options_.checkpoint_rows) return;
+  if (outside < enough) return;
   Context context;
-  if (outside + coming_rows <= kMostRowsOutside) {
-    std::unique_lock lock(checkpoint_mutex_, std::try_to_lock);
+  if (outside + batch.writes.size() <= most) {
+    const std::unique_lock lock(checkpoint_mutex_, std::try_to_lock);
     if (!lock) return;  // somebody is at it
   }
   try {
-    checkpoint(segment_options_.checkpoint_rows, context);
+    checkpoint(enough, context);
   } catch (const Error&) {
     // A segment that cannot be written costs speed only; the write itself says what is wrong with the disk.
   }
@@ -341,6 +348,11 @@ bool Shard::merge_step(bool all, Context& context) {
     return true;  // the list has changed meanwhile: look again
   }
   for (const SegmentEntry& e : replaced) remove_file(*store_, e);
+  try {
+    os::fsync_dir(storage::segment_directory(store_->directory()));
+  } catch (const Error&) {
+    // What a power cut brings back is removed at the next writable open.
+  }
   return true;
 }
 

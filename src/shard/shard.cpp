@@ -92,7 +92,7 @@ void Shard::change_schema(const std::function<void(catalog::Schema&)>& change) {
 }
 
 ApplyResult Shard::apply(const PreparedBatch& batch) {
-  keep_bound(batch.writes.size());
+  keep_bound(batch);
   ApplyResult result;
   result.sequence = store_->write([&](storage::Commit& commit) { result = apply_in(commit, batch); },
                                   batch.bytes(), batch.only_erases());

@@ -77,7 +77,7 @@ class Shard : public std::enable_shared_from_this<Shard> {
 
  private:
   ApplyResult apply_in(storage::Commit& commit, const PreparedBatch& batch);
-  void keep_bound(std::uint64_t coming_rows);
+  void keep_bound(const PreparedBatch& batch);
 
   std::shared_ptr<storage::Store> store_;
   const std::uint32_t collection_;
