@@ -12,8 +12,8 @@
 namespace vecstore::storage {
 namespace {
 
-constexpr std::uint64_t kDiskReserve = std::uint64_t{32}
-                                       << 20;  // writers go on, and the copy leaves them room
+// Writers go on, and the copy leaves them room.
+constexpr std::uint64_t kDiskReserve = std::uint64_t{8} << 20;
 constexpr std::uint64_t kMarkRoom = std::uint64_t{1} << 20;
 constexpr std::size_t kFewKeys = 256;  // what may be left for the last step, which writers wait for
 constexpr int kMostRounds = 64;
