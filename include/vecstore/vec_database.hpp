@@ -73,7 +73,8 @@ class VecDatabase {
   /// them has. Cost: reads and writes the live data once, needs that much free disk. A crash or an error
   /// leaves the old file or the new one, whole. It also runs by itself, see OpenOptions::compact_ratio.
   /// kDiskFull (names what is needed), kCorruption (a damaged database is left as it is), kReadOnly,
-  /// kCancelled; kClosed when the database is closed meanwhile.
+  /// kCancelled, kBusy (millions of records were written meanwhile); kClosed when the database is closed
+  /// meanwhile.
   CompactResult compact(const CompactOptions& options = {});
 
   DatabaseStats stats() const;

@@ -106,7 +106,8 @@ class Store {
   /// has it open. Commits and reads go on meanwhile; commits wait some milliseconds at the end. An error or a
   /// crash leaves the old generation or the new one, whole. `progress` gets the bytes copied. Only one runs
   /// at a time, others wait. kDiskFull (nothing was done), kCorruption (the store is damaged and stays as it
-  /// is), kReadOnly, kCancelled, kDeadline, kClosed; kUnknownOutcome as of write.
+  /// is), kReadOnly, kCancelled, kDeadline, kClosed, kBusy (more was written meanwhile than is kept in
+  /// memory); kUnknownOutcome as of write.
   using CopyProgress = std::function<void(std::uint64_t done, std::uint64_t about)>;
   CompactReport compact(const Context& ctx, const CopyProgress& progress = {});
   /// Reads the records of all collections and the list of free pages.

@@ -12,10 +12,11 @@
 namespace vecstore::storage {
 namespace {
 
-constexpr std::uint64_t kDiskReserve = std::uint64_t{32}
-                                       << 20;  // writers go on, and the copy leaves them room
+// Writers go on, and the copy leaves them room.
+constexpr std::uint64_t kDiskReserve = std::uint64_t{8} << 20;
 constexpr std::uint64_t kMarkRoom = std::uint64_t{1} << 20;
-constexpr std::size_t kFewKeys = 256;  // what may be left for the last step, which writers wait for
+constexpr std::size_t kFewKeys = 256;         // what may be left for the last step, which writers wait for
+constexpr std::size_t kMostKeys = 4'000'000;  // written during one round; they are kept in memory
 constexpr int kMostRounds = 64;
 constexpr std::size_t kCheckCommits = 256;
 constexpr std::size_t kCheckBytes = std::size_t{4} << 20;
@@ -113,6 +114,12 @@ class Store::Compaction {
   void pause(std::uint64_t bytes) {
     ctx_.check();
     if (store_.closing_) fail(ErrorCode::kClosed, "'", store_.directory_, "' is being closed");
+    {
+      std::lock_guard lock(store_.journal_mutex_);
+      if (store_.journal_.size() > kMostKeys)
+        fail(ErrorCode::kBusy, "'", store_.directory_, "': more than ", kMostKeys,
+             " keys were written while a part was compacted; try again when less is written");
+    }
     const std::uint64_t free = os::disk_space(store_.directory_).free_bytes;
     if (free < kDiskReserve) {
       fail(ErrorCode::kDiskFull, "'", store_.directory_, "': ", free, " bytes are left, a compaction leaves ",
