@@ -22,6 +22,13 @@ struct Found {
   std::uint32_t node;
 };
 
+bool all_finite(std::span<const float> values) {
+  constexpr std::uint32_t kExponent = 0x7f800000;
+  bool finite = true;
+  for (float v : values) finite &= (std::bit_cast<std::uint32_t>(v) & kExponent) != kExponent;
+  return finite;
+}
+
 bool better(const Found& a, const Found& b) {
   return a.estimate != b.estimate ? a.estimate < b.estimate : a.node < b.node;
 }
@@ -43,8 +50,9 @@ struct HnswScratch::Arrays {
   void prepare(std::uint32_t size, const HnswIndex::Limits& limits) {
     if (visited.size() < size / 64 + 1) visited.resize(size / 64 + 1);
     best.resize(std::max<std::size_t>(best.size(), limits.kept + 1));
-    distances.resize(kCandidates + 64);
-    nodes.resize(kCandidates + 64);
+    const std::uint32_t capacity = std::max(kCandidates, 4 * limits.kept);
+    distances.resize(std::max<std::size_t>(distances.size(), capacity + 64));
+    nodes.resize(distances.size());
     done_distances.resize(std::max<std::size_t>(done_distances.size(), limits.most_expanded + 1));
     done_nodes.resize(done_distances.size());
     touched.resize(16384);
@@ -53,7 +61,7 @@ struct HnswScratch::Arrays {
     state.best = best.data();
     state.distances = distances.data();
     state.nodes = nodes.data();
-    state.capacity = kCandidates;
+    state.capacity = capacity;
     state.done_distances = done_distances.data();
     state.done_nodes = done_nodes.data();
     state.touched = touched.data();
@@ -95,9 +103,7 @@ void HnswIndex::search(const HnswQuery& query, const Limits& limits, HnswScratch
   if (query.vector.size() != dimension())
     invalid("the query has ", query.vector.size(), " components, the index has ", dimension());
   if (query.k < 1) invalid("k is 0; it must be at least 1");
-  for (float v : query.vector) {
-    if (!std::isfinite(v)) invalid("the query has a component that is not finite");
-  }
+  if (!all_finite(query.vector)) invalid("the query has a component that is not finite");
   context.check();
   HnswScratch::Arrays& a = *scratch.arrays_;
   a.query.assign(coder_, query.vector);
