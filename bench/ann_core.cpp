@@ -264,8 +264,9 @@ int run(std::map<std::string, std::string> options) {
   for (std::uint32_t i = 0; parts > 1 && i < parts; ++i) {
     const auto begin = static_cast<std::uint32_t>(base.rows * i / parts);
     const auto end = static_cast<std::uint32_t>(base.rows * (i + 1) / parts);
-    segments.emplace_back(begin, HnswIndex::build(
-                                     o, end - begin, [&](std::uint32_t r) { return base.row(begin + r); }, context));
+    segments.emplace_back(
+        begin,
+        HnswIndex::build(o, end - begin, [&](std::uint32_t r) { return base.row(begin + r); }, context));
   }
   HnswScratch scratch;
   std::vector<HnswHit> segment_hits;
@@ -290,7 +291,8 @@ int run(std::map<std::string, std::string> options) {
           if (all.size() >= kTop && !options.count("apart")) q.known_score = all[kTop - 1].score;
           segment->search(q, limits, scratch, counting, segment_hits);
           for (const HnswHit& h : segment_hits) all.push_back({h.score, begin + h.node});
-          std::sort(all.begin(), all.end(), [](const HnswHit& x, const HnswHit& y) { return x.score > y.score; });
+          std::sort(all.begin(), all.end(),
+                    [](const HnswHit& x, const HnswHit& y) { return x.score > y.score; });
         }
       }
       if (pass == 0) continue;

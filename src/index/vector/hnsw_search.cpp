@@ -15,7 +15,7 @@ namespace {
 constexpr std::uint32_t kCandidates = 8192;
 constexpr std::uint32_t kStepsPerCheck = 512;
 constexpr std::uint32_t kFewestHits = 20;
-constexpr float kGuard = 0.5f;  // of the gap
+constexpr float kGuard = 0.75f;  // of the gap
 
 struct Found {
   float estimate;
@@ -46,6 +46,7 @@ struct HnswScratch::Arrays {
   std::vector<std::uint32_t> touched;
   std::vector<Found> found;
   simd::WalkState state{};
+  float known_estimate = 0;
 
   void prepare(std::uint32_t size, const HnswIndex::Limits& limits) {
     if (visited.size() < size / 64 + 1) visited.resize(size / 64 + 1);
@@ -118,10 +119,11 @@ void HnswIndex::search(const HnswQuery& query, const Limits& limits, HnswScratch
   s.retired = query.retired;
   s.gap = static_cast<float>(limits.gap * gap_unit_ * a.query.gap_scale());
   s.guard = kGuard * s.gap;
-  s.shared_bound = std::numeric_limits<float>::infinity();
+  a.known_estimate = std::numeric_limits<float>::infinity();
   for (const auto& score : {query.score_threshold, query.known_score}) {
-    if (score) s.shared_bound = std::min(s.shared_bound, a.query.estimate_of(*score) + s.gap);
+    if (score) a.known_estimate = std::min(a.known_estimate, a.query.estimate_of(*score));
   }
+  s.shared_bound = a.known_estimate + s.gap;
   struct Clear {
     HnswScratch::Arrays& arrays;
     ~Clear() { arrays.clear_visited(); }
@@ -218,13 +220,13 @@ void HnswIndex::collect(HnswScratch::Arrays& a, const HnswQuery& query, const Li
   const std::size_t hits = query.hits ? query.hits : std::max(2 * query.k, kFewestHits);
   std::size_t wanted = hits;
   if (s.best_count >= query.k) {
-    const float limit =
-        s.best[query.k - 1] + static_cast<float>(limits.margin * error_unit_ * a.query.gap_scale());
-    const auto within =
-        std::count_if(a.found.begin(), a.found.end(), [=](const Found& f) { return f.estimate <= limit; });
-    wanted = std::max<std::size_t>(query.k, std::min<std::size_t>(static_cast<std::size_t>(within),
-                                                                  std::max(limits.most_rescored, query.k)));
-    wanted = std::max(wanted, static_cast<std::size_t>(query.hits));
+    // What another index has found counts as if it were this one's.
+    const float kth = std::min(s.best[query.k - 1], a.known_estimate);
+    const float limit = kth + static_cast<float>(limits.margin * error_unit_ * a.query.gap_scale());
+    const auto within = static_cast<std::size_t>(
+        std::count_if(a.found.begin(), a.found.end(), [=](const Found& f) { return f.estimate <= limit; }));
+    wanted = std::min<std::size_t>(within, std::max(limits.most_rescored, query.k));
+    if (kth == s.best[query.k - 1]) wanted = std::max<std::size_t>({wanted, query.k, query.hits});
   }
   if (a.found.size() > wanted) {
     std::nth_element(a.found.begin(), a.found.begin() + static_cast<std::ptrdiff_t>(wanted), a.found.end(),
