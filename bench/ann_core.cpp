@@ -29,8 +29,9 @@ constexpr const char* kHelp =
     "  [--rows N] [--dim D] [--metric cosine|dot|euclidean] [--threads T] [--m M] [--efc E] [--alpha A]\n"
     "  [--ef 16,32,...] [--limits gap:kept:expanded[:margin[:rescored]],...] [--passes 3] [--no-copy] "
     "[--file PATH] [--cold]\n"
-    "  [--passes-first N]\n"
+    "  [--segments N] [--apart] [--no-huge]\n"
     "One line per ef: recall@10, queries per second (wall and CPU, median of the passes), nodes scored.\n"
+    "--segments N cuts the rows into N indexes, searched in turn with one bound (--apart: without).\n"
     "--file writes the index, maps it and measures it there, after warm_up unless --cold is given.\n";
 
 double seconds(clockid_t clock) {
@@ -257,7 +258,18 @@ int run(std::map<std::string, std::string> options) {
     for (const std::string& ef : split(get("ef", "10,16,24,32,48,64,96,128,192,256,400,800")))
       grid.emplace_back("ef " + ef, HnswIndex::limits_of(static_cast<std::uint32_t>(std::stoul(ef)), kTop));
   }
+  std::vector<std::pair<std::uint32_t, std::shared_ptr<const HnswIndex>>> segments{{0, index}};
+  const auto parts = static_cast<std::uint32_t>(std::stoul(get("segments", "1")));
+  if (parts > 1) segments.clear();
+  for (std::uint32_t i = 0; parts > 1 && i < parts; ++i) {
+    const auto begin = static_cast<std::uint32_t>(base.rows * i / parts);
+    const auto end = static_cast<std::uint32_t>(base.rows * (i + 1) / parts);
+    segments.emplace_back(
+        begin,
+        HnswIndex::build(o, end - begin, [&](std::uint32_t r) { return base.row(begin + r); }, context));
+  }
   HnswScratch scratch;
+  std::vector<HnswHit> segment_hits;
   std::vector<std::vector<HnswHit>> hits(queries.rows);
   const std::size_t passes = std::stoul(get("passes", "3"));
   for (const auto& [name, limits] : grid) {
@@ -269,7 +281,19 @@ int run(std::map<std::string, std::string> options) {
       for (std::size_t i = 0; i < queries.rows; ++i) {
         HnswQuery q;
         q.vector = {queries.row(i), queries.columns};
-        index->search(q, limits, scratch, counting, hits[i]);
+        if (segments.size() == 1) {
+          segments[0].second->search(q, limits, scratch, counting, hits[i]);
+          continue;
+        }
+        std::vector<HnswHit>& all = hits[i];
+        all.clear();
+        for (const auto& [begin, segment] : segments) {
+          if (all.size() >= kTop && !options.count("apart")) q.known_score = all[kTop - 1].score;
+          segment->search(q, limits, scratch, counting, segment_hits);
+          for (const HnswHit& h : segment_hits) all.push_back({h.score, begin + h.node});
+          std::sort(all.begin(), all.end(),
+                    [](const HnswHit& x, const HnswHit& y) { return x.score > y.score; });
+        }
       }
       if (pass == 0) continue;
       wall.push_back(seconds(CLOCK_MONOTONIC) - w);

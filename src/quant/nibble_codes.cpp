@@ -161,27 +161,34 @@ void NibbleQuery::assign(const NibbleCoder& coder, std::span<const float> query)
   const float* steps = coder.steps().data();
   weights_.resize(dimension);
   query_.resize(dimension);
-  float largest = 0;
-  offset_ = square_ = 0;
+  float largest_of[4] = {0, 0, 0, 0};  // four chains, none of which waits for another
   for (std::size_t j = 0; j < dimension; ++j) {
-    const double q = query[j] * inverse;
-    query_[j] = static_cast<float>(q);
-    square_ += q * q;
-    offset_ += q * lows[j];
-    weights_[j] = static_cast<float>(q * steps[j]);
-    largest = std::max(largest, std::abs(weights_[j]));
+    const float q = static_cast<float>(query[j] * inverse);
+    query_[j] = q;
+    weights_[j] = q * steps[j];
+    largest_of[j & 3] = std::max(largest_of[j & 3], std::abs(weights_[j]));
   }
+  const float largest =
+      std::max(std::max(largest_of[0], largest_of[1]), std::max(largest_of[2], largest_of[3]));
+  float inner, square;
+  const std::size_t stride = dimension * sizeof(float);
+  simd::kernels().dot(query_.data(), lows, stride, 1, dimension, &inner);
+  simd::kernels().squared_norm(query_.data(), stride, 1, dimension, &square);
+  offset_ = inner;
+  square_ = square;
   const float to_walk = largest > 0 ? 127 / largest : 0.0f, to_fine = largest > 0 ? 8000 / largest : 0.0f;
-  high_sum_ = low_sum_ = 0;
+  int high_sum = 0, low_sum = 0;
   for (std::size_t j = 0; j < dimension; ++j) {
     walk[j] = static_cast<std::int8_t>(round_small(weights_[j] * to_walk));
     const int fine = round_small(weights_[j] * to_fine);
     const int top = (fine + 64) >> 7;
     high[j] = static_cast<std::int8_t>(top);
     low[j] = static_cast<std::int8_t>(fine - 128 * top);
-    high_sum_ += top;
-    low_sum_ += fine - 128 * top;
+    high_sum += top;
+    low_sum += fine - 128 * top;
   }
+  high_sum_ = high_sum;
+  low_sum_ = low_sum;
   fine_step_ = largest / 8000.0;
   walk_ = {walk, largest / 127, static_cast<float>(offset_), metric_ == Metric::kEuclidean ? 2.0f : 1.0f};
   rescore_ = {high, low};

@@ -32,11 +32,11 @@ struct HnswQuery {
   std::uint32_t k = 10;                     ///< At least 1. What the walk is meant to find.
   std::uint32_t ef = 64;                    ///< More finds more and takes longer; see docs/design/0004.
   std::uint32_t hits = 0;                   ///< How many to return at most; 0: 2 k, at least 20.
-  std::optional<float> score_threshold;     ///< Rows below it need not be found. Not applied to the hits.
+  std::optional<float> score_threshold;     ///< Rows below it need not be found; hits may lie below it.
   const std::uint64_t* admitted = nullptr;  ///< Bit per node, (size() + 63) / 64 words: may be returned.
   const std::uint64_t* retired = nullptr;   ///< Bit per node: may not.
   /// The k-th best score that other indexes have found for this query. What lies clearly below is not looked
-  /// for.
+  /// for and not returned: there may be no hit at all.
   std::optional<float> known_score;
 };
 

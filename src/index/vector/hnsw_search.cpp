@@ -15,12 +15,19 @@ namespace {
 constexpr std::uint32_t kCandidates = 8192;
 constexpr std::uint32_t kStepsPerCheck = 512;
 constexpr std::uint32_t kFewestHits = 20;
-constexpr float kGuard = 0.5f;  // of the gap
+constexpr float kGuard = 0.75f;  // of the gap
 
 struct Found {
   float estimate;
   std::uint32_t node;
 };
+
+bool all_finite(std::span<const float> values) {
+  constexpr std::uint32_t kExponent = 0x7f800000;
+  bool finite = true;
+  for (float v : values) finite &= (std::bit_cast<std::uint32_t>(v) & kExponent) != kExponent;
+  return finite;
+}
 
 bool better(const Found& a, const Found& b) {
   return a.estimate != b.estimate ? a.estimate < b.estimate : a.node < b.node;
@@ -39,12 +46,14 @@ struct HnswScratch::Arrays {
   std::vector<std::uint32_t> touched;
   std::vector<Found> found;
   simd::WalkState state{};
+  float known_estimate = 0;
 
   void prepare(std::uint32_t size, const HnswIndex::Limits& limits) {
     if (visited.size() < size / 64 + 1) visited.resize(size / 64 + 1);
     best.resize(std::max<std::size_t>(best.size(), limits.kept + 1));
-    distances.resize(kCandidates + 64);
-    nodes.resize(kCandidates + 64);
+    const std::uint32_t capacity = std::max(kCandidates, 4 * limits.kept);
+    distances.resize(std::max<std::size_t>(distances.size(), capacity + 64));
+    nodes.resize(distances.size());
     done_distances.resize(std::max<std::size_t>(done_distances.size(), limits.most_expanded + 1));
     done_nodes.resize(done_distances.size());
     touched.resize(16384);
@@ -53,7 +62,7 @@ struct HnswScratch::Arrays {
     state.best = best.data();
     state.distances = distances.data();
     state.nodes = nodes.data();
-    state.capacity = kCandidates;
+    state.capacity = capacity;
     state.done_distances = done_distances.data();
     state.done_nodes = done_nodes.data();
     state.touched = touched.data();
@@ -95,9 +104,7 @@ void HnswIndex::search(const HnswQuery& query, const Limits& limits, HnswScratch
   if (query.vector.size() != dimension())
     invalid("the query has ", query.vector.size(), " components, the index has ", dimension());
   if (query.k < 1) invalid("k is 0; it must be at least 1");
-  for (float v : query.vector) {
-    if (!std::isfinite(v)) invalid("the query has a component that is not finite");
-  }
+  if (!all_finite(query.vector)) invalid("the query has a component that is not finite");
   context.check();
   HnswScratch::Arrays& a = *scratch.arrays_;
   a.query.assign(coder_, query.vector);
@@ -112,10 +119,11 @@ void HnswIndex::search(const HnswQuery& query, const Limits& limits, HnswScratch
   s.retired = query.retired;
   s.gap = static_cast<float>(limits.gap * gap_unit_ * a.query.gap_scale());
   s.guard = kGuard * s.gap;
-  s.shared_bound = std::numeric_limits<float>::infinity();
+  a.known_estimate = std::numeric_limits<float>::infinity();
   for (const auto& score : {query.score_threshold, query.known_score}) {
-    if (score) s.shared_bound = std::min(s.shared_bound, a.query.estimate_of(*score) + s.gap);
+    if (score) a.known_estimate = std::min(a.known_estimate, a.query.estimate_of(*score));
   }
+  s.shared_bound = a.known_estimate + s.gap;
   struct Clear {
     HnswScratch::Arrays& arrays;
     ~Clear() { arrays.clear_visited(); }
@@ -212,13 +220,13 @@ void HnswIndex::collect(HnswScratch::Arrays& a, const HnswQuery& query, const Li
   const std::size_t hits = query.hits ? query.hits : std::max(2 * query.k, kFewestHits);
   std::size_t wanted = hits;
   if (s.best_count >= query.k) {
-    const float limit =
-        s.best[query.k - 1] + static_cast<float>(limits.margin * error_unit_ * a.query.gap_scale());
-    const auto within =
-        std::count_if(a.found.begin(), a.found.end(), [=](const Found& f) { return f.estimate <= limit; });
-    wanted = std::max<std::size_t>(query.k, std::min<std::size_t>(static_cast<std::size_t>(within),
-                                                                  std::max(limits.most_rescored, query.k)));
-    wanted = std::max(wanted, static_cast<std::size_t>(query.hits));
+    // What another index has found counts as if it were this one's.
+    const float kth = std::min(s.best[query.k - 1], a.known_estimate);
+    const float limit = kth + static_cast<float>(limits.margin * error_unit_ * a.query.gap_scale());
+    const auto within = static_cast<std::size_t>(
+        std::count_if(a.found.begin(), a.found.end(), [=](const Found& f) { return f.estimate <= limit; }));
+    wanted = std::min<std::size_t>(within, std::max(limits.most_rescored, query.k));
+    if (kth == s.best[query.k - 1]) wanted = std::max<std::size_t>({wanted, query.k, query.hits});
   }
   if (a.found.size() > wanted) {
     std::nth_element(a.found.begin(), a.found.begin() + static_cast<std::ptrdiff_t>(wanted), a.found.end(),
