@@ -124,7 +124,9 @@ TEST_F(SegmentsTest, RowsMoveIntoSegmentsAndAreFoundThere) {
     EXPECT_EQ(c.stats().rows_outside, 0u);
     EXPECT_EQ(files(db.directory()).size(), 1u);
     expect_exact(c, "optimized", metric);
-    if (metric == Metric::kCosine) EXPECT_GE(recall(c), 0.8);
+    if (metric == Metric::kCosine) {
+      EXPECT_GE(recall(c), 0.8);
+    }
     EXPECT_TRUE(db.verify().ok());
   }
 }
@@ -238,7 +240,9 @@ TEST_F(SegmentsTest, DamagedFilesNeverChangeAnAnswerAndAreReplaced) {
     db.resume_background();
     c.optimize();
     expect_exact(c, "repaired");
-    if (round % 4 != 0) EXPECT_TRUE(met) << "round " << round;
+    if (round % 4 != 0) {
+      EXPECT_TRUE(met) << "round " << round;
+    }
     EXPECT_EQ(c.stats().segments, 1u);
     EXPECT_TRUE(db.verify().ok());
   }

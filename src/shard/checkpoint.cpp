@@ -282,6 +282,7 @@ void Shard::keep_bound(const PreparedBatch& batch) {
 
 void Shard::checkpoint(std::uint64_t at_least, Context& context) {
   if (store_->read_only()) return;
+  const storage::Store::Session session(*store_);  // before the mutex, as writers hold one here
   const std::lock_guard lock(checkpoint_mutex_);
   SegmentEntry entry;
   {
@@ -330,6 +331,7 @@ bool Shard::warm_step(Context& context) {
 
 bool Shard::merge_step(bool all, Context& context) {
   if (store_->read_only()) return false;
+  const storage::Store::Session session(*store_);
   const std::lock_guard lock(merge_mutex_);
   std::vector<SegmentEntry> replaced;
   SegmentEntry entry;
