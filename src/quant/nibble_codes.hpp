@@ -16,8 +16,8 @@
 
 namespace vecstore {
 
-/// The vector of a row: `dimension` finite floats that stay where they are during the call that asked.
-/// Thread-safe.
+/// The vector of a row: `dimension` finite floats, valid until the same thread asks for another row.
+/// Called from several threads at once where a build has several.
 using RowVectors = std::function<const float*(std::uint32_t row)>;
 
 /// What stands beside a row's code.

@@ -66,6 +66,8 @@ struct GraphBuilder::Scratch {
   std::vector<Near> chosen;
   std::vector<Near> rest;
   std::vector<std::uint32_t> chosen_ids;
+  std::vector<std::uint32_t> ids;
+  std::vector<std::uint32_t> more_ids;
 };
 
 GraphBuilder::GraphBuilder(const ByteCodes& codes, const BuildOptions& options, Context& context,
@@ -107,15 +109,86 @@ void GraphBuilder::report(std::uint64_t done) {
   progress_(now);
 }
 
-void GraphBuilder::set_links(std::uint32_t node, const std::vector<std::uint32_t>& links, bool choose) {
-  Scratch& s = *scratch_[0];
+void GraphBuilder::take_over(const Graph& graph, const std::vector<std::uint32_t>& number) {
+  constexpr std::uint32_t kPart = 512;
+  parallel((graph.nodes + kPart - 1) / kPart, [&](std::size_t part, Scratch& s, Context& context) {
+    context.check();
+    const auto begin = static_cast<std::uint32_t>(part * kPart);
+    for (std::uint32_t node = begin; node < std::min(graph.nodes, begin + kPart); ++node) {
+      if (number[node] != kNone) take_over_node(graph, number, node, s);
+    }
+  });
+}
+
+void GraphBuilder::take_over_node(const Graph& graph, const std::vector<std::uint32_t>& number,
+                                  std::uint32_t node, Scratch& s) {
+  constexpr std::uint32_t kOffered = 8;  // neighbours of a lost one, the nearest of them
+  std::vector<std::uint32_t>& kept = s.ids;
+  std::vector<std::uint32_t>& others = s.more_ids;
+  kept.clear();
+  others.clear();
+  std::size_t lost = 0;
+  for (std::uint32_t i = 0; i < graph.degree && graph.of(node)[i] != node; ++i) {
+    const std::uint32_t to = graph.of(node)[i];
+    if (number[to] != kNone) {
+      kept.push_back(number[to]);
+      continue;
+    }
+    ++lost;
+    for (std::uint32_t j = 0, offered = 0; j < graph.degree && offered < kOffered; ++j) {
+      const std::uint32_t next = graph.of(to)[j];
+      if (next == node || number[next] == kNone) continue;
+      others.push_back(number[next]);
+      ++offered;
+    }
+  }
+  const std::uint32_t self = number[node];
+  measure(self, kept, s);
+  std::vector<Near> list = s.list;
+  if (lost) {
+    std::sort(others.begin(), others.end());
+    others.erase(std::unique(others.begin(), others.end()), others.end());
+    std::erase_if(others,
+                  [&](std::uint32_t o) { return std::find(kept.begin(), kept.end(), o) != kept.end(); });
+    measure(self, others, s);
+    s.chosen_ids = kept;
+    s.rest.clear();
+    for (const Near& c : s.list) {
+      if (lost > 0 && none_nearer(c, s)) {
+        list.push_back(c);
+        s.chosen_ids.push_back(c.node);
+        --lost;
+      } else {
+        s.rest.push_back(c);
+      }
+    }
+    for (std::size_t i = 0; i < s.rest.size() && lost > 0; ++i, --lost) list.push_back(s.rest[i]);
+    std::sort(list.begin(), list.end(), nearer);
+  }
+  if (list.size() > degree_) select(list, s);
+  store(self, list);
+}
+
+// Fills the scratch's list with `links` of a node and their distances, nearest first.
+void GraphBuilder::measure(std::uint32_t node, const std::vector<std::uint32_t>& links, Scratch& s) const {
   s.distances.resize(std::max(s.distances.size(), links.size()));
   codes_.distances(node, links.data(), links.size(), s.distances.data());
   s.list.clear();
   for (std::size_t i = 0; i < links.size(); ++i) s.list.push_back({s.distances[i], links[i]});
   std::sort(s.list.begin(), s.list.end(), nearer);
-  if (choose || s.list.size() > capacity_) select(s.list, s);
-  store(node, s.list);
+}
+
+// Whether no chosen one is much nearer to a candidate than the node itself is.
+bool GraphBuilder::none_nearer(const Near& candidate, Scratch& s) const {
+  for (std::size_t j = 0; j < s.chosen_ids.size(); j += 4) {
+    float d[4];
+    const std::size_t n = std::min<std::size_t>(4, s.chosen_ids.size() - j);
+    codes_.distances(candidate.node, s.chosen_ids.data() + j, n, d);
+    for (std::size_t k = 0; k < n; ++k) {
+      if (!(options_.alpha * d[k] > candidate.distance)) return false;
+    }
+  }
+  return true;
 }
 
 void GraphBuilder::insert_all(std::vector<std::uint32_t> present, const std::vector<std::uint32_t>& rows) {
@@ -250,16 +323,7 @@ void GraphBuilder::select(std::vector<Near>& candidates, Scratch& s) const {
   s.rest.clear();
   for (std::size_t i = 0; i < candidates.size() && s.chosen.size() < degree_; ++i) {
     const Near& c = candidates[i];
-    bool keep = true;
-    if (!s.chosen.empty()) {
-      for (std::size_t j = 0; keep && j < s.chosen.size(); j += 4) {
-        float d[4];
-        const std::size_t n = std::min<std::size_t>(4, s.chosen.size() - j);
-        codes_.distances(c.node, s.chosen_ids.data() + j, n, d);
-        for (std::size_t k = 0; k < n; ++k) keep = keep && options_.alpha * d[k] > c.distance;
-      }
-    }
-    if (keep) {
+    if (none_nearer(c, s)) {
       s.chosen.push_back(c);
       s.chosen_ids.push_back(c.node);
     } else {

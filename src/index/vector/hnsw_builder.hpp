@@ -10,6 +10,8 @@
 
 namespace vecstore::hnsw {
 
+inline constexpr std::uint32_t kNone = 0xffffffff;
+
 struct Near {
   float distance;
   std::uint32_t node;
@@ -23,9 +25,9 @@ class GraphBuilder {
                const std::function<void(std::uint64_t)>& progress);
   ~GraphBuilder();
 
-  /// Sets the list of a node that is not inserted. Before any insert.
-  /// `choose`: there may be more than 2 m, and the best of them are to be chosen.
-  void set_links(std::uint32_t node, const std::vector<std::uint32_t>& links, bool choose);
+  /// Before any insert: sets the lists of the nodes of `graph` that are kept. `number` has their new numbers,
+  /// kNone for the others; where a neighbour is not kept, neighbours of it take its place.
+  void take_over(const Graph& graph, const std::vector<std::uint32_t>& number);
   /// Inserts `rows`; the rows in `present` are there already.
   void insert_all(std::vector<std::uint32_t> present, const std::vector<std::uint32_t>& rows);
   /// Prunes what is left over, links what cannot be reached.
@@ -35,6 +37,10 @@ class GraphBuilder {
   class Lock;
   struct Scratch;
 
+  void take_over_node(const Graph& graph, const std::vector<std::uint32_t>& number, std::uint32_t node,
+                      Scratch& scratch);
+  void measure(std::uint32_t node, const std::vector<std::uint32_t>& links, Scratch& scratch) const;
+  bool none_nearer(const Near& candidate, Scratch& scratch) const;
   void insert_range(const std::uint32_t* rows, std::size_t count);
   void insert(std::uint32_t row, Scratch& scratch);
   void walk(Scratch& scratch);

@@ -11,8 +11,6 @@ namespace vecstore::hnsw {
 
 namespace {
 
-constexpr std::uint32_t kNone = 0xffffffff;
-
 void check_options(const BuildOptions& options) {
   if (options.m < kMinM || options.m > kMaxM)
     invalid("m is ", options.m, "; it must lie between ", kMinM, " and ", kMaxM);
@@ -105,34 +103,6 @@ std::uint32_t near_host(const Reach& reach, const ByteCodes& codes, std::uint32_
                                         distances.begin())];
 }
 
-// Links of the nodes that are kept, in their new numbers; what pointed to a removed node takes over its
-// links.
-void take_over(GraphBuilder& builder, const Graph& graph, const std::vector<std::uint32_t>& number,
-               Context& context) {
-  std::vector<std::uint32_t> links;
-  for (std::uint32_t node = 0; node < graph.nodes; ++node) {
-    if ((node & 1023) == 0) context.check();
-    if (number[node] == kNone) continue;
-    links.clear();
-    const auto add = [&](std::uint32_t to) {
-      if (number[to] != kNone && to != node) links.push_back(number[to]);
-    };
-    bool lost = false;
-    for (std::uint32_t i = 0; i < graph.degree; ++i) {
-      const std::uint32_t to = graph.of(node)[i];
-      add(to);
-      if (number[to] != kNone) continue;
-      lost = true;
-      for (std::uint32_t j = 0; j < graph.degree; ++j) add(graph.of(to)[j]);
-    }
-    if (lost) {
-      std::sort(links.begin(), links.end());
-      links.erase(std::unique(links.begin(), links.end()), links.end());
-    }
-    builder.set_links(number[node], links, lost);
-  }
-}
-
 }  // namespace
 
 void link_unreachable(Graph& graph, const ByteCodes& codes, Context& context) {
@@ -172,7 +142,7 @@ Graph extend_graph(const Graph& graph, const std::vector<std::uint32_t>& removed
   if (codes.rows() > kMaxNodes || kept > codes.rows())
     invalid("a graph of ", kept, " kept nodes does not fit ", codes.rows(), " rows");
   GraphBuilder builder(codes, options, context, progress);
-  take_over(builder, graph, number, context);
+  builder.take_over(graph, number);
   std::vector<std::uint32_t> present = shuffled(0, kept);
   const std::uint32_t root = kept == 0 || number[graph.root] == kNone ? 0 : number[graph.root];
   builder.insert_all(std::move(present), shuffled(kept, codes.rows()));
