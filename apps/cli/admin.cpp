@@ -1,4 +1,4 @@
-// vecstore collections, create, drop, stats, compact, verify, extract.
+// vecstore collections, create, drop, stats, compact, optimize, verify, extract.
 #include <cstdio>
 
 #include "base/error.hpp"
@@ -95,6 +95,9 @@ int stats(const Common& common) {
                       {"count", one.count},
                       {"stored_rows", one.stored_rows},
                       {"live_bytes", one.live_bytes},
+                      {"segments", one.segments},
+                      {"segment_bytes", one.segment_bytes},
+                      {"rows_outside", one.rows_outside},
                       {"sequence", one.sequence}};
     // All 64 bits, which a JSON number does not promise.
     char digest[17];
@@ -136,6 +139,29 @@ int compact(const Common& common) {
   } else {
     std::puts((bytes_text(result.bytes_before) + " became " + bytes_text(result.bytes_after)).c_str());
   }
+  return kExitOk;
+}
+
+int optimize(const Common& common) {
+  const std::stop_token stop = stop_on_signals();
+  VecDatabase db = open_to_write(common, false);
+  Metadata::Array each;
+  for (const std::string& name : db.list_collections()) {
+    if (!common.collection.empty() && name != common.collection) continue;
+    Collection collection = db.get_collection(name);
+    collection.optimize(stop);
+    const CollectionStats stats = collection.stats();
+    each.push_back(
+        Metadata{{"name", name}, {"segments", stats.segments}, {"segment_bytes", stats.segment_bytes}});
+    if (!common.json)
+      std::puts((name + ": " + bytes_text(stats.segment_bytes) + " of index for " + grouped(stats.count) +
+                 " records")
+                    .c_str());
+  }
+  if (!common.collection.empty() && each.empty())
+    fail(ErrorCode::kNotFound, "no collection ", common.collection);
+  db.close();
+  if (common.json) print_json({{"each", Metadata(std::move(each))}});
   return kExitOk;
 }
 

@@ -120,6 +120,7 @@ int create(const Common& common, const CreateOptions& options);
 int drop(const Common& common, const std::string& name);
 int erase(const Common& common, const EraseOptions& options);
 int compact(const Common& common);
+int optimize(const Common& common);
 int verify(const Common& common);
 int extract_file(const Common& common, const std::string& path);
 

@@ -191,7 +191,9 @@ void Collection::optimize(std::stop_token stop) {
   if (store.read_only()) fail(ErrorCode::kReadOnly, "'", store.directory(), "' is open read-only");
   Context context;
   context.stop = std::move(stop);
-  impl_->shard().checkpoint(1, context);
+  // What is small is scanned where it lies.
+  const bool has_segments = stats().segments > 0;
+  impl_->shard().checkpoint(has_segments ? 1 : impl_->shard().segment_options().graph_rows, context);
   while (impl_->shard().merge_step(true, context) || impl_->shard().warm_step(context)) {
   }
 }

@@ -54,8 +54,9 @@ std::vector<Record> records(int from, int count, int version) {
 
 TEST(AutomaticCompaction, KeepsTheFileSmall) {
   const Folder folder;
-  auto db = VecDatabase::open(folder / "db", {.compact_min_bytes = 2 << 20, .graph_rows = 1'000'000});
-  auto manual = VecDatabase::open(folder / "manual", {.compact_ratio = 1, .compact_min_bytes = 2 << 20, .graph_rows = 1'000'000});
+  auto db = VecDatabase::open(folder / "db", {.graph_rows = 1'000'000, .compact_min_bytes = 2 << 20});
+  auto manual = VecDatabase::open(
+      folder / "manual", {.graph_rows = 1'000'000, .compact_ratio = 1, .compact_min_bytes = 2 << 20});
   for (VecDatabase* each : {&db, &manual}) {
     auto c = each->create_collection("c", {.dimension = 64});
     for (int i = 0; i < 20; ++i) c.batch_upsert(records(i * 500, 500, 0));

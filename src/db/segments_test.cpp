@@ -236,7 +236,12 @@ TEST_F(SegmentsTest, DamagedFilesNeverChangeAnAnswerAndAreReplaced) {
     db.pause_background();
     auto c = db.get_collection("c");
     expect_exact(c, "damaged");
+    const VerifyReport report = db.verify();
     const bool met = c.stats().segment_damages > 0;
+    // A flipped bit may lie in bytes that mean nothing.
+    if (met || round % 4 != 0) {
+      EXPECT_TRUE(!report.ok() && report.damages[0].kind == "segment") << "round " << round;
+    }
     db.resume_background();
     c.optimize();
     expect_exact(c, "repaired");

@@ -373,6 +373,10 @@ VerifyReport VecDatabase::verify() const {
         {d.kind, name == names.end() ? (d.collection ? concat("#", d.collection) : "") : name->second, d.id,
          d.detail});
   }
+  for (const auto& [number, name] : names) {
+    for (const auto& d : shard::Segments(store, number).verify({}))
+      out.damages.push_back({"segment", name, "", concat("segment ", d.number, ": ", d.what)});
+  }
   return out;
 }
 

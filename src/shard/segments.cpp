@@ -72,4 +72,28 @@ void Segments::report_damage(std::uint64_t number) {
   set_ = changed;
 }
 
+std::vector<Segments::Damage> Segments::verify(const Context& context) {
+  const auto listed = [&] {
+    try {
+      const storage::ReadTxn txn(store_.env());
+      return storage::read_segments(txn, collection_);
+    } catch (const Error& e) {
+      if (e.code() != ErrorCode::kCorruption) throw;
+      return std::vector<storage::SegmentEntry>();  // reported with the truth
+    }
+  };
+  std::vector<Damage> out;
+  for (const storage::SegmentEntry& entry : listed()) {
+    try {
+      segment::Segment::open(storage::segment_path(store_.directory(), entry.number), identity(entry))
+          ->verify(context);
+    } catch (const Error& e) {
+      if (e.code() == ErrorCode::kCancelled || e.code() == ErrorCode::kDeadline) throw;
+      const auto now = listed();  // it may have been merged away meanwhile
+      if (std::find(now.begin(), now.end(), entry) != now.end()) out.push_back({entry.number, e.what()});
+    }
+  }
+  return out;
+}
+
 }  // namespace vecstore::shard

@@ -40,6 +40,13 @@ class Segments {
   /// Damaged and missing files met since the collection was opened.
   std::uint64_t damages() const { return damages_.load(std::memory_order_relaxed); }
 
+  struct Damage {
+    std::uint64_t number;
+    std::string what;
+  };
+  /// Reads every listed file and names those that are missing or damaged. The caller holds no transaction.
+  std::vector<Damage> verify(const Context& context);
+
   segment::SegmentIdentity identity(const storage::SegmentEntry& entry) const;
   /// Rows below this are in segments, as far as this process has seen; quick.
   std::uint64_t covered() const { return covered_.load(std::memory_order_relaxed); }

@@ -12,7 +12,7 @@ import unittest
 
 from support import PROGRAM, ProgramTest, extracted_bytes
 
-COMMANDS = ["ingest", "query", "run", "eval", "get", "scroll", "count", "erase", "collections", "create", "drop", "stats", "compact", "verify",
+COMMANDS = ["ingest", "query", "run", "eval", "get", "scroll", "count", "erase", "collections", "create", "drop", "stats", "compact", "optimize", "verify",
             "extract", "completion"]
 
 
@@ -223,6 +223,17 @@ class Database(ProgramTest):
         self.run_program("ingest", "x.vdb", "rows.jsonl", "-c", "b", "--embedder", "none", "--metric", "dot", code=1)
         for command in ("collections", "stats", "verify"):
             self.assertTrue(self.run_program(command, "x.vdb"))
+
+    def test_optimize_builds_the_index(self):
+        rows = "".join(json.dumps({"_id": str(i), "text": "row %d" % i}) + "\n" for i in range(5000))
+        self.write("many.jsonl", rows)
+        self.write("many.npy", npy([[float(i % 71), float(i % 13), 1.0, float(i % 7)] for i in range(5000)]))
+        self.run_program("ingest", "m.vdb", "many.jsonl", "--vectors", "many.npy")
+        report = self.run_program.json("optimize", "m.vdb")
+        self.assertEqual([(e["name"], e["segments"]) for e in report["each"]], [("default", 1)])
+        self.assertEqual(self.run_program.json("stats", "m.vdb")["each"][0]["rows_outside"], 0)
+        self.assertEqual(self.run_program.json("verify", "m.vdb")["damages"], [])
+        self.run_program("optimize", "no.vdb", code=3)
 
     def test_compact_gives_space_back(self):
         self.write("big.jsonl", "".join('{"_id": "r%d", "text": "%s"}\n' % (i, "word " * 300) for i in range(2000)))
