@@ -219,8 +219,11 @@ void VecDatabase::Impl::sweep() {
 Collection VecDatabase::Impl::handle(std::string name, std::uint32_t number) {
   std::lock_guard lock(mutex_);
   auto& impl = collections_[number];
-  if (!impl)
+  if (!impl) {
     impl = std::make_shared<Collection::Impl>(store_, number, std::move(name), options_, background_);
+    // What an earlier process had no time for; and a large graph is made ready for quick walks.
+    if (os::exists(storage::segment_directory(store_->directory()))) impl->shard().look_after_segments();
+  }
   // A handle keeps the whole database open: while one is left the directory belongs to this instance.
   struct Held {
     std::shared_ptr<VecDatabase::Impl> database;

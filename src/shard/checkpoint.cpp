@@ -1,5 +1,6 @@
 // How segments come to be: from the rows that none covers, and from other segments.
 #include <algorithm>
+#include <chrono>
 #include <cstring>
 #include <deque>
 #include <thread>
@@ -20,6 +21,7 @@ using storage::SegmentEntry;
 
 constexpr std::uint64_t kMostRowsOutside = 20'000;
 constexpr std::uint64_t kMostBytesOutside = std::uint64_t{64} << 20;
+constexpr auto kQuiet = std::chrono::milliseconds(200);
 // A segment with more retired rows than one in so many is made anew.
 constexpr std::uint64_t kRetiredShare = 5;
 
@@ -304,6 +306,15 @@ void Shard::checkpoint(std::uint64_t at_least, Context& context) {
 void Shard::look_after_segments() {
   if (!background_) return;
   background_->request(this, [weak = weak_from_this()](std::stop_token stop) {
+    // While segments keep coming, merging them would take the writer's cores and be done again soon after.
+    for (auto last = ~std::uint64_t{0};;) {
+      const auto shard = weak.lock();
+      if (!shard || stop.stop_requested()) return false;
+      const std::uint64_t now = shard->segments_.covered();
+      if (now == last) break;
+      last = now;
+      std::this_thread::sleep_for(kQuiet);
+    }
     const auto shard = weak.lock();
     Context context;
     context.stop = std::move(stop);
