@@ -176,12 +176,12 @@ class Run {
     std::vector<double> rates;
     for (std::uint64_t pass = 0; pass < o_.passes; ++pass) {
       const auto start = Clock::now();
+      const auto work = [&](std::uint64_t t) {
+        for (std::size_t i = t; i < queries_.size(); i += o_.threads) found[i] = ask(i, ef);
+      };
       std::vector<std::thread> threads;
-      for (std::uint64_t t = 0; t < o_.threads; ++t) {
-        threads.emplace_back([&, t] {
-          for (std::size_t i = t; i < queries_.size(); i += o_.threads) found[i] = ask(i, ef);
-        });
-      }
+      for (std::uint64_t t = 1; t < o_.threads; ++t) threads.emplace_back(work, t);
+      work(0);
       for (auto& t : threads) t.join();
       rates.push_back(static_cast<double>(queries_.size()) / seconds_since(start));
     }

@@ -196,9 +196,12 @@ std::vector<FusedRow> Execution::join(const Plan& plan, std::vector<std::vector<
 bool Execution::read_hit(shard::DocumentReader& documents, const FusedRow& row, Hit& hit) {
   try {
     const storage::Document document = documents.read(row.row);
-    const auto entry = shard::find_id(view_, document.id);
-    if (!entry) fail(ErrorCode::kCorruption, "no id leads to row ", row.row);
-    documents.check(*entry);
+    std::optional<storage::IdEntry> entry;
+    if (request_.with_vectors || !view_.rows_are_proven()) {
+      entry = shard::find_id(view_, document.id);
+      if (!entry) fail(ErrorCode::kCorruption, "no id leads to row ", row.row);
+      documents.check(*entry);
+    }
     hit.id = document.id;
     if (request_.with_metadata) hit.metadata = decode_metadata(document.metadata, view_.field_names());
     if (request_.with_text) hit.text = storage::document_text(document);

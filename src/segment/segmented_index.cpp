@@ -86,7 +86,7 @@ class SegmentedIndex::Rescorer {
 };
 
 void SegmentedIndex::search(const VectorQuery& query, Context& context, TopK& out) const {
-  parts_.tail->search(query, context, out);
+  if (parts_.tail) parts_.tail->search(query, context, out);
   if (out.k() == 0) return;
   PartQuery part_query;
   part_query.vector = query.vector;

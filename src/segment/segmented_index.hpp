@@ -31,7 +31,7 @@ struct SearchedParts {
   Metric metric = Metric::kCosine;
   std::size_t dimension = 0;
   std::vector<const VectorPart*> parts;    ///< Largest first.
-  std::unique_ptr<VectorIndex> tail;       ///< The rows that no part has.
+  std::unique_ptr<VectorIndex> tail;       ///< The rows that no part has; nullptr: none.
   std::unique_ptr<VectorLookup> vectors;   ///< Of all rows.
   std::span<const std::uint64_t> retired;  ///< See PartQuery.
   std::uint64_t retired_version = 0;

@@ -1,6 +1,7 @@
 // How segments come to be: from the rows that none covers, and from other segments.
 #include <algorithm>
 #include <chrono>
+#include <condition_variable>
 #include <cstring>
 #include <deque>
 #include <thread>
@@ -24,6 +25,13 @@ constexpr std::uint64_t kMostBytesOutside = std::uint64_t{64} << 20;
 constexpr auto kQuiet = std::chrono::milliseconds(200);
 // A segment with more retired rows than one in so many is made anew.
 constexpr std::uint64_t kRetiredShare = 5;
+
+void sleep(const std::stop_token& stop, std::chrono::milliseconds time) {
+  std::mutex mutex;
+  std::condition_variable_any never;
+  std::unique_lock lock(mutex);
+  never.wait_for(lock, stop, time, [] { return false; });
+}
 
 /// The live vectors of one field between two rows, as the view sees them.
 segment::VectorRows vectors_of(const ReadView& view, const catalog::VectorFieldSchema& field,
@@ -313,7 +321,7 @@ void Shard::look_after_segments() {
       const std::uint64_t now = shard->segments_.covered();
       if (now == last) break;
       last = now;
-      std::this_thread::sleep_for(kQuiet);
+      sleep(stop, kQuiet);
     }
     const auto shard = weak.lock();
     Context context;

@@ -216,7 +216,7 @@ VectorView VectorFollower::view(const ReadView& view, bool exact) {
     parts.parts.push_back(part);
     out.part_segments.push_back(item.entry.number);
   }
-  parts.tail = std::move(out.index);
+  if (out.directory->list.row_count() > 0) parts.tail = std::move(out.index);
   parts.vectors = std::make_unique<TruthVectors>(view, field_);
   parts.retired = view.retired().words();
   parts.retired_version = view.state().retired_sequence;
