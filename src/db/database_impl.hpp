@@ -35,7 +35,8 @@ class VecDatabase::Impl : public std::enable_shared_from_this<VecDatabase::Impl>
  private:
   /// What an earlier process dropped but had no time to erase.
   void sweep();
-  /// Removes segment files that no collection lists, and learns which numbers are taken.
+  /// At open, before anybody builds: removes segment files that no collection lists, and learns which numbers
+  /// are taken.
   void sweep_segments();
   /// Ends background work and writes what the next open would have to read from the truth.
   void wind_up() noexcept;

@@ -60,6 +60,24 @@ os::FileIdentity identity_of_store(const std::string& directory) {
   return os::identity_of(os::exists(format) ? format : directory);
 }
 
+/// None where the list is damaged: verify reports that.
+std::vector<storage::SegmentEntry> listed_segments(const storage::Txn& txn, std::uint32_t collection) {
+  try {
+    return storage::read_segments(txn, collection);
+  } catch (const Error& e) {
+    if (e.code() != ErrorCode::kCorruption) throw;
+    return {};
+  }
+}
+
+void remove_segment(const std::string& path) {
+  try {
+    os::remove_file(path);
+  } catch (const Error&) {
+    // It takes space, nothing else; the next open tries again.
+  }
+}
+
 }  // namespace
 
 std::shared_ptr<VecDatabase::Impl> VecDatabase::Impl::open(const std::string& directory,
@@ -158,22 +176,13 @@ void VecDatabase::Impl::sweep_segments() {
     storage::Store::Session session(*store_);
     storage::ReadTxn txn(store_->env());
     for (const auto& [name, number] : catalog::list_collections(txn, catalog::kDefaultNamespace)) {
-      try {
-        for (const auto& entry : storage::read_segments(txn, number)) listed.insert(entry.number);
-      } catch (const Error& e) {
-        if (e.code() != ErrorCode::kCorruption) throw;
-      }
+      for (const auto& entry : listed_segments(txn, number)) listed.insert(entry.number);
     }
   }
   for (const std::string& name : os::list_directory(directory)) {
     const std::uint64_t number = storage::segment_number(name);
     store_->reserve_segment_numbers(number);
-    if (listed.contains(number)) continue;
-    try {
-      os::remove_file(directory + "/" + name);
-    } catch (const Error&) {
-      // It takes space, nothing else.
-    }
+    if (!listed.contains(number)) remove_segment(directory + "/" + name);
   }
   if (!listed.empty()) store_->reserve_segment_numbers(*listed.rbegin());
 }
@@ -265,10 +274,13 @@ std::optional<Collection> VecDatabase::Impl::find(std::string_view name) {
 void VecDatabase::Impl::drop(std::string_view name) {
   catalog::check_name("collection name", name);
   std::uint32_t number = 0;
+  std::vector<storage::SegmentEntry> segments;
   {
     storage::Store::Session session(*store_);
     store_->write(
         [&](storage::Commit& commit) {
+          if (const auto known = catalog::find_collection(commit.txn, catalog::kDefaultNamespace, name))
+            segments = listed_segments(commit.txn, *known);
           number = catalog::drop_collection(commit, catalog::kDefaultNamespace, name);
         },
         0, true);
@@ -278,7 +290,8 @@ void VecDatabase::Impl::drop(std::string_view name) {
     collections_.erase(number);  // handles that are left find the collection deleted
   }
   sweep();
-  sweep_segments();
+  // What is being built for it is removed by its builder, who finds the collection gone.
+  for (const auto& entry : segments) remove_segment(storage::segment_path(store_->directory(), entry.number));
 }
 
 VecDatabase VecDatabase::open(std::string_view directory, const OpenOptions& options) {

@@ -204,6 +204,8 @@ class TruthVectors final : public segment::VectorLookup {
 VectorView VectorFollower::view(const ReadView& view, bool exact) {
   std::shared_ptr<const SegmentSet> set;
   if (!exact) set = view.shard().segments().at(view.txn());
+  if (set && !set->usable)
+    view.shard().look_after_segments();  // to be made anew; until then the truth answers
   const std::lock_guard lock(mutex_);
   if (!set || !set->usable || set->items.empty()) return all_.view(view, 0);
   VectorView out = tail_.view(view, set->end_row());
