@@ -1,6 +1,7 @@
 #include "base/background.hpp"
 
 #include <algorithm>
+#include <system_error>
 #include <utility>
 
 namespace vecstore {
@@ -8,9 +9,18 @@ namespace vecstore {
 void Background::request(const void* key, Step step) {
   const std::lock_guard lock(mutex_);
   if (stopped_) return;
-  if (std::none_of(queue_.begin(), queue_.end(), [&](const Item& i) { return i.key == key; }))
+  const auto waiting =
+      std::find_if(queue_.begin(), queue_.end(), [&](const Item& i) { return i.key == key; });
+  if (waiting == queue_.end()) {
     queue_.push_back({key, std::move(step)});
-  if (!thread_.joinable()) thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
+  } else {
+    waiting->step = std::move(step);  // the key may have a new owner
+  }
+  try {
+    if (!thread_.joinable()) thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
+  } catch (const std::system_error&) {
+    // The machine gives no thread now: the next request tries again.
+  }
   changed_.notify_all();
 }
 
@@ -37,10 +47,6 @@ void Background::stop() {
   }
   ending.request_stop();
   if (ending.joinable()) ending.join();
-}
-
-void Background::abandon() {
-  if (thread_.joinable()) thread_.detach();
 }
 
 void Background::run(const std::stop_token& stop) {

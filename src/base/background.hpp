@@ -28,10 +28,9 @@ class Background {
   /// What runs goes on, nothing is begun until resume.
   void pause();
   void resume();
-  /// Ends what runs, joins and refuses further work. Idempotent.
+  /// Ends what runs, joins and refuses further work. Idempotent. Not for a forked child, where the thread is
+  /// not: there the object must not be destroyed either.
   void stop();
-  /// In a forked child, where the thread is not.
-  void abandon();
 
  private:
   struct Item {

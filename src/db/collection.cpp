@@ -194,8 +194,13 @@ void Collection::optimize(std::stop_token stop) {
   // What is small is scanned where it lies.
   const bool has_segments = stats().segments > 0;
   impl_->shard().checkpoint(has_segments ? 1 : impl_->shard().segment_options().graph_rows, context);
-  while (impl_->shard().merge_step(true, context) || impl_->shard().warm_step(context)) {
+  // One merge does, unless writers come between; a machine that cannot read what it wrote must not keep us
+  // here.
+  constexpr int kMostSteps = 1'000;
+  for (int i = 0; i < kMostSteps; ++i) {
+    if (!impl_->shard().merge_step(true, context) && !impl_->shard().warm_step(context)) return;
   }
+  fail(ErrorCode::kBusy, "collection '", name(), "': its segments keep changing");
 }
 
 void Collection::add_vector(std::string_view vector_name, const VectorField& field) {

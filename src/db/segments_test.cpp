@@ -1,5 +1,7 @@
 // Segments through the public API: what they find, how they come and go, and what damage to them does.
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
@@ -282,6 +284,61 @@ TEST_F(SegmentsTest, ReadersCheckEveryHitWhileSegmentsAreMadeAndMerged) {
   for (auto& t : readers) t.join();
   expect_exact(c, "afterwards");
   EXPECT_TRUE(db.verify().ok());
+}
+
+TEST_F(SegmentsTest, ThousandsOfEqualVectors) {
+  auto db = VecDatabase::open(dir(), small());
+  auto c = db.create_collection("c");
+  const std::vector<float> same(kDimension, 0.5f);
+  std::vector<Record> batch;
+  for (int i = 0; i < 9'000; ++i) batch.push_back({.id = "r" + std::to_string(i), .vector = same});
+  c.batch_upsert(batch);
+  c.batch_upsert(some(300));
+  c.optimize();
+  ASSERT_EQ(c.stats().segments, 1u);
+  const Hits hits = c.query(Query(same).k(10));
+  ASSERT_EQ(hits.size(), 10u);
+  for (const Hit& h : hits) EXPECT_FLOAT_EQ(h.score, 1.0f);
+  EXPECT_EQ(c.query(Query(random_vector(rng_)).k(10)).size(), 10u);
+}
+
+TEST_F(SegmentsTest, VectorsThatCodesCannotHoldAreScanned) {
+  auto db = VecDatabase::open(dir(), small());
+  auto c = db.create_collection("c", {.metric = Metric::kDot});
+  auto batch = some(500);
+  for (int i = 0; i < 100; ++i) {
+    const std::vector<float> v(kDimension, i % 2 ? 0.0f : 1e15f * static_cast<float>(i));
+    batch[static_cast<std::size_t>(i)].vector = v;
+    truth_[batch[static_cast<std::size_t>(i)].id] = v;
+  }
+  c.batch_upsert(batch);
+  c.optimize();
+  c.optimize();
+  const std::vector<float> q(kDimension, 1.0f);
+  EXPECT_EQ(c.query(Query(q).k(1))[0].id, best(q, 1, Metric::kDot)[0]);
+  EXPECT_EQ(c.query(Query(std::vector<float>(kDimension, 1e18f)).k(10)).size(), 10u);
+}
+
+TEST_F(SegmentsTest, AForkedChildLetsGoOfItsCopyAndEnds) {
+  auto db = VecDatabase::open(dir(), small());
+  auto c = std::make_unique<Collection>(db.create_collection("c"));
+  c->batch_upsert(some(300));
+  c->batch_upsert(some(300));
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));  // the background thread has begun
+  const pid_t child = fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    alarm(20);
+    c.reset();
+    {
+      const VecDatabase gone = std::move(db);
+    }
+    _exit(7);
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 7) << "status " << status;
+  expect_exact(*c, "in the parent");
 }
 
 }  // namespace

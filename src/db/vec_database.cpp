@@ -47,6 +47,8 @@ storage::StoreOptions store_options(const OpenOptions& o) {
 }
 
 void check_options(const OpenOptions& o) {
+  if (o.checkpoint_rows == 0) invalid("checkpoint_rows is 0; at least 1 is allowed");
+  if (o.graph_rows == 0) invalid("graph_rows is 0; at least 1 is allowed");
   if (!(o.compact_ratio > 0 && o.compact_ratio <= 1))
     invalid("compact_ratio is ", o.compact_ratio, "; above 0 and at most 1 is allowed");
 }
@@ -134,7 +136,8 @@ VecDatabase::Impl::~Impl() {
   if (store_->usable()) {
     close();  // before the directory can be opened again
   } else {
-    background_->abandon();
+    // A forked child, where the thread is not: what it may be waiting in can be neither joined nor destroyed.
+    [[maybe_unused]] auto* leaked = new std::shared_ptr<Background>(background_);
   }
   Registry& registry = Registry::instance();
   std::lock_guard lock(registry.mutex);
@@ -161,14 +164,19 @@ void VecDatabase::Impl::wind_up() noexcept {
     for (const auto& c : collections) {
       // A collection without segments stays without: it is small.
       const bool has_segments = c->shard().segments().covered() > 0;
-      c->shard().checkpoint(has_segments ? options_.checkpoint_rows / 10 : options_.checkpoint_rows, context);
+      try {
+        c->shard().checkpoint(has_segments ? options_.checkpoint_rows / 10 : options_.checkpoint_rows,
+                              context);
+      } catch (const Error&) {
+        // Derived data: the next open reads the truth instead.
+      }
     }
   } catch (...) {
     // Derived data: the next open reads the truth instead.
   }
 }
 
-void VecDatabase::Impl::sweep_segments() {
+void VecDatabase::Impl::sweep_segments() try {
   const std::string directory = storage::segment_directory(store_->directory());
   if (!os::exists(directory)) return;
   std::set<std::uint64_t> listed;
@@ -185,6 +193,8 @@ void VecDatabase::Impl::sweep_segments() {
     if (!listed.contains(number)) remove_segment(directory + "/" + name);
   }
   if (!listed.empty()) store_->reserve_segment_numbers(*listed.rbegin());
+} catch (const Error&) {
+  // Derived data keep no database from opening. Without all lists nothing is removed.
 }
 
 CompactResult VecDatabase::Impl::compact(std::stop_token stop, const ProgressFn& progress) {
@@ -290,6 +300,7 @@ void VecDatabase::Impl::drop(std::string_view name) {
     collections_.erase(number);  // handles that are left find the collection deleted
   }
   sweep();
+  if (store_->options().relaxed && !segments.empty()) store_->env()->sync();  // the files outlive their list
   // What is being built for it is removed by its builder, who finds the collection gone.
   for (const auto& entry : segments) remove_segment(storage::segment_path(store_->directory(), entry.number));
 }

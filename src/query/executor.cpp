@@ -83,9 +83,13 @@ std::vector<RowScore> Execution::run_vector(const Leaf& leaf, PlanNode& node, Co
   for (;;) {
     const bool exact = request_.exact || filter() != nullptr;  // what a filter lets through has to be found
     const shard::VectorView vectors = view_.shard().vectors(*field).view(view_, exact);
+    const Counters before = ctx.counters;
+    const std::size_t properties = node.properties.size();
     try {
       return search_vectors(*field, vectors, exact, leaf, node, ctx);
     } catch (const segment::PartDamaged& damaged) {
+      ctx.counters = before;
+      node.properties.resize(properties);
       // Not used again from now on: the truth answers instead.
       view_.shard().segments().report_damage(vectors.part_segments[damaged.part]);
     }

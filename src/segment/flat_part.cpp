@@ -9,6 +9,7 @@ namespace vecstore::segment {
 
 FlatPart::FlatPart(std::shared_ptr<const io::IndexFile> file, const PartMeta& meta)
     : file_(std::move(file)),
+      kind_(static_cast<PartKind>(meta.kind)),
       field_(static_cast<std::uint16_t>(meta.field)),
       rows_(static_cast<std::size_t>(meta.rows)),
       metric_(static_cast<Metric>(meta.metric)) {

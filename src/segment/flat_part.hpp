@@ -14,7 +14,7 @@ namespace vecstore::segment {
 class FlatPart final : public VectorPart {
  public:
   FlatPart(std::shared_ptr<const io::IndexFile> file, const PartMeta& meta);
-  PartKind kind() const override { return PartKind::kFlat; }
+  PartKind kind() const override { return kind_; }
   std::size_t rows() const override { return rows_; }
   void search(const PartQuery& query, Context& context, std::vector<PartCandidate>& out) const override;
   std::span<const std::uint64_t> row_numbers() const override;
@@ -23,6 +23,7 @@ class FlatPart final : public VectorPart {
   void every_row(const PartQuery& query, std::vector<PartCandidate>& out) const;
 
   std::shared_ptr<const io::IndexFile> file_;
+  PartKind kind_;
   std::uint16_t field_;
   std::size_t rows_;
   Metric metric_;

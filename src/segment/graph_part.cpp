@@ -4,13 +4,16 @@
 #include <bit>
 
 #include "base/error.hpp"
+#include "quant/norms.hpp"
 
 namespace vecstore::segment {
 namespace {
 constexpr std::uint32_t kDefaultEf = 64;
 constexpr std::uint32_t kLeastHits = 20;
+constexpr std::size_t kMostShare = 8;  // one in so many
 // Up to so many rows everything is checked at once when the file is opened.
 constexpr std::size_t kWarmAtOpen = 2'000;
+constexpr std::uint64_t kLargestSpan = std::uint64_t{1} << 40;
 }  // namespace
 
 GraphPart::GraphPart(std::shared_ptr<const io::IndexFile> file, const PartMeta& meta)
@@ -47,6 +50,8 @@ std::shared_ptr<const GraphPart::Retired> GraphPart::retired_nodes(const PartQue
   if (retired_ && retired_->version == query.retired_version) return retired_;
   const auto rows = row_numbers();
   const std::size_t first_word = static_cast<std::size_t>(rows.front() / 64);
+  if (rows.back() < rows.front() || rows.back() - rows.front() > kLargestSpan)
+    fail(ErrorCode::kCorruption, file_->path(), ": the row numbers of field ", field_, " are out of range");
   const std::size_t words = static_cast<std::size_t>(rows.back() / 64) - first_word + 1;
   auto next = retired_ ? std::make_shared<Retired>(*retired_) : std::make_shared<Retired>();
   next->version = query.retired_version;
@@ -73,12 +78,16 @@ void GraphPart::search(const PartQuery& query, Context& context, std::vector<Par
   thread_local std::vector<HnswHit> hits;
   const std::shared_ptr<const Retired> retired = retired_nodes(query);
   const auto rows = row_numbers();
-  if (query.ef >= rows_) {  // all of them, then
+  const auto every_row = [&] {
     for (std::uint32_t node = 0; node < rows_; ++node) {
       if (retired->nodes[node / 64] >> (node % 64) & 1) continue;
       out.push_back({rows[node], std::numeric_limits<float>::infinity(), true});
     }
-    return;
+  };
+  // A large share of the rows is not walked for, and codes have no range for extreme queries.
+  if (query.ef >= rows_ || query.k > rows_ / kMostShare ||
+      inverse_norm(query.vector.data(), query.vector.size()) == 0) {
+    return every_row();
   }
   HnswQuery walk;
   walk.vector = query.vector;
@@ -89,6 +98,8 @@ void GraphPart::search(const PartQuery& query, Context& context, std::vector<Par
   if (retired->count > 0) walk.retired = retired->nodes.data();
   if (query.bound > -std::numeric_limits<float>::infinity()) walk.known_score = query.bound;
   index_->search(walk, scratch, context, hits);
+  // Among thousands of equal rows a walk may end early.
+  if (hits.size() < std::min<std::size_t>(walk.k, rows_ - retired->count)) return every_row();
   for (const HnswHit& hit : hits) out.push_back({rows[hit.node], hit.score, false});
 }
 

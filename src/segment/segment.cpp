@@ -31,6 +31,7 @@ std::unique_ptr<const VectorPart> open_part(const std::shared_ptr<const io::Inde
                                             const PartMeta& meta) {
   switch (static_cast<PartKind>(meta.kind)) {
     case PartKind::kFlat:
+    case PartKind::kScanned:
       return std::make_unique<FlatPart>(file, meta);
     case PartKind::kGraph:
       return std::make_unique<GraphPart>(file, meta);
@@ -98,7 +99,7 @@ SegmentWriter::SegmentWriter(const std::string& directory, const SegmentIdentity
             static_cast<std::uint32_t>(1 + fields * kSectionsPerPart)) {}
 
 void SegmentWriter::add_flat(std::uint16_t field, Metric metric, std::size_t dimension,
-                             const VectorRows& rows, const Context& context) {
+                             const VectorRows& rows, const Context& context, PartKind kind) {
   RowEncoder encoder(metric, dimension);
   std::vector<std::uint64_t> numbers;
   std::vector<std::uint8_t> group(code_group_bytes(metric, dimension));
@@ -117,7 +118,7 @@ void SegmentWriter::add_flat(std::uint16_t field, Metric metric, std::size_t dim
     if (lane + 1 == simd::kGroupRows) flush();
   });
   if (numbers.empty()) return;
-  parts_.push_back({field, static_cast<std::uint32_t>(PartKind::kFlat), static_cast<std::uint32_t>(metric),
+  parts_.push_back({field, static_cast<std::uint32_t>(kind), static_cast<std::uint32_t>(metric),
                     static_cast<std::uint32_t>(dimension), numbers.size()});
   rows_ = std::max<std::uint64_t>(rows_, numbers.size());
   if (numbers.size() % simd::kGroupRows != 0) flush();

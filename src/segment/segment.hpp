@@ -66,7 +66,7 @@ class SegmentWriter {
 
   /// 8-bit codes; about 1 microsecond per row of 384 dimensions. Nothing is written for no rows.
   void add_flat(std::uint16_t field, Metric metric, std::size_t dimension, const VectorRows& rows,
-                const Context& context);
+                const Context& context, PartKind kind = PartKind::kFlat);
 
   /// A graph whose nodes are `rows`, ascending.
   void add_graph(std::uint16_t field, const HnswIndex& index, std::span<const std::uint64_t> rows);

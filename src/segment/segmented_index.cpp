@@ -50,6 +50,7 @@ class SegmentedIndex::Rescorer {
 
  private:
   static constexpr float kErrorRoom = 1.5f;
+  static constexpr std::size_t kRowsPerCheck = 1024;
 
   void run(std::span<const PartCandidate> candidates, TopK& out) {
     if (candidates.empty()) return;
@@ -58,8 +59,10 @@ class SegmentedIndex::Rescorer {
     rows_.clear();
     for (const PartCandidate& c : sorted_) rows_.push_back(c.row);
     std::size_t at = 0;
+    std::size_t read = 0;
     context_.counters.records_degraded +=
         vectors_.read(rows_, [&](std::uint64_t row, const float* vector, float inverse_norm) {
+          if (read++ % kRowsPerCheck == 0) context_.check();
           VectorBlock block;
           block.rows = vector;
           block.stride_bytes = row_bytes_;
@@ -86,6 +89,10 @@ class SegmentedIndex::Rescorer {
 };
 
 void SegmentedIndex::search(const VectorQuery& query, Context& context, TopK& out) const {
+  if (query.metric != metric() || query.vector.size() != dimension()) {
+    invalid("query vector has ", query.vector.size(), " dimensions and metric ", to_string(query.metric),
+            ", the index has ", dimension(), " and ", to_string(metric()));
+  }
   if (parts_.tail) parts_.tail->search(query, context, out);
   if (out.k() == 0) return;
   PartQuery part_query;

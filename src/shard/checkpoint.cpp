@@ -22,6 +22,11 @@ using storage::SegmentEntry;
 
 constexpr std::uint64_t kMostRowsOutside = 20'000;
 constexpr std::uint64_t kMostBytesOutside = std::uint64_t{64} << 20;
+// What a row takes in a segment besides twice its dimension, at most; and what is left for the truth.
+constexpr std::uint64_t kIndexBytesPerRow = 256;
+constexpr std::uint64_t kDiskReserve = std::uint64_t{8} << 20;
+// After a failure nothing is tried for so long.
+constexpr auto kRest = std::chrono::seconds(2);
 constexpr auto kQuiet = std::chrono::milliseconds(200);
 // A segment with more retired rows than one in so many is made anew.
 constexpr std::uint64_t kRetiredShare = 5;
@@ -73,10 +78,15 @@ segment::VectorRows vectors_of(const ReadView& view, const catalog::VectorFieldS
   };
 }
 
+/// Codes are made from the origin. Under the Euclidean distance data that lie far from it, against their
+/// spread, would have equal codes (places in one city): those are scanned, which is exact.
+bool walks(Metric metric) { return metric != Metric::kEuclidean; }
+
 /// Where the vectors of a run of rows lie while a view lives, for a graph that reads them again and again.
 struct Gathered {
   std::vector<std::uint64_t> rows;
   std::vector<const float*> vectors;
+  bool ordinary = true;  // no vector is zero, or so long or short that codes of it mean nothing
   std::deque<std::vector<float>> copies;  // of vectors in pages that move, or that are not aligned
 };
 
@@ -86,6 +96,7 @@ Gathered gather(const ReadView& view, const catalog::VectorFieldSchema& field, s
   vectors_of(view, field, from, to)([&](const segment::SourceRow& row) {
     if (out.rows.size() % 1024 == 0) context.check();
     out.rows.push_back(row.row);
+    out.ordinary = out.ordinary && segment::inverse_norm({row.vector, field.dimension}) > 0;
     out.vectors.push_back(row.vector);
     if (row.is_copy) {
       out.copies.emplace_back(row.vector, row.vector + field.dimension);
@@ -118,12 +129,17 @@ std::shared_ptr<const HnswIndex> build_graph(const Gathered& rows, const catalog
     std::size_t at = 0;
     const auto old = graph->row_numbers();
     for (std::uint32_t node = 0; node < old.size(); ++node) {
-      while (at < rows.rows.size() && rows.rows[at] < old[node]) ++at;
-      if (at == rows.rows.size() || rows.rows[at] != old[node]) removed.push_back(node);
+      if (at < rows.rows.size() && rows.rows[at] == old[node]) {
+        ++at;
+      } else {
+        removed.push_back(node);
+      }
     }
-    // Half of it gone, or less than a third kept: the old links are not worth keeping.
+    // `at` rows are the kept nodes, in order; one that lies between them (unreadable before) would shift the
+    // rest. Half of it gone, or less than a third kept: the old links are not worth keeping.
     const std::size_t kept = old.size() - removed.size();
-    if (kept * 2 > old.size() && kept * 3 > count)
+    const bool in_front = at == rows.rows.size() || rows.rows[at] > old.back();
+    if (in_front && kept * 2 > old.size() && kept * 3 > count)
       return HnswIndex::merge(graph->index(), removed, count, vectors, options, context);
   }
   return HnswIndex::build(options, count, vectors, context);
@@ -144,6 +160,13 @@ SegmentEntry build(const ReadView& view, std::uint64_t first_row, std::uint64_t 
   Shard& shard = view.shard();
   const std::string directory = storage::segment_directory(shard.store().directory());
   os::make_directories(directory);
+  std::uint64_t row_bytes = 0;
+  for (const auto& field : view.schema().vectors) row_bytes += kIndexBytesPerRow + 2 * field.dimension;
+  const std::uint64_t wanted = kDiskReserve + (end_row - first_row) * row_bytes;
+  if (const auto free = os::disk_space(shard.store().directory()).free_bytes; free < wanted) {
+    fail(ErrorCode::kDiskFull, "'", shard.store().directory(), "': a segment may need ", wanted, " bytes, ",
+         free, " are free");
+  }
   SegmentEntry entry;
   entry.number = shard.store().new_segment_number();
   entry.first_row = first_row;
@@ -155,17 +178,21 @@ SegmentEntry build(const ReadView& view, std::uint64_t first_row, std::uint64_t 
       options.threads ? options.threads : std::max(1u, std::thread::hardware_concurrency());
   for (const auto& field : view.schema().vectors) {
     if (field.element != ElementType::kF32 || field.dimension == 0) continue;
+    segment::PartKind kind = segment::PartKind::kFlat;
     if (graphs) {
       const Gathered rows = gather(view, field, first_row, end_row, context);
       if (rows.rows.size() >= options.graph_rows) {
-        const auto graph =
-            build_graph(rows, field, base ? base->vectors(field.number) : nullptr, threads, context);
-        writer.add_graph(field.number, *graph, rows.rows);
-        continue;
+        if (rows.ordinary && walks(field.metric)) {
+          const auto graph =
+              build_graph(rows, field, base ? base->vectors(field.number) : nullptr, threads, context);
+          writer.add_graph(field.number, *graph, rows.rows);
+          continue;
+        }
+        kind = segment::PartKind::kScanned;
       }
     }
     writer.add_flat(field.number, field.metric, field.dimension, vectors_of(view, field, first_row, end_row),
-                    context);
+                    context, kind);
   }
   entry.rows = writer.rows();
   try {
@@ -213,6 +240,20 @@ bool commit_list(Shard& shard, std::span<const SegmentEntry> replaced, const Seg
   return done;
 }
 
+/// The same for a file that is in its place; it is removed when it is not listed.
+bool publish(Shard& shard, std::span<const SegmentEntry> replaced, const SegmentEntry& entry) {
+  try {
+    if (commit_list(shard, replaced, entry)) return true;
+  } catch (const Error& e) {
+    // Where the outcome is unknown the list may name it.
+    if (e.code() != ErrorCode::kUnknownOutcome && !shard.store().poisoned())
+      remove_file(shard.store(), entry);
+    throw;
+  }
+  remove_file(shard.store(), entry);
+  return false;
+}
+
 struct Merge {
   std::size_t first = 0;  // of the items
   std::size_t count = 0;
@@ -232,7 +273,12 @@ std::optional<Merge> plan_merge(const ReadView& view, const SegmentSet& set, con
     for (const auto& part :
          item.segment ? std::span(item.segment->parts()) : std::span<const segment::Segment::PartEntry>()) {
       std::uint64_t dead = 0;
-      for (std::uint64_t row : part.part->row_numbers()) dead += !view.is_live(row);
+      try {
+        for (std::uint64_t row : part.part->row_numbers()) dead += !view.is_live(row);
+      } catch (const Error& e) {
+        if (e.code() != ErrorCode::kCorruption) throw;
+        view.shard().segments().report_damage(item.entry.number);  // the next step makes it anew
+      }
       retired = std::max(retired, dead);
     }
     live[i] = item.entry.rows - std::min(item.entry.rows, retired);
@@ -269,7 +315,7 @@ std::optional<Merge> plan_merge(const ReadView& view, const SegmentSet& set, con
 // Called before a commit: its rows will be added to those that no segment covers.
 void Shard::keep_bound(const PreparedBatch& batch) {
   std::uint64_t bytes = 0;
-  for (const PreparedVector& v : batch.vectors) bytes += v.bytes.size();
+  for (const PreparedVector& v : batch.vectors) bytes += v.element == ElementType::kF32 ? v.bytes.size() : 0;
   if (bytes == 0) return;
   const std::uint64_t row_bytes = bytes / batch.writes.size() + 1;
   const std::uint64_t most = std::min(kMostRowsOutside, kMostBytesOutside / row_bytes);
@@ -277,7 +323,7 @@ void Shard::keep_bound(const PreparedBatch& batch) {
   const std::uint64_t next = next_row_.load(std::memory_order_relaxed);
   const std::uint64_t covered = segments_.covered();
   const std::uint64_t outside = next > covered ? next - covered : 0;
-  if (outside < enough) return;
+  if (outside < enough || resting()) return;
   Context context;
   if (outside + batch.writes.size() <= most) {
     const std::unique_lock lock(checkpoint_mutex_, std::try_to_lock);
@@ -286,6 +332,7 @@ void Shard::keep_bound(const PreparedBatch& batch) {
   try {
     checkpoint(enough, context);
   } catch (const Error&) {
+    rest();
     // A segment that cannot be written costs speed only; the write itself says what is wrong with the disk.
   }
 }
@@ -303,7 +350,7 @@ void Shard::checkpoint(std::uint64_t at_least, Context& context) {
     if (!has_vectors(view.schema()) || to - from < std::max<std::uint64_t>(at_least, 1)) return;
     entry = build(view, from, to, false, nullptr, context);
   }
-  if (!commit_list(*this, {}, entry)) return remove_file(*store_, entry);
+  if (!publish(*this, {}, entry)) return;
   {
     const ReadView view(*this);
     segments_.at(view.txn());
@@ -311,22 +358,28 @@ void Shard::checkpoint(std::uint64_t at_least, Context& context) {
   look_after_segments();
 }
 
+bool Shard::resting() const { return std::chrono::steady_clock::now() < rest_until_.load(); }
+void Shard::rest() { rest_until_.store(std::chrono::steady_clock::now() + kRest); }
+
 void Shard::look_after_segments() {
-  if (!background_) return;
+  if (!background_ || resting()) return;
   background_->request(this, [weak = weak_from_this()](std::stop_token stop) {
-    // While segments keep coming, merging them would take the writer's cores and be done again soon after.
-    for (auto last = ~std::uint64_t{0};;) {
-      const auto shard = weak.lock();
-      if (!shard || stop.stop_requested()) return false;
-      const std::uint64_t now = shard->segments_.covered();
-      if (now == last) break;
-      last = now;
-      sleep(stop, kQuiet);
-    }
     const auto shard = weak.lock();
+    if (!shard) return false;
+    // While segments keep coming, merging them would take the writer's cores and be done again soon after.
+    const std::uint64_t covered = shard->segments_.covered();
+    if (shard->covered_before_.exchange(covered) != covered) {
+      sleep(stop, kQuiet);
+      return true;
+    }
     Context context;
     context.stop = std::move(stop);
-    return shard && (shard->warm_step(context) || shard->merge_step(false, context));
+    try {
+      return shard->warm_step(context) || shard->merge_step(false, context);
+    } catch (...) {
+      shard->rest();
+      throw;
+    }
   });
 }
 
@@ -361,13 +414,18 @@ bool Shard::merge_step(bool all, Context& context) {
     if (!plan) return false;
     for (std::size_t i = plan->first; i < plan->first + plan->count; ++i)
       replaced.push_back(set->items[i].entry);
-    entry = build(view, replaced.front().first_row, replaced.back().end_row, true,
-                  set->items[plan->first].segment.get(), context);
+    const SegmentSet::Item& base = set->items[plan->first];
+    try {
+      entry =
+          build(view, replaced.front().first_row, replaced.back().end_row, true, base.segment.get(), context);
+    } catch (const Error& e) {
+      if (e.code() != ErrorCode::kCorruption || !base.segment) throw;
+      segments_.report_damage(base.entry.number);
+      return true;  // once more, from the truth alone
+    }
   }
-  if (!commit_list(*this, replaced, entry)) {
-    remove_file(*store_, entry);
-    return true;  // the list has changed meanwhile: look again
-  }
+  if (!publish(*this, replaced, entry)) return true;     // the list has changed meanwhile: look again
+  if (store_->options().relaxed) store_->env()->sync();  // files must not go before the list that names them
   for (const SegmentEntry& e : replaced) remove_file(*store_, e);
   try {
     os::fsync_dir(storage::segment_directory(store_->directory()));

@@ -18,43 +18,57 @@ segment::SegmentIdentity Segments::identity(const storage::SegmentEntry& entry) 
   return out;
 }
 
-std::shared_ptr<const segment::Segment> Segments::open(const storage::SegmentEntry& entry) {
+std::shared_ptr<const segment::Segment> Segments::known(const storage::SegmentEntry& entry) const {
+  for (const auto* set : {set_.get(), previous_.get()}) {
+    if (!set) continue;
+    const auto item = std::find_if(set->items.begin(), set->items.end(),
+                                   [&](const SegmentSet::Item& i) { return i.entry == entry; });
+    if (item != set->items.end()) return item->segment;
+  }
+  return open(entry);
+}
+
+// nullptr whatever is wrong with a derived file: the truth has everything, the query goes on without it.
+std::shared_ptr<const segment::Segment> Segments::open(const storage::SegmentEntry& entry) const {
   try {
     auto segment =
         segment::Segment::open(storage::segment_path(store_.directory(), entry.number), identity(entry));
     if (segment->file_bytes() == entry.file_bytes) return segment;
   } catch (const Error& e) {
-    // Whatever is wrong with a derived file, the truth has everything: the query goes on without it.
     if (e.code() == ErrorCode::kOutOfMemory) throw;
   }
-  damages_.fetch_add(1, std::memory_order_relaxed);
   return nullptr;
 }
 
-std::shared_ptr<const SegmentSet> Segments::at(const storage::Txn& txn) {
+std::shared_ptr<const SegmentSet> Segments::at(const storage::ReadTxn& txn) {
   const std::string_view stored = storage::stored_segments(txn, collection_);
+  const std::pair version{txn.env_number(), txn.id()};
   const std::lock_guard lock(mutex_);
-  if (set_ && stored == stored_) return set_;
+  if (set_ && stored == stored_) {
+    version_ = std::max(version_, version);
+    return set_;
+  }
   auto set = std::make_shared<SegmentSet>();
+  std::uint64_t damages = 0;
   try {
     for (const storage::SegmentEntry& entry : storage::decode_segments(collection_, stored)) {
-      std::shared_ptr<const segment::Segment> known;
-      if (set_) {
-        const auto old = std::find_if(set_->items.begin(), set_->items.end(),
-                                      [&](const SegmentSet::Item& i) { return i.entry == entry; });
-        if (old != set_->items.end()) known = old->segment;
-      }
-      set->items.push_back({entry, known ? known : open(entry)});
-      set->usable = set->usable && set->items.back().segment;
+      set->items.push_back({entry, known(entry)});
+      if (!set->items.back().segment) ++damages;
     }
+    set->usable = damages == 0;
   } catch (const Error& e) {
     if (e.code() != ErrorCode::kCorruption && e.code() != ErrorCode::kUnsupportedFormat) throw;
     set->items.clear();
     set->usable = set->readable = false;
-    damages_.fetch_add(1, std::memory_order_relaxed);
+    ++damages;
   }
+  // Files of an older list may be gone by right, and what newer views share stays theirs.
+  if (set_ && version < version_) return set;
+  damages_.fetch_add(damages, std::memory_order_relaxed);
+  previous_ = std::move(set_);
   set_ = set;
   stored_ = stored;
+  version_ = version;
   covered_.store(set->end_row(), std::memory_order_relaxed);
   return set;
 }

@@ -6,6 +6,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "segment/segment.hpp"
@@ -34,7 +35,7 @@ class Segments {
   Segments(storage::Store& store, std::uint32_t collection) : store_(store), collection_(collection) {}
 
   /// The set of this transaction; files that are not open yet are opened, at some microseconds each.
-  std::shared_ptr<const SegmentSet> at(const storage::Txn& txn);
+  std::shared_ptr<const SegmentSet> at(const storage::ReadTxn& txn);
   /// A search met damage in this segment: it is not used again, and maintenance makes it anew.
   void report_damage(std::uint64_t number);
   /// Damaged and missing files met since the collection was opened.
@@ -52,16 +53,19 @@ class Segments {
   std::uint64_t covered() const { return covered_.load(std::memory_order_relaxed); }
 
  private:
-  std::shared_ptr<const segment::Segment> open(const storage::SegmentEntry& entry);
+  std::shared_ptr<const segment::Segment> known(const storage::SegmentEntry& entry) const;
+  std::shared_ptr<const segment::Segment> open(const storage::SegmentEntry& entry) const;
 
   storage::Store& store_;
   const std::uint32_t collection_;
   std::atomic<std::uint64_t> damages_{0};
   std::atomic<std::uint64_t> covered_{0};
 
-  std::mutex mutex_;    // guards what follows
-  std::string stored_;  // the list that set_ was made from
+  std::mutex mutex_;                                   // guards what follows
+  std::string stored_;                                 // the list that set_ was made from
+  std::pair<std::uint64_t, std::uint64_t> version_{};  // generation and transaction that had it
   std::shared_ptr<const SegmentSet> set_;
+  std::shared_ptr<const SegmentSet> previous_;  // views that are a little older find their files open
 };
 
 }  // namespace vecstore::shard

@@ -78,6 +78,8 @@ class Shard : public std::enable_shared_from_this<Shard> {
  private:
   ApplyResult apply_in(storage::Commit& commit, const PreparedBatch& batch);
   void keep_bound(const PreparedBatch& batch);
+  bool resting() const;
+  void rest();
 
   std::shared_ptr<storage::Store> store_;
   const std::uint32_t collection_;
@@ -87,9 +89,11 @@ class Shard : public std::enable_shared_from_this<Shard> {
   FieldNames names_;
   TermFollower terms_;
   Segments segments_;
-  std::mutex checkpoint_mutex_;             // one at a time; taken before any transaction
-  std::mutex merge_mutex_;                  // likewise
-  std::atomic<std::uint64_t> next_row_{0};  // after the last commit of this process
+  std::mutex checkpoint_mutex_;  // one at a time; taken before any transaction
+  std::mutex merge_mutex_;       // likewise
+  std::atomic<std::uint64_t> covered_before_{~std::uint64_t{0}};     // when the background looked last
+  std::atomic<std::chrono::steady_clock::time_point> rest_until_{};  // after a failure
+  std::atomic<std::uint64_t> next_row_{0};                           // after the last commit of this process
 
   std::mutex mutex_;        // guards what follows
   std::mutex names_mutex_;  // one loader of field names at a time

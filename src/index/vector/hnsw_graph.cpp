@@ -111,15 +111,16 @@ void link_unreachable(Graph& graph, const ByteCodes& codes, Context& context) {
   for (std::uint32_t node = 0; node < graph.nodes; ++node) {
     if (!reach.has(node)) lost.push_back(node);
   }
-  while (!lost.empty()) {
-    context.check();
-    const std::size_t before = lost.size();
-    std::erase_if(lost, [&](std::uint32_t node) {
-      return reach.has(node) || hang_on(graph, reach, node, graph.of(node), graph.degree);
-    });
-    if (lost.size() < before) continue;
-    const std::uint32_t host = near_host(reach, codes, lost.front());
-    hang_on(graph, reach, lost.front(), &host, 1);
+  // First where a node's own links lead back to what is reached, which may reach others; then anywhere near.
+  const auto by_links = [&](std::uint32_t node) {
+    return reach.has(node) || hang_on(graph, reach, node, graph.of(node), graph.degree);
+  };
+  std::erase_if(lost, by_links);
+  for (std::size_t i = 0; i < lost.size(); ++i) {
+    if (i % 256 == 0) context.check();
+    if (by_links(lost[i])) continue;
+    const std::uint32_t host = near_host(reach, codes, lost[i]);
+    hang_on(graph, reach, lost[i], &host, 1);
   }
 }
 

@@ -249,6 +249,8 @@ void HnswIndex::rescore(HnswScratch::Arrays& a, Context& context, std::vector<Hn
   }
   out.clear();
   for (const Found& f : a.found) {
+    if (!walk)
+      Checks::codes(this, &f.node, 1);  // an entry was scored by the copy of its code among the entries
     const std::uint8_t* residual = residual_bytes_ ? residuals_ + f.node * residual_bytes_ : nullptr;
     out.push_back({a.query.score(codes + f.node * code_bytes_, residual, side(f.node)), f.node});
   }
