@@ -302,7 +302,8 @@ void add_admin(CLI::App& app, CommandLine& line) {
   CLI::App* optimize_command = declare(
       app, line, "optimize", "Build the vector index now, as one piece",
       "Large collections get their index in the background while a program has them open; this does it at "
-      "once. Queries find the same with and without, slower without.\n\n"
+      "once. Without it queries scan, which is exact and slower; with it they find nearly all of the "
+      "best.\n\n"
       "Example:\n  vecstore optimize notes.vdb",
       &optimize);
   add_database(optimize_command, line);

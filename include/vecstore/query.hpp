@@ -55,7 +55,7 @@ class QueryBase {
   Self& using_vector(std::string name) { return vector_name_ = std::move(name), self(); }
   /// The true best, whatever it costs, instead of nearly all of them from a graph.
   Self& exact(bool value = true) { return exact_ = value, self(); }
-  /// How far a graph is searched, at least k: larger finds more of the true best, slower. 0 = about 95%.
+  /// How far a graph is searched, at least k: larger finds more of the true best, slower. 0 = 64.
   Self& ef(std::int64_t value) { return ef_ = value, self(); }
   /// false: scores may be estimates from the index's own codes, which saves reading the full vectors.
   Self& exact_scores(bool value = true) { return exact_scores_ = value, self(); }

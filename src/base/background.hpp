@@ -22,7 +22,7 @@ class Background {
   ~Background() { stop(); }
 
   /// Runs `step` until it returns false, in turns with other work. A second request for `key` that comes
-  /// before the step began adds nothing; one that comes while it runs makes it run once more. Returns at
+  /// before the step began takes its place; one that comes while it runs makes it run once more. Returns at
   /// once.
   void request(const void* key, Step step);
   /// What runs goes on, nothing is begun until resume.

@@ -28,6 +28,16 @@ std::vector<float> random_vector(Rng& rng) {
   return v;
 }
 
+double cosine(const std::vector<float>& a, const std::vector<float>& b) {
+  double ab = 0, aa = 0, bb = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    ab += static_cast<double>(a[i]) * b[i];
+    aa += static_cast<double>(a[i]) * a[i];
+    bb += static_cast<double>(b[i]) * b[i];
+  }
+  return ab / std::sqrt(aa * bb);
+}
+
 class SegmentsTest : public ::testing::Test {
  protected:
   SegmentsTest() {
@@ -267,10 +277,12 @@ TEST_F(SegmentsTest, ReadersCheckEveryHitWhileSegmentsAreMadeAndMerged) {
     readers.emplace_back([&, t] {
       Rng rng(seed_ + 100 + t);
       while (!done || queries < 10) {
-        const Hits hits = c.query(Query(random_vector(rng)).k(10).with_vectors());
+        const std::vector<float> q = random_vector(rng);
+        const Hits hits = c.query(Query(q).k(10).with_vectors());
         ++queries;
         ASSERT_EQ(hits.size(), 10u);
         for (std::size_t i = 1; i < hits.size(); ++i) ASSERT_GE(hits[i - 1].score, hits[i].score);
+        for (const Hit& h : hits) ASSERT_NEAR(h.score, cosine(q, h.vector.dense()), 1e-5) << h.id;
       }
     });
   }

@@ -12,7 +12,6 @@
 #include "segment/graph_part.hpp"
 #include "shard/read_view.hpp"
 #include "shard/shard.hpp"
-#include "storage/keys.hpp"
 #include "storage/rows.hpp"
 
 namespace vecstore::shard {
@@ -28,6 +27,8 @@ constexpr std::uint64_t kDiskReserve = std::uint64_t{8} << 20;
 // After a failure nothing is tried for so long.
 constexpr auto kRest = std::chrono::seconds(2);
 constexpr auto kQuiet = std::chrono::milliseconds(200);
+// A segment is merged with those behind it once they have together more than one in so many of its rows.
+constexpr std::uint64_t kMergeFactor = 8;
 // A segment with more retired rows than one in so many is made anew.
 constexpr std::uint64_t kRetiredShare = 5;
 
@@ -78,6 +79,10 @@ segment::VectorRows vectors_of(const ReadView& view, const catalog::VectorFieldS
   };
 }
 
+bool has_parts(const catalog::VectorFieldSchema& field) {
+  return field.element == ElementType::kF32 && field.dimension > 0;
+}
+
 /// Codes are made from the origin. Under the Euclidean distance data that lie far from it, against their
 /// spread, would have equal codes (places in one city): those are scanned, which is exact.
 bool walks(Metric metric) { return metric != Metric::kEuclidean; }
@@ -96,7 +101,7 @@ Gathered gather(const ReadView& view, const catalog::VectorFieldSchema& field, s
   vectors_of(view, field, from, to)([&](const segment::SourceRow& row) {
     if (out.rows.size() % 1024 == 0) context.check();
     out.rows.push_back(row.row);
-    out.ordinary = out.ordinary && segment::inverse_norm({row.vector, field.dimension}) > 0;
+    out.ordinary = out.ordinary && row.inverse_norm > 0;
     out.vectors.push_back(row.vector);
     if (row.is_copy) {
       out.copies.emplace_back(row.vector, row.vector + field.dimension);
@@ -177,12 +182,12 @@ SegmentEntry build(const ReadView& view, std::uint64_t first_row, std::uint64_t 
   const unsigned threads =
       options.threads ? options.threads : std::max(1u, std::thread::hardware_concurrency());
   for (const auto& field : view.schema().vectors) {
-    if (field.element != ElementType::kF32 || field.dimension == 0) continue;
-    segment::PartKind kind = segment::PartKind::kFlat;
-    if (graphs) {
+    if (!has_parts(field)) continue;
+    auto kind = walks(field.metric) ? segment::PartKind::kFlat : segment::PartKind::kScanned;
+    if (graphs && walks(field.metric)) {
       const Gathered rows = gather(view, field, first_row, end_row, context);
       if (rows.rows.size() >= options.graph_rows) {
-        if (rows.ordinary && walks(field.metric)) {
+        if (rows.ordinary) {
           const auto graph =
               build_graph(rows, field, base ? base->vectors(field.number) : nullptr, threads, context);
           writer.add_graph(field.number, *graph, rows.rows);
@@ -204,11 +209,6 @@ SegmentEntry build(const ReadView& view, std::uint64_t first_row, std::uint64_t 
     throw;
   }
   return entry;
-}
-
-bool has_vectors(const catalog::Schema& schema) {
-  return std::any_of(schema.vectors.begin(), schema.vectors.end(),
-                     [](const auto& f) { return f.element == ElementType::kF32 && f.dimension > 0; });
 }
 
 /// Puts `entry` in the place of `replaced`, which must stand in the list as they are. False when they do not.
@@ -302,7 +302,7 @@ std::optional<Merge> plan_merge(const ReadView& view, const SegmentSet& set, con
   // The longest run at the end in which each segment is small against what follows it.
   std::uint64_t behind = live[n - 1];
   std::size_t first = n - 1;
-  while (first > 0 && live[first - 1] < options.merge_factor * behind) behind += live[--first];
+  while (first > 0 && live[first - 1] < kMergeFactor * behind) behind += live[--first];
   if (first < n - 1 || is_flat(n - 1)) return Merge{first, n - first};
   for (std::size_t i = 0; i < n; ++i) {
     if (anew[i] || is_flat(i)) return Merge{i, 1};
@@ -347,11 +347,15 @@ void Shard::checkpoint(std::uint64_t at_least, Context& context) {
     const auto set = segments_.at(view.txn());
     const std::uint64_t from = set->end_row();
     const std::uint64_t to = view.state().next_row;
-    if (!has_vectors(view.schema()) || to - from < std::max<std::uint64_t>(at_least, 1)) return;
+    const auto& fields = view.schema().vectors;
+    if (std::none_of(fields.begin(), fields.end(), has_parts) ||
+        to - from < std::max<std::uint64_t>(at_least, 1))
+      return;
     entry = build(view, from, to, false, nullptr, context);
   }
   if (!publish(*this, {}, entry)) return;
   {
+    // Opens the file and counts its rows as covered.
     const ReadView view(*this);
     segments_.at(view.txn());
   }
@@ -362,7 +366,7 @@ bool Shard::resting() const { return std::chrono::steady_clock::now() < rest_unt
 void Shard::rest() { rest_until_.store(std::chrono::steady_clock::now() + kRest); }
 
 void Shard::look_after_segments() {
-  if (!background_ || resting()) return;
+  if (resting()) return;
   background_->request(this, [weak = weak_from_this()](std::stop_token stop) {
     const auto shard = weak.lock();
     if (!shard) return false;

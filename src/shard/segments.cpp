@@ -59,7 +59,7 @@ std::shared_ptr<const SegmentSet> Segments::at(const storage::ReadTxn& txn) {
   } catch (const Error& e) {
     if (e.code() != ErrorCode::kCorruption && e.code() != ErrorCode::kUnsupportedFormat) throw;
     set->items.clear();
-    set->usable = set->readable = false;
+    set->usable = false;
     ++damages;
   }
   // Files of an older list may be gone by right, and what newer views share stays theirs.

@@ -22,8 +22,7 @@ struct SegmentSet {
     std::shared_ptr<const segment::Segment> segment;  ///< nullptr: damaged or missing.
   };
   std::vector<Item> items;
-  bool usable = true;    ///< Every file could be opened, and no search has met damage.
-  bool readable = true;  ///< False: the list itself is damaged, and `items` is empty.
+  bool usable = true;  ///< The list and every file could be read, and no search has met damage.
 
   /// Rows below this are in segments.
   std::uint64_t end_row() const { return items.empty() ? 0 : items.back().entry.end_row; }

@@ -30,8 +30,6 @@ struct SegmentOptions {
   std::uint64_t checkpoint_rows = 10'000;
   /// Parts with at least so many rows get a graph when segments are merged.
   std::uint64_t graph_rows = 4'000;
-  /// A segment is merged with those behind it once they have together more than one in so many of its rows.
-  std::uint64_t merge_factor = 8;
   /// Threads that one merge may use; 0 = one per core.
   unsigned threads = 0;
 };
@@ -39,9 +37,8 @@ struct SegmentOptions {
 /// Thread-safe. Writers go through Store's group commit; each query reads through a ReadView of its own.
 class Shard : public std::enable_shared_from_this<Shard> {
  public:
-  /// `background` may be nullptr: then nothing is merged unless merge_step is called.
   Shard(std::shared_ptr<storage::Store> store, std::uint32_t collection, std::string name,
-        const SegmentOptions& options = {}, std::shared_ptr<Background> background = nullptr);
+        const SegmentOptions& options, std::shared_ptr<Background> background);
 
   std::uint32_t collection() const { return collection_; }
   const std::string& name() const { return name_; }
