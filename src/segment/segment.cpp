@@ -7,6 +7,7 @@
 #include "quant/row_codes.hpp"
 #include "segment/flat_part.hpp"
 #include "segment/graph_part.hpp"
+#include "segment/sketch_part.hpp"
 #include "vecstore/options.hpp"
 
 namespace vecstore::segment {
@@ -35,6 +36,8 @@ std::unique_ptr<const VectorPart> open_part(const std::shared_ptr<const io::Inde
       return std::make_unique<FlatPart>(file, meta);
     case PartKind::kGraph:
       return std::make_unique<GraphPart>(file, meta);
+    case PartKind::kSketched:
+      return std::make_unique<SketchPart>(file, meta);
   }
   fail(ErrorCode::kUnsupportedFormat, file->path(), ": a part of unknown kind ", meta.kind);
 }
@@ -124,6 +127,37 @@ void SegmentWriter::add_flat(std::uint16_t field, Metric metric, std::size_t dim
   if (numbers.size() % simd::kGroupRows != 0) flush();
   while (numbers.size() % simd::kGroupRows != 0) numbers.push_back(kNoRow);
   file_.add(vector_section(field, kRowsSection), std::as_bytes(std::span(numbers)));
+}
+
+bool SegmentWriter::add_sketches(std::uint16_t field, Metric metric, std::size_t dimension,
+                                 const VectorRows& rows, const Context& context) {
+  SketchEncoder encoder(dimension);
+  const std::size_t group_words = encoder.rotation().group_words();
+  std::vector<std::uint64_t> numbers, groups;
+  std::vector<float> norms(kNormsHeader);
+  bool all = true;
+  rows([&](const SourceRow& row) {
+    if (numbers.size() % kRowsPerCheck == 0) context.check();
+    all = all && row.inverse_norm > 0;
+    if (!all) return;
+    const std::size_t lane = numbers.size() % simd::kSketchRows;
+    if (lane == 0) groups.resize(groups.size() + group_words);
+    encoder.encode(row.vector, groups.data() + groups.size() - group_words, lane);
+    numbers.push_back(row.row);
+    norms.push_back(1 / row.inverse_norm);
+    norms[0] = std::max(norms[0], norms.back());
+  });
+  if (!all) return false;
+  if (numbers.empty()) return true;
+  parts_.push_back({field, static_cast<std::uint32_t>(PartKind::kSketched), static_cast<std::uint32_t>(metric),
+                    static_cast<std::uint32_t>(dimension), numbers.size()});
+  rows_ = std::max<std::uint64_t>(rows_, numbers.size());
+  for (; numbers.size() % simd::kSketchRows != 0; norms.push_back(0)) numbers.push_back(kNoRow);
+  file_.add(vector_section(field, kRowsSection), std::as_bytes(std::span(numbers)));
+  file_.add(vector_section(field, kSketchesSection), std::as_bytes(std::span(groups)));
+  if (metric == Metric::kDot)
+    file_.add(vector_section(field, kNormsSection), std::as_bytes(std::span(norms)));
+  return true;
 }
 
 void SegmentWriter::add_graph(std::uint16_t field, const HnswIndex& index,

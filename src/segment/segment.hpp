@@ -68,6 +68,11 @@ class SegmentWriter {
   void add_flat(std::uint16_t field, Metric metric, std::size_t dimension, const VectorRows& rows,
                 const Context& context, PartKind kind = PartKind::kFlat);
 
+  /// Sketches, for the cosine and the dot product; about 0.1 microseconds per row of 384 dimensions. False,
+  /// and nothing is written, when a row is too short or too long for one.
+  bool add_sketches(std::uint16_t field, Metric metric, std::size_t dimension, const VectorRows& rows,
+                    const Context& context);
+
   /// A graph whose nodes are `rows`, ascending.
   void add_graph(std::uint16_t field, const HnswIndex& index, std::span<const std::uint64_t> rows);
 

@@ -1,5 +1,6 @@
 // The sections of a segment file, format version 1: docs/format.md explains them.
 #pragma once
+#include <cstddef>
 #include <cstdint>
 
 namespace vecstore::segment {
@@ -12,7 +13,12 @@ inline constexpr std::uint32_t kMetaVersion = 1;
 inline constexpr std::uint32_t kVectorSections = 0x01000000;
 inline constexpr std::uint32_t kRowsSection = 0;    ///< Row number of each node (8 bytes each).
 inline constexpr std::uint32_t kGroupsSection = 1;  ///< Flat: groups of 16 rows of 8-bit codes.
+inline constexpr std::uint32_t kSketchesSection = 2;  ///< Sketched: groups of 8 rows.
+inline constexpr std::uint32_t kNormsSection = 3;     ///< Sketched, dot product: the largest, 15 floats 0, each row's.
 inline constexpr std::uint32_t kGraphSection = 16;  ///< Graph: from here on, the index's own sections.
+
+/// Floats in front of the norms.
+inline constexpr std::size_t kNormsHeader = 16;
 
 inline constexpr std::uint32_t vector_section(std::uint16_t field, std::uint32_t what) {
   return kVectorSections + 256 * std::uint32_t{field} + what;

@@ -93,43 +93,63 @@ void SegmentedIndex::search(const VectorQuery& query, Context& context, TopK& ou
     invalid("query vector has ", query.vector.size(), " dimensions and metric ", to_string(query.metric),
             ", the index has ", dimension(), " and ", to_string(metric()));
   }
-  if (parts_.tail) parts_.tail->search(query, context, out);
   if (out.k() == 0) return;
   PartQuery part_query;
   part_query.vector = query.vector;
   part_query.k = out.k();
   part_query.ef = query.ef;
+  part_query.bound = out.bound();
   part_query.filter = query.filter;
   part_query.retired = parts_.retired;
   part_query.retired_version = parts_.retired_version;
-  // Small parts first: what they find spares the large ones work.
-  std::vector<PartCandidate> found;
-  std::vector<PartCandidate> walked;
-  std::optional<Rescorer> rescorer;
-  for (std::size_t i = parts_.parts.size(); i-- > 0;) {
-    part_query.bound = out.bound();
-    found.clear();
+  const auto search_part = [&](std::size_t i, std::vector<PartCandidate>& found) {
     try {
       parts_.parts[i]->search(part_query, context, found);
     } catch (const Error& e) {
       if (e.code() != ErrorCode::kCorruption) throw;
       throw PartDamaged{i};
     }
-    if (found.empty()) continue;
-    if (!found.front().proven) {
-      walked.insert(walked.end(), found.begin(), found.end());
-      continue;
+  };
+  std::optional<Rescorer> made;
+  const auto rescorer = [&]() -> Rescorer& {
+    return made ? *made : made.emplace(parts_, query, context);
+  };
+  // Graphs first: what they find tells scans what to pass over.
+  std::vector<PartCandidate> walked;
+  std::vector<PartCandidate> found;
+  for (std::size_t i = 0; i < parts_.parts.size(); ++i) {
+    if (parts_.parts[i]->kind() != PartKind::kGraph) continue;
+    // What looked at every row has proven candidates.
+    const std::size_t before = walked.size();
+    search_part(i, walked);
+    if (walked.size() > before && walked[before].proven) {
+      found.insert(found.end(), walked.begin() + static_cast<std::ptrdiff_t>(before), walked.end());
+      walked.resize(before);
     }
-    if (!rescorer) rescorer.emplace(parts_, query, context);
-    rescorer->proven(found, out);
   }
-  if (walked.empty()) return;
-  if (!query.exact_scores) {
+  if (query.exact_scores) {
+    if (!walked.empty()) rescorer().estimated(walked, out);
+  } else {
     for (const PartCandidate& c : walked) out.push(c.row, c.score);
-    return;
   }
-  if (!rescorer) rescorer.emplace(parts_, query, context);
-  rescorer->estimated(walked, out);
+  if (parts_.tail) parts_.tail->search(query, context, out);
+  std::optional<SketchSearch> sketch;
+  for (std::size_t i = 0; i < parts_.parts.size(); ++i) {
+    const PartKind kind = parts_.parts[i]->kind();
+    if (kind == PartKind::kGraph) continue;
+    if (kind == PartKind::kSketched && !sketch && SketchSearch::usable(metric(), query.vector)) {
+      sketch.emplace(SketchRotation::of(dimension()), metric(), query.vector);
+      part_query.sketch = &*sketch;
+    }
+    // Without a bound the first part finds one for the others.
+    if (!out.full() && !found.empty()) {
+      rescorer().proven(found, out);
+      found.clear();
+    }
+    part_query.bound = out.bound();
+    search_part(i, found);
+  }
+  if (!found.empty()) rescorer().proven(found, out);
 }
 
 }  // namespace vecstore::segment

@@ -32,6 +32,7 @@ struct SearchedParts {
   std::size_t dimension = 0;
   std::vector<const VectorPart*> parts;    ///< Largest first.
   std::unique_ptr<VectorIndex> tail;       ///< The rows that no part has; nullptr: none.
+  std::unique_ptr<VectorPart> own_part;    ///< One of the parts that nobody else keeps, or nullptr.
   std::unique_ptr<VectorLookup> vectors;   ///< Of all rows.
   std::span<const std::uint64_t> retired;  ///< See PartQuery.
   std::uint64_t retired_version = 0;

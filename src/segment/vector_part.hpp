@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/context.hpp"
+#include "index/vector/sketch_pass.hpp"
 #include "index/vector_index.hpp"
 #include "vecstore/metric.hpp"
 
@@ -17,6 +18,7 @@ enum class PartKind : std::uint32_t {
   kFlat = 1,     ///< 8-bit codes that are scanned.
   kGraph = 2,    ///< A neighbour graph that is walked.
   kScanned = 3,  ///< Like kFlat, and to stay so: a graph does not suit these rows.
+  kSketched = 4,  ///< Sketches (one bit per component) that are scanned.
 };
 
 /// One search of one part. Borrowed for the call.
@@ -28,14 +30,16 @@ struct PartQuery {
   const RowFilter* filter = nullptr;       ///< Rows that may be returned; must leave out the retired ones.
   std::span<const std::uint64_t> retired;  ///< The same for graphs: bit per row number, retired ones set.
   std::uint64_t retired_version = 0;       ///< Grows whenever `retired` changes.
+  const SketchSearch* sketch = nullptr;    ///< For kSketched; nullptr: the query is none for sketches.
 };
 
 /// A row that may be among the k best.
 struct PartCandidate {
   std::uint64_t row = 0;
   float score = 0;  ///< Estimated from codes; what a proven candidate cannot exceed.
-  bool proven =
-      false;  ///< `score` is an upper bound, and no row outside of the list can be among the k best.
+  /// `score` is an upper bound, and no row outside of the list can be among the k best (sketches: with high
+  /// probability).
+  bool proven = false;
 };
 
 /// Immutable. Thread-safe. Damage that a search meets is kCorruption.

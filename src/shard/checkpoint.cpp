@@ -10,6 +10,7 @@
 #include "base/executor.hpp"
 #include "base/os_file.hpp"
 #include "segment/graph_part.hpp"
+#include "segment/sketch_part.hpp"
 #include "shard/read_view.hpp"
 #include "shard/shard.hpp"
 #include "storage/rows.hpp"
@@ -196,8 +197,11 @@ SegmentEntry build(const ReadView& view, std::uint64_t first_row, std::uint64_t 
         kind = segment::PartKind::kScanned;
       }
     }
-    writer.add_flat(field.number, field.metric, field.dimension, vectors_of(view, field, first_row, end_row),
-                    context, kind);
+    const segment::VectorRows vectors = vectors_of(view, field, first_row, end_row);
+    if (kind == segment::PartKind::kFlat && segment::has_sketches(field.metric, field.dimension) &&
+        writer.add_sketches(field.number, field.metric, field.dimension, vectors, context))
+      continue;
+    writer.add_flat(field.number, field.metric, field.dimension, vectors, context, kind);
   }
   entry.rows = writer.rows();
   try {
@@ -288,7 +292,8 @@ std::optional<Merge> plan_merge(const ReadView& view, const SegmentSet& set, con
     return set.items[i].segment && live[i] >= options.graph_rows &&
            std::any_of(set.items[i].segment->parts().begin(), set.items[i].segment->parts().end(),
                        [&](const auto& p) {
-                         return p.part->kind() == segment::PartKind::kFlat &&
+                         return (p.part->kind() == segment::PartKind::kFlat ||
+                                 p.part->kind() == segment::PartKind::kSketched) &&
                                 p.meta.rows >= options.graph_rows;
                        });
   };

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "base/error.hpp"
+#include "segment/sketch_part.hpp"
 #include "shard/read_view.hpp"
 #include "storage/rows.hpp"
 
@@ -14,6 +15,8 @@ namespace {
 // laid out alike.
 constexpr std::size_t kValueOffset = 16;
 constexpr std::size_t kAlignment = 64;
+// From so many rows on sketches are quicker than the vectors.
+constexpr std::uint64_t kSketchesFrom = 256;
 
 std::shared_ptr<const std::vector<char>> aligned_copy(std::string_view value, std::string_view& copied) {
   auto buffer = std::make_shared<std::vector<char>>(value.size() + kAlignment + kValueOffset);
@@ -131,6 +134,24 @@ std::shared_ptr<const BlockDirectory> BlockFollower::build(const ReadView& view,
   return out;
 }
 
+/// nullptr where sketches are of no use. Rows are sketched when a view first meets them; what an older view
+/// may not see is passed over by it.
+std::unique_ptr<segment::VectorPart> BlockFollower::sketched_part(const BlockDirectory& directory) {
+  if (!sketched_ || !segment::has_sketches(field_.metric, field_.dimension)) return nullptr;
+  if (directory.list.row_count() < kSketchesFrom) return nullptr;
+  if (!sketches_) sketches_ = std::make_unique<SketchStore>(field_.dimension, field_.metric == Metric::kDot);
+  sketches_->drop_before(directory.first_row);
+  const auto cursor = directory.list.cursor();
+  VectorBlock block;
+  for (bool more = cursor->seek(sketches_->next_row(), block); more; more = cursor->next(block)) {
+    for (std::uint32_t i = 0; i < block.count; ++i) {
+      if (block.row(i) < sketches_->next_row()) continue;
+      sketches_->append(block.row(i), block.vector(i), block.inverse_norms ? block.inverse_norms[i] : 0.0f);
+    }
+  }
+  return std::make_unique<segment::SketchedTail>(directory.list, sketches_->view(), directory.first_row);
+}
+
 VectorView BlockFollower::view(const ReadView& view, std::uint64_t first_row) {
   VectorView out;
   const std::uint64_t epoch = view.txn().map_epoch();
@@ -154,6 +175,7 @@ VectorView BlockFollower::view(const ReadView& view, std::uint64_t first_row) {
   } else {
     out.directory = directory_;
   }
+  if ((out.part = sketched_part(*out.directory))) return out;
   // The first search reads all vectors anyway; codes are made when a second one comes.
   if (scanned_) segment_.follow(out.directory->list, out.directory->bad_rows, view.state().next_row);
   scanned_ = true;
@@ -222,7 +244,12 @@ VectorView VectorFollower::view(const ReadView& view, bool exact) {
     parts.parts.push_back(part);
     out.part_segments.push_back(item.entry.number);
   }
-  if (out.directory->list.row_count() > 0) parts.tail = std::move(out.index);
+  if (out.part) {
+    parts.parts.push_back(out.part.get());
+    parts.own_part = std::move(out.part);
+  } else if (out.directory->list.row_count() > 0) {
+    parts.tail = std::move(out.index);
+  }
   parts.vectors = std::make_unique<TruthVectors>(view, field_);
   parts.retired = view.retired().words();
   parts.retired_version = view.state().retired_sequence;

@@ -43,6 +43,7 @@ struct BlockDirectory {
 struct VectorView {
   std::shared_ptr<const BlockDirectory> directory;
   std::unique_ptr<VectorIndex> index;  ///< Over the directory's blocks, and the segments before them.
+  std::unique_ptr<segment::VectorPart> part;  ///< BlockFollower: its blocks by sketches, instead of `index`.
   bool has_codes = false;              ///< False while scanning the vectors themselves is as quick.
   /// The segments that `index` searches besides; empty when it does without. When a search throws
   /// segment::PartDamaged, report it here, and a new view is without them.
@@ -53,7 +54,9 @@ struct VectorView {
 /// Keeps directory and codes of one field from some row on, brought up to date by the views that ask.
 class BlockFollower {
  public:
-  explicit BlockFollower(const catalog::VectorFieldSchema& field) : field_(field), segment_(make_segment()) {}
+  /// `sketches`: large enough a tail is searched by sketches, where they suit the field.
+  BlockFollower(const catalog::VectorFieldSchema& field, bool sketches)
+      : field_(field), sketched_(sketches), segment_(make_segment()) {}
   /// One thread at a time.
   VectorView view(const ReadView& view, std::uint64_t first_row);
 
@@ -62,7 +65,11 @@ class BlockFollower {
   std::shared_ptr<const BlockDirectory> build(const ReadView& view, const BlockDirectory* previous,
                                               std::uint64_t first_row) const;
 
+  std::unique_ptr<segment::VectorPart> sketched_part(const BlockDirectory& directory);
+
   const catalog::VectorFieldSchema& field_;
+  const bool sketched_;
+  std::unique_ptr<SketchStore> sketches_;
   std::shared_ptr<const BlockDirectory> directory_;
   segment::DenseSegment segment_;
   bool scanned_ = false;  // a full scan was made since the program began
@@ -72,7 +79,7 @@ class BlockFollower {
 class VectorFollower {
  public:
   explicit VectorFollower(const catalog::VectorFieldSchema& field)
-      : field_(field), all_(field_), tail_(field_) {}
+      : field_(field), all_(field_, false), tail_(field_, true) {}
   /// `exact`: every row by its full vector or by codes that prove; otherwise segments are used where there
   /// are any. The view must outlive what is returned.
   VectorView view(const ReadView& view, bool exact);

@@ -1,0 +1,85 @@
+#include "quant/sketches.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <mutex>
+#include <numbers>
+
+#include "base/hash.hpp"
+
+namespace vecstore {
+namespace {
+
+// In deviations; docs/design/0006 has what they cost and miss.
+constexpr double kDistanceMargin = 2.25;
+constexpr double kEstimateMargin = 2.4;
+
+}  // namespace
+
+SketchRotation::SketchRotation(std::size_t dimension)
+    : dimension_(dimension), words_((dimension + 63) / 64), span_(64) {
+  while (span_ * 2 <= 64 * words_) span_ *= 2;
+  const float scale = static_cast<float>(1 / std::sqrt(static_cast<double>(span_)));
+  signs_.resize(kRounds * span_);
+  for (std::size_t i = 0; i < signs_.size(); ++i)
+    signs_[i] = mix64(i / 64 + 1) >> (i % 64) & 1 ? scale : -scale;
+}
+
+const SketchRotation& SketchRotation::of(std::size_t dimension) {
+  static std::mutex mutex;
+  static auto* made = new std::map<std::size_t, SketchRotation>;  // never destroyed: queries may outlive it
+  const std::lock_guard lock(mutex);
+  return made->try_emplace(dimension, dimension).first->second;
+}
+
+// What is left over when the number of components is no power of two takes part in every other round.
+void SketchRotation::rotate(const float* vector, float* out) const {
+  std::copy_n(vector, dimension_, out);
+  std::fill(out + dimension_, out + 64 * words_, 0.0f);
+  for (std::size_t round = 0; round < kRounds; ++round) {
+    float* begin = round % 2 == 0 ? out : out + 64 * words_ - span_;
+    const float* signs = signs_.data() + round * span_;
+    for (std::size_t i = 0; i < span_; ++i) begin[i] *= signs[i];
+    simd::sketch_kernels().hadamard(begin, span_);
+  }
+}
+
+SketchQuery::SketchQuery(const SketchRotation& rotation, std::span<const float> query)
+    : bits_(rotation.words()), values_(64 * rotation.words()) {
+  std::vector<float> rotated(values_.size());
+  rotation.rotate(query.data(), rotated.data());
+  float largest = 0;
+  for (std::size_t i = 0; i < rotated.size(); ++i) {
+    if (!std::signbit(rotated[i])) bits_[i / 64] |= std::uint64_t{1} << (i % 64);
+    largest = std::max(largest, std::abs(rotated[i]));
+  }
+  const float step = largest / 127;
+  for (std::size_t i = 0; i < rotated.size() && step > 0; ++i) {
+    values_[i] = static_cast<std::int8_t>(std::lround(rotated[i] / step));
+    total_ += values_[i];
+  }
+  // The sum of a random unit vector's magnitudes is the square root of this.
+  const double row_sum = 2 / std::numbers::pi * static_cast<double>(rotated.size());
+  scale_ = static_cast<float>(step / std::sqrt(row_sum));
+}
+
+std::uint32_t SketchQuery::most_distance(float cosine) const {
+  const auto bits = static_cast<double>(64 * words());
+  if (!(cosine > -1)) return static_cast<std::uint32_t>(bits);
+  const double share = std::acos(std::min<double>(cosine, 1)) / std::numbers::pi;
+  const double most = bits * share + kDistanceMargin * std::sqrt(bits * share * (1 - share));
+  return static_cast<std::uint32_t>(std::min(bits, std::ceil(most)));
+}
+
+// Two independent errors: what the query has outside of the row's direction meets what the sketch has there;
+// and how much of a sketch lies along its row differs a little from row to row.
+float SketchQuery::margin(float cosine) const {
+  constexpr double kAcross = std::numbers::pi / 2 - 1;
+  constexpr double kAlong = 0.0708;
+  const double c = std::clamp<double>(cosine, -1, 1);
+  const double variance = (kAcross * (1 - c * c) + kAlong * c * c) / static_cast<double>(64 * words());
+  return static_cast<float>(kEstimateMargin * std::sqrt(variance));
+}
+
+}  // namespace vecstore

@@ -1,0 +1,113 @@
+// Sketch kernels for AVX2.
+#if defined(__AVX2__)
+#include <immintrin.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "simd/sketch_kernels.hpp"
+
+namespace vecstore::simd {
+namespace {
+
+// [x0 + x1, x0 - x1] for every two halves of distance 1, 2, 4 in a register.
+inline __m256 within(__m256 v) {
+  const __m256 one = _mm256_castsi256_ps(_mm256_set_epi32(1 << 31, 0, 1 << 31, 0, 1 << 31, 0, 1 << 31, 0));
+  const __m256 two = _mm256_castsi256_ps(_mm256_set_epi32(1 << 31, 1 << 31, 0, 0, 1 << 31, 1 << 31, 0, 0));
+  const __m256 four = _mm256_castsi256_ps(_mm256_set_epi32(1 << 31, 1 << 31, 1 << 31, 1 << 31, 0, 0, 0, 0));
+  v = _mm256_add_ps(_mm256_permute_ps(v, 0xb1), _mm256_xor_ps(v, one));
+  v = _mm256_add_ps(_mm256_permute_ps(v, 0x4e), _mm256_xor_ps(v, two));
+  return _mm256_add_ps(_mm256_permute2f128_ps(v, v, 1), _mm256_xor_ps(v, four));
+}
+
+void hadamard(float* values, size_t count) {
+  for (size_t i = 0; i < count; i += 8) _mm256_storeu_ps(values + i, within(_mm256_loadu_ps(values + i)));
+  for (size_t half = 8; half < count; half *= 2) {
+    for (size_t begin = 0; begin < count; begin += 2 * half) {
+      for (size_t i = begin; i < begin + half; i += 8) {
+        const __m256 a = _mm256_loadu_ps(values + i), b = _mm256_loadu_ps(values + i + half);
+        _mm256_storeu_ps(values + i, _mm256_add_ps(a, b));
+        _mm256_storeu_ps(values + i + half, _mm256_sub_ps(a, b));
+      }
+    }
+  }
+}
+
+void set_signs(const float* values, uint64_t* group, size_t lane, size_t words) {
+  for (size_t w = 0; w < words; ++w) {
+    uint64_t signs = 0;
+    for (size_t i = 0; i < 8; ++i)
+      signs |= (uint64_t)(uint32_t)_mm256_movemask_ps(_mm256_loadu_ps(values + w * 64 + i * 8)) << (8 * i);
+    group[w * kSketchRows + lane] = ~signs;
+  }
+}
+
+// How many bits are set in each byte.
+inline __m256i byte_counts(__m256i x) {
+  const __m256i table = _mm256_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4, 0, 1, 1, 2, 1, 2, 2, 3,
+                                         1, 2, 2, 3, 2, 3, 3, 4);
+  const __m256i low = _mm256_set1_epi8(15);
+  return _mm256_add_epi8(_mm256_shuffle_epi8(table, _mm256_and_si256(x, low)),
+                         _mm256_shuffle_epi8(table, _mm256_and_si256(_mm256_srli_epi16(x, 4), low)));
+}
+
+size_t scan(const uint64_t* query, const uint64_t* groups, size_t words, size_t first, size_t last,
+            uint32_t limit, uint32_t* distances) {
+  constexpr size_t kMostWords = 31;  // so many counts of 8 fit a byte
+  const __m256i zero = _mm256_setzero_si256();
+  const __m256i most = _mm256_set1_epi64x((long long)limit);
+  for (size_t g = first; g < last; ++g) {
+    const uint64_t* group = groups + g * words * kSketchRows;
+    __m256i sums0 = zero, sums1 = zero;
+    for (size_t w = 0; w < words;) {
+      __m256i bytes0 = zero, bytes1 = zero;
+      for (const size_t end = words - w < kMostWords ? words : w + kMostWords; w < end; ++w) {
+        const __m256i q = _mm256_set1_epi64x((long long)query[w]);
+        const __m256i* line = (const __m256i*)(group + w * kSketchRows);
+        bytes0 = _mm256_add_epi8(bytes0, byte_counts(_mm256_xor_si256(_mm256_load_si256(line), q)));
+        bytes1 = _mm256_add_epi8(bytes1, byte_counts(_mm256_xor_si256(_mm256_load_si256(line + 1), q)));
+      }
+      sums0 = _mm256_add_epi64(sums0, _mm256_sad_epu8(bytes0, zero));
+      sums1 = _mm256_add_epi64(sums1, _mm256_sad_epu8(bytes1, zero));
+    }
+    const __m256i above = _mm256_and_si256(_mm256_cmpgt_epi64(sums0, most), _mm256_cmpgt_epi64(sums1, most));
+    if (_mm256_movemask_epi8(above) == -1) continue;
+    uint64_t out[kSketchRows];
+    _mm256_storeu_si256((__m256i*)out, sums0);
+    _mm256_storeu_si256((__m256i*)(out + 4), sums1);
+    for (size_t r = 0; r < kSketchRows; ++r) distances[r] = (uint32_t)out[r];
+    return g;
+  }
+  return last;
+}
+
+// 0xff in each byte whose bit is set.
+inline __m256i spread(uint32_t bits) {
+  const __m256i which = _mm256_setr_epi8(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 2, 2,
+                                         3, 3, 3, 3, 3, 3, 3, 3);
+  const __m256i bit = _mm256_set1_epi64x((long long)0x8040201008040201);
+  const __m256i bytes = _mm256_shuffle_epi8(_mm256_set1_epi32((int)bits), which);
+  return _mm256_cmpeq_epi8(_mm256_and_si256(bytes, bit), bit);
+}
+
+int32_t sum_set(const int8_t* query, const uint64_t* group, size_t lane, size_t words) {
+  const __m256i ones = _mm256_set1_epi8(1), short_ones = _mm256_set1_epi16(1);
+  __m256i sums = _mm256_setzero_si256();
+  for (size_t w = 0; w < words; ++w) {
+    const uint64_t bits = group[w * kSketchRows + lane];
+    for (size_t half = 0; half < 2; ++half) {
+      const __m256i q = _mm256_loadu_si256((const __m256i*)(query + w * 64 + half * 32));
+      const __m256i set = _mm256_and_si256(q, spread((uint32_t)(bits >> (32 * half))));
+      sums = _mm256_add_epi32(sums, _mm256_madd_epi16(_mm256_maddubs_epi16(ones, set), short_ones));
+    }
+  }
+  const __m128i half = _mm_add_epi32(_mm256_castsi256_si128(sums), _mm256_extracti128_si256(sums, 1));
+  const __m128i pair = _mm_add_epi32(half, _mm_shuffle_epi32(half, 0x4e));
+  return _mm_cvtsi128_si32(_mm_add_epi32(pair, _mm_shuffle_epi32(pair, 0xb1)));
+}
+
+}  // namespace
+
+const SketchKernels kAvx2SketchKernels = {hadamard, set_signs, scan, sum_set};
+
+}  // namespace vecstore::simd
+#endif

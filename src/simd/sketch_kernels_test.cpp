@@ -1,0 +1,139 @@
+#include "simd/sketch_kernels.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+#include <memory>
+#include <random>
+#include <vector>
+
+namespace vecstore::simd {
+namespace {
+
+constexpr std::uint32_t kSeed = 20241122;
+
+std::vector<const SketchKernels*> available() {
+  std::vector<const SketchKernels*> out;
+  for (Isa isa : {Isa::kScalar, Isa::kAvx2, Isa::kAvx512}) {
+    if (const SketchKernels* k = sketch_kernels_for(isa)) out.push_back(k);
+  }
+  return out;
+}
+
+struct alignas(64) Line {
+  std::uint64_t words[kSketchRows];
+};
+
+TEST(SketchKernels, HadamardIsTheMatrixAndTheSameBitsEverywhere) {
+  std::mt19937 rng(kSeed);
+  std::normal_distribution<float> normal;
+  for (std::size_t n = 64; n <= 1024; n *= 2) {
+    std::vector<float> in(n);
+    for (float& v : in) v = normal(rng);
+    std::vector<float> first = in;
+    available().front()->hadamard(first.data(), n);
+    for (std::size_t i = 0; i < n; ++i) {
+      double want = 0;
+      for (std::size_t j = 0; j < n; ++j)
+        want += std::popcount(i & j) % 2 ? -static_cast<double>(in[j]) : static_cast<double>(in[j]);
+      ASSERT_NEAR(first[i], want, 1e-3) << n << " " << i;
+    }
+    for (const SketchKernels* k : available()) {
+      std::vector<float> values = in;
+      k->hadamard(values.data(), n);
+      ASSERT_EQ(std::memcmp(values.data(), first.data(), n * sizeof(float)), 0) << n;
+    }
+  }
+}
+
+TEST(SketchKernels, ScansEqualCountingBitByBit) {
+  std::printf("seed %u\n", kSeed);
+  std::mt19937_64 rng(kSeed);
+  for (const std::size_t words : {1u, 2u, 3u, 6u, 12u, 30u, 31u, 32u, 63u, 70u, 1024u}) {
+    const std::size_t groups = words > 100 ? 3 : 20;
+    std::vector<Line> lines(groups * words);
+    std::vector<std::uint64_t> query(words);
+    for (auto& q : query) q = rng();
+    for (auto& line : lines) {
+      for (auto& w : line.words) w = rng() % 3 ? rng() : 0;
+    }
+    for (std::size_t w = 0; w < words; ++w) {
+      lines[w].words[3] = query[w];   // distance 0
+      lines[w].words[5] = ~query[w];  // the largest
+    }
+    std::vector<std::uint32_t> want(groups * kSketchRows);
+    for (std::size_t i = 0; i < want.size(); ++i) {
+      for (std::size_t w = 0; w < words; ++w)
+        want[i] += static_cast<std::uint32_t>(
+            std::popcount(query[w] ^ lines[i / kSketchRows * words + w].words[i % kSketchRows]));
+    }
+    EXPECT_EQ(want[3], 0u);
+    EXPECT_EQ(want[5], 64 * words);
+    std::vector<std::uint32_t> limits = {0, static_cast<std::uint32_t>(64 * words)};
+    for (int i = 0; i < 10; ++i) limits.push_back(want[rng() % want.size()]);
+    for (const SketchKernels* k : available()) {
+      for (const std::uint32_t limit : limits) {
+        std::size_t from = 0;
+        for (std::size_t g = 0; g < groups; ++g) {
+          const bool any = std::any_of(want.begin() + static_cast<std::ptrdiff_t>(g * kSketchRows),
+                                       want.begin() + static_cast<std::ptrdiff_t>((g + 1) * kSketchRows),
+                                       [&](std::uint32_t d) { return d <= limit; });
+          if (!any) continue;
+          std::uint32_t distances[kSketchRows];
+          ASSERT_EQ(k->scan(query.data(), lines[0].words, words, from, groups, limit, distances), g);
+          for (std::size_t r = 0; r < kSketchRows; ++r) ASSERT_EQ(distances[r], want[g * kSketchRows + r]);
+          from = g + 1;
+        }
+        std::uint32_t distances[kSketchRows];
+        ASSERT_EQ(k->scan(query.data(), lines[0].words, words, from, groups, limit, distances), groups);
+      }
+    }
+  }
+}
+
+TEST(SketchKernels, SignsAreTakenBitByBit) {
+  std::mt19937 rng(kSeed);
+  std::normal_distribution<float> normal;
+  for (const std::size_t words : {1u, 3u, 6u}) {
+    std::vector<float> values(64 * words);
+    for (float& v : values) v = normal(rng);
+    values[0] = 0.0f;
+    values[1] = -0.0f;
+    for (const SketchKernels* k : available()) {
+      std::vector<Line> lines(words, Line{{7, 7, 7, 7, 7, 7, 7, 7}});
+      k->set_signs(values.data(), lines[0].words, 5, words);
+      for (std::size_t i = 0; i < values.size(); ++i)
+        ASSERT_EQ(lines[i / 64].words[5] >> (i % 64) & 1, std::signbit(values[i]) ? 0u : 1u) << i;
+      for (const Line& line : lines) ASSERT_EQ(line.words[4] + line.words[6], 14u);
+    }
+  }
+}
+
+TEST(SketchKernels, SumsOfSetBits) {
+  std::mt19937_64 rng(kSeed);
+  for (const std::size_t words : {1u, 2u, 6u, 33u, 1024u}) {
+    std::vector<Line> lines(words);
+    for (auto& line : lines) {
+      for (auto& w : line.words) w = rng();
+      line.words[1] = ~std::uint64_t{0};
+      line.words[2] = 0;
+    }
+    std::vector<std::int8_t> query(64 * words);
+    for (auto& q : query) q = static_cast<std::int8_t>(static_cast<int>(rng() % 255) - 127);
+    for (std::size_t lane = 0; lane < kSketchRows; ++lane) {
+      std::int32_t want = 0;
+      for (std::size_t i = 0; i < query.size(); ++i) {
+        if (lines[i / 64].words[lane] >> (i % 64) & 1) want += query[i];
+      }
+      for (const SketchKernels* k : available())
+        ASSERT_EQ(k->sum_set(query.data(), lines[0].words, lane, words), want);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace vecstore::simd
