@@ -38,7 +38,8 @@ using namespace vecstore;
 
 constexpr const char* kHelp =
     "bench_live load|sustained|churn|open|damage [options]\n"
-    "  --dir D          where databases are made (default: a folder below the temporary one, removed at the end)\n"
+    "  --dir D          where databases are made (default: a folder below the temporary one, removed at the "
+    "end)\n"
     "  --base B.npy     vectors, float32 or float16; more rows are mixtures of two of them with noise\n"
     "                   (default: rows around 2,000 seeded centres)\n"
     "  --rows N         records to begin with (100000)   --dim D  of made vectors (384)\n"

@@ -1,9 +1,9 @@
 // Sketches: one bit per component, from which the angle between two vectors is estimated. No training.
 //
 // A vector is rotated at random (signs and Hadamard matrices) and keeps the signs. Of two vectors at an angle
-// t, each bit differs with probability t / pi; and the sum of a rotated query's components, each with the sign
-// that the row has there, estimates the cosine. Both have a known spread, whatever the data are: what could be
-// a result is found with a chosen certainty.
+// t, each bit differs with probability t / pi; and the sum of a rotated query's components, each with the
+// sign that the row has there, estimates the cosine. Both have a known spread, whatever the data are: what
+// could be a result is found with a chosen certainty.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -65,7 +65,7 @@ class SketchQuery {
 
   const std::uint64_t* bits() const { return bits_.data(); }
   std::size_t words() const { return bits_.size(); }
-  /// A row with this cosine differs in more bits once in 80 times.
+  /// A row with this cosine differs in more bits once in 44 times.
   std::uint32_t most_distance(float cosine) const;
   /// The cosine of a row, better than its distance tells. For a row with this cosine it is too low by more
   /// than `margin` once in 120 times.

@@ -99,7 +99,8 @@ void GraphPart::search(const PartQuery& query, Context& context, std::vector<Par
   if (query.bound > -std::numeric_limits<float>::infinity()) walk.known_score = query.bound;
   index_->search(walk, scratch, context, hits);
   // Among thousands of equal rows a walk may end early; with a bound it may have found all there are.
-  if (!walk.known_score && hits.size() < std::min<std::size_t>(walk.k, rows_ - retired->count)) return every_row();
+  if (!walk.known_score && hits.size() < std::min<std::size_t>(walk.k, rows_ - retired->count))
+    return every_row();
   for (const HnswHit& hit : hits) out.push_back({rows[hit.node], hit.score, false});
 }
 

@@ -149,8 +149,9 @@ bool SegmentWriter::add_sketches(std::uint16_t field, Metric metric, std::size_t
   });
   if (!all) return false;
   if (numbers.empty()) return true;
-  parts_.push_back({field, static_cast<std::uint32_t>(PartKind::kSketched), static_cast<std::uint32_t>(metric),
-                    static_cast<std::uint32_t>(dimension), numbers.size()});
+  parts_.push_back({field, static_cast<std::uint32_t>(PartKind::kSketched),
+                    static_cast<std::uint32_t>(metric), static_cast<std::uint32_t>(dimension),
+                    numbers.size()});
   rows_ = std::max<std::uint64_t>(rows_, numbers.size());
   for (; numbers.size() % simd::kSketchRows != 0; norms.push_back(0)) numbers.push_back(kNoRow);
   file_.add(vector_section(field, kRowsSection), std::as_bytes(std::span(numbers)));

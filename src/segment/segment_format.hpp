@@ -11,10 +11,11 @@ inline constexpr std::uint32_t kMetaVersion = 1;
 
 /// Sections of a vector field begin here: kVectorSections + 256 * field + what.
 inline constexpr std::uint32_t kVectorSections = 0x01000000;
-inline constexpr std::uint32_t kRowsSection = 0;    ///< Row number of each node (8 bytes each).
-inline constexpr std::uint32_t kGroupsSection = 1;  ///< Flat: groups of 16 rows of 8-bit codes.
+inline constexpr std::uint32_t kRowsSection = 0;      ///< Row number of each node (8 bytes each).
+inline constexpr std::uint32_t kGroupsSection = 1;    ///< Flat: groups of 16 rows of 8-bit codes.
 inline constexpr std::uint32_t kSketchesSection = 2;  ///< Sketched: groups of 8 rows.
-inline constexpr std::uint32_t kNormsSection = 3;     ///< Sketched, dot product: the largest, 15 floats 0, each row's.
+inline constexpr std::uint32_t kNormsSection =
+    3;  ///< Sketched, dot product: the largest, 15 floats 0, each row's.
 inline constexpr std::uint32_t kGraphSection = 16;  ///< Graph: from here on, the index's own sections.
 
 /// Floats in front of the norms.

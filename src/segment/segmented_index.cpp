@@ -111,9 +111,7 @@ void SegmentedIndex::search(const VectorQuery& query, Context& context, TopK& ou
     }
   };
   std::optional<Rescorer> made;
-  const auto rescorer = [&]() -> Rescorer& {
-    return made ? *made : made.emplace(parts_, query, context);
-  };
+  const auto rescorer = [&]() -> Rescorer& { return made ? *made : made.emplace(parts_, query, context); };
   // Graphs first: what they find tells scans what to pass over.
   std::vector<PartCandidate> walked;
   std::vector<PartCandidate> found;

@@ -31,8 +31,8 @@ class SketchPart final : public VectorPart {
   bool norms_;
 };
 
-/// Sketches of the rows behind the segments. `blocks` must outlive it and has, from `first_row` on, what is to
-/// be searched: rows that `sketches` does not have are candidates.
+/// Sketches of the rows behind the segments. `blocks` must outlive it and has, from `first_row` on, what is
+/// to be searched: rows that `sketches` does not have are candidates.
 class SketchedTail final : public VectorPart {
  public:
   SketchedTail(const BlockList& blocks, SketchView sketches, std::uint64_t first_row)

@@ -15,9 +15,9 @@ namespace vecstore::segment {
 
 /// How a part holds its rows. The numbers are on disk and frozen.
 enum class PartKind : std::uint32_t {
-  kFlat = 1,     ///< 8-bit codes that are scanned.
-  kGraph = 2,    ///< A neighbour graph that is walked.
-  kScanned = 3,  ///< Like kFlat, and to stay so: a graph does not suit these rows.
+  kFlat = 1,      ///< 8-bit codes that are scanned.
+  kGraph = 2,     ///< A neighbour graph that is walked.
+  kScanned = 3,   ///< Like kFlat, and to stay so: a graph does not suit these rows.
   kSketched = 4,  ///< Sketches (one bit per component) that are scanned.
 };
 

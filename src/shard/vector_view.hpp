@@ -42,9 +42,9 @@ struct BlockDirectory {
 
 struct VectorView {
   std::shared_ptr<const BlockDirectory> directory;
-  std::unique_ptr<VectorIndex> index;  ///< Over the directory's blocks, and the segments before them.
+  std::unique_ptr<VectorIndex> index;         ///< Over the directory's blocks, and the segments before them.
   std::unique_ptr<segment::VectorPart> part;  ///< BlockFollower: its blocks by sketches, instead of `index`.
-  bool has_codes = false;              ///< False while scanning the vectors themselves is as quick.
+  bool has_codes = false;                     ///< False while scanning the vectors themselves is as quick.
   /// The segments that `index` searches besides; empty when it does without. When a search throws
   /// segment::PartDamaged, report it here, and a new view is without them.
   std::shared_ptr<const SegmentSet> segments;

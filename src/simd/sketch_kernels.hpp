@@ -20,8 +20,8 @@ struct SketchKernels {
   /// Sets row `lane` of `group` to the signs of 64 * words values: a bit is set unless its value's sign is.
   void (*set_signs)(const float* values, uint64_t* group, size_t lane, size_t words);
   /// Looks at groups first .. last - 1 of `groups` (64-byte aligned) and returns the first that has a row
-  /// whose number of bits different from the query's is at most `limit`, with these numbers of all its rows in
-  /// `distances`; `last` when there is none.
+  /// whose number of bits different from the query's is at most `limit`, with these numbers of all its rows
+  /// in `distances`; `last` when there is none.
   size_t (*scan)(const uint64_t* query, const uint64_t* groups, size_t words, size_t first, size_t last,
                  uint32_t limit, uint32_t* distances);
   /// The sum of those of `query`'s 64 * words values whose bit is set in row `lane` of `group`.

@@ -43,8 +43,8 @@ void set_signs(const float* values, uint64_t* group, size_t lane, size_t words) 
 
 // How many bits are set in each byte.
 inline __m256i byte_counts(__m256i x) {
-  const __m256i table = _mm256_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4, 0, 1, 1, 2, 1, 2, 2, 3,
-                                         1, 2, 2, 3, 2, 3, 3, 4);
+  const __m256i table = _mm256_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4, 0, 1, 1, 2, 1, 2, 2,
+                                         3, 1, 2, 2, 3, 2, 3, 3, 4);
   const __m256i low = _mm256_set1_epi8(15);
   return _mm256_add_epi8(_mm256_shuffle_epi8(table, _mm256_and_si256(x, low)),
                          _mm256_shuffle_epi8(table, _mm256_and_si256(_mm256_srli_epi16(x, 4), low)));
@@ -82,8 +82,8 @@ size_t scan(const uint64_t* query, const uint64_t* groups, size_t words, size_t 
 
 // 0xff in each byte whose bit is set.
 inline __m256i spread(uint32_t bits) {
-  const __m256i which = _mm256_setr_epi8(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 2, 2,
-                                         3, 3, 3, 3, 3, 3, 3, 3);
+  const __m256i which = _mm256_setr_epi8(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 2,
+                                         2, 3, 3, 3, 3, 3, 3, 3, 3);
   const __m256i bit = _mm256_set1_epi64x((long long)0x8040201008040201);
   const __m256i bytes = _mm256_shuffle_epi8(_mm256_set1_epi32((int)bits), which);
   return _mm256_cmpeq_epi8(_mm256_and_si256(bytes, bit), bit);

@@ -60,8 +60,8 @@ inline __m512i byte_counts(__m512i x) {
 
 size_t scan(const uint64_t* query, const uint64_t* groups, size_t words, size_t first, size_t last,
             uint32_t limit, uint32_t* distances) {
-  constexpr size_t kMostWords = 31;   // so many counts of 8 fit a byte
-  constexpr size_t kAhead = 4096;     // bytes
+  constexpr size_t kMostWords = 31;  // so many counts of 8 fit a byte
+  constexpr size_t kAhead = 4096;    // bytes
   const __m512i zero = _mm512_setzero_si512();
   const __m512i most = _mm512_set1_epi64((long long)limit);
   for (size_t g = first; g < last; ++g) {

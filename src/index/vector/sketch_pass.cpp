@@ -23,7 +23,8 @@ std::vector<float> unit(std::span<const float> query) {
 
 SketchSearch::SketchSearch(const SketchRotation& rotation, Metric metric, std::span<const float> vector)
     : query(rotation, unit(vector)),
-      norm(metric == Metric::kDot ? static_cast<float>(norm_in_double(vector.data(), vector.size())) : 1.0f) {}
+      norm(metric == Metric::kDot ? static_cast<float>(norm_in_double(vector.data(), vector.size())) : 1.0f) {
+}
 
 bool SketchSearch::usable(Metric metric, std::span<const float> query) {
   return metric != Metric::kEuclidean && inverse_norm(query.data(), query.size()) > 0;
@@ -68,11 +69,11 @@ void SketchPass::offer(const SketchRun& run, std::size_t group, const std::uint3
   for (std::size_t lane = 0; lane < simd::kSketchRows; ++lane) {
     if (distances[lane] > limit_) continue;
     const std::size_t at = group * simd::kSketchRows + lane;
+    const float cosine = search_.query.estimate(words, lane);
+    const float length = run.norms ? search_.norm * run.norms[at] : search_.norm;
+    if (length * (cosine + margin_) < bound_) continue;
     const std::uint64_t row = run.rows[at];
     if (row < first_row || row >= end_row) continue;
-    const float length = run.norms ? search_.norm * run.norms[at] : search_.norm;
-    const float cosine = search_.query.estimate(words, lane);
-    if (length * (cosine + margin_) < bound_) continue;
     if (filter_) {
       ++context.counters.rows_filtered;
       if (!filter_->contains(row)) continue;

@@ -42,8 +42,8 @@ class SketchPass {
   const std::size_t k_;
   float bound_;
   const RowFilter* filter_;
-  std::uint32_t limit_ = 0;  // more bits differ where the bound is not reached
-  float margin_ = 0;         // of an estimated cosine
+  std::uint32_t limit_ = 0;          // more bits differ where the bound is not reached
+  float margin_ = 0;                 // of an estimated cosine
   std::vector<float> lower_bounds_;  // heap, the smallest in front
   std::vector<Candidate> candidates_;
 };

@@ -13,8 +13,9 @@ namespace vecstore {
 /// Groups of 8 rows, in memory or in a mapped file.
 struct SketchRun {
   const std::uint64_t* groups = nullptr;  ///< Aligned to 64 bytes.
-  const std::uint64_t* rows = nullptr;    ///< Of each lane, ascending; kNoRow fills up the last group of a file.
-  const float* norms = nullptr;           ///< Likewise; nullptr: all 1.
+  const std::uint64_t* rows =
+      nullptr;                   ///< Of each lane, ascending; kNoRow fills up the last group of a file.
+  const float* norms = nullptr;  ///< Likewise; nullptr: all 1.
   std::size_t group_count = 0;
   float most_norm = 1;  ///< No norm is larger.
 };
