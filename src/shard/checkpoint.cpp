@@ -2,8 +2,7 @@
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
-#include <cstring>
-#include <deque>
+#include <optional>
 #include <thread>
 
 #include "base/error.hpp"
@@ -12,8 +11,8 @@
 #include "segment/graph_part.hpp"
 #include "segment/sketch_part.hpp"
 #include "shard/read_view.hpp"
+#include "shard/row_source.hpp"
 #include "shard/shard.hpp"
-#include "storage/rows.hpp"
 
 namespace vecstore::shard {
 namespace {
@@ -28,6 +27,8 @@ constexpr std::uint64_t kDiskReserve = std::uint64_t{8} << 20;
 // After a failure nothing is tried for so long.
 constexpr auto kRest = std::chrono::seconds(2);
 constexpr auto kQuiet = std::chrono::milliseconds(200);
+// How often one looks whether another merge has ended.
+constexpr auto kTurn = std::chrono::milliseconds(20);
 // A segment is merged with those behind it once they have together more than one in so many of its rows.
 constexpr std::uint64_t kMergeFactor = 8;
 // A segment with more retired rows than one in so many is made anew.
@@ -40,46 +41,6 @@ void sleep(const std::stop_token& stop, std::chrono::milliseconds time) {
   never.wait_for(lock, stop, time, [] { return false; });
 }
 
-/// The live vectors of one field between two rows, as the view sees them.
-segment::VectorRows vectors_of(const ReadView& view, const catalog::VectorFieldSchema& field,
-                               std::uint64_t from, std::uint64_t to) {
-  return [&view, &field, from, to](const std::function<void(const segment::SourceRow&)>& fn) {
-    const std::size_t row_bytes = field.dimension * sizeof(float);
-    storage::RowReader reader(view.txn(),
-                              {storage::BlockKind::kVectors, view.shard().collection(), field.number, 0});
-    std::vector<float> copy;
-    std::optional<std::uint64_t> damaged_row;
-    for (bool started = false;;) {
-      try {
-        if (!(started ? reader.next() : reader.seek(from))) return;
-        started = true;
-        const storage::BlockView& block = reader.block();
-        if (block.first_row() >= to) return;
-        if (block.row_bytes() != row_bytes) continue;
-        const bool moves = !view.txn().has_own_pages(reader.value());
-        for (std::uint32_t i = 0; i < block.count(); ++i) {
-          const std::uint64_t row = block.row(i);
-          if (row < from || row >= to || !view.is_live(row) || !block.verify(i)) continue;
-          const char* bytes = block.bytes(i).data();
-          const auto* vector = reinterpret_cast<const float*>(bytes);
-          if (reinterpret_cast<std::uintptr_t>(bytes) % alignof(float) != 0) {
-            copy.resize(field.dimension);
-            std::memcpy(copy.data(), bytes, row_bytes);
-            vector = copy.data();
-          }
-          fn({row, vector, block.inverse_norm(i), moves || vector == copy.data()});
-        }
-      } catch (const Error& e) {
-        // What is damaged has no place in a segment; exact searches and verify report it.
-        if (e.code() != ErrorCode::kCorruption) throw;
-        started = true;
-        if (damaged_row == reader.damaged_last_row()) return;
-        damaged_row = reader.damaged_last_row();
-      }
-    }
-  };
-}
-
 bool has_parts(const catalog::VectorFieldSchema& field) {
   return field.element == ElementType::kF32 && field.dimension > 0;
 }
@@ -88,33 +49,9 @@ bool has_parts(const catalog::VectorFieldSchema& field) {
 /// spread, would have equal codes (places in one city): those are scanned, which is exact.
 bool walks(Metric metric) { return metric != Metric::kEuclidean; }
 
-/// Where the vectors of a run of rows lie while a view lives, for a graph that reads them again and again.
-struct Gathered {
-  std::vector<std::uint64_t> rows;
-  std::vector<const float*> vectors;
-  bool ordinary = true;  // no vector is zero, or so long or short that codes of it mean nothing
-  std::deque<std::vector<float>> copies;  // of vectors in pages that move, or that are not aligned
-};
-
-Gathered gather(const ReadView& view, const catalog::VectorFieldSchema& field, std::uint64_t from,
-                std::uint64_t to, const Context& context) {
-  Gathered out;
-  vectors_of(view, field, from, to)([&](const segment::SourceRow& row) {
-    if (out.rows.size() % 1024 == 0) context.check();
-    out.rows.push_back(row.row);
-    out.ordinary = out.ordinary && row.inverse_norm > 0;
-    out.vectors.push_back(row.vector);
-    if (row.is_copy) {
-      out.copies.emplace_back(row.vector, row.vector + field.dimension);
-      out.vectors.back() = out.copies.back().data();
-    }
-  });
-  return out;
-}
-
 /// A graph over what was gathered: the one of `base`, if it has the first of these rows, with the others
 /// added.
-std::shared_ptr<const HnswIndex> build_graph(const Gathered& rows, const catalog::VectorFieldSchema& field,
+std::shared_ptr<const HnswIndex> build_graph(const RowSource& source, const catalog::VectorFieldSchema& field,
                                              const segment::VectorPart* base, unsigned threads,
                                              Context& context) {
   const ParallelFor parallel = [&](std::size_t count, const std::function<void(std::size_t)>& fn) {
@@ -125,8 +62,9 @@ std::shared_ptr<const HnswIndex> build_graph(const Gathered& rows, const catalog
   options.dimension = field.dimension;
   options.build.threads = threads;
   if (threads > 1) options.build.parallel = &parallel;
-  const auto count = static_cast<std::uint32_t>(rows.rows.size());
-  const RowVectors vectors = [&](std::uint32_t i) { return rows.vectors[i]; };
+  const std::vector<std::uint64_t>& rows = source.rows();
+  const auto count = static_cast<std::uint32_t>(rows.size());
+  const RowVectors vectors = [&](std::uint32_t i) { return source.vector(i); };
   const auto* graph = base && base->kind() == segment::PartKind::kGraph
                           ? static_cast<const segment::GraphPart*>(base)
                           : nullptr;
@@ -135,7 +73,7 @@ std::shared_ptr<const HnswIndex> build_graph(const Gathered& rows, const catalog
     std::size_t at = 0;
     const auto old = graph->row_numbers();
     for (std::uint32_t node = 0; node < old.size(); ++node) {
-      if (at < rows.rows.size() && rows.rows[at] == old[node]) {
+      if (at < rows.size() && rows[at] == old[node]) {
         ++at;
       } else {
         removed.push_back(node);
@@ -144,7 +82,7 @@ std::shared_ptr<const HnswIndex> build_graph(const Gathered& rows, const catalog
     // `at` rows are the kept nodes, in order; one that lies between them (unreadable before) would shift the
     // rest. Half of it gone, or less than a third kept: the old links are not worth keeping.
     const std::size_t kept = old.size() - removed.size();
-    const bool in_front = at == rows.rows.size() || rows.rows[at] > old.back();
+    const bool in_front = at == rows.size() || rows[at] > old.back();
     if (in_front && kept * 2 > old.size() && kept * 3 > count)
       return HnswIndex::merge(graph->index(), removed, count, vectors, options, context);
   }
@@ -159,51 +97,63 @@ void remove_file(const storage::Store& store, const SegmentEntry& entry) {
   }
 }
 
-/// Writes the file for rows [first, end) of the view; what the list will say of it. `graphs`: parts with
-/// enough rows get one; `base` may have a segment with the first of these rows.
-SegmentEntry build(const ReadView& view, std::uint64_t first_row, std::uint64_t end_row, bool graphs,
-                   const segment::Segment* base, Context& context) {
-  Shard& shard = view.shard();
+/// What a file is made from: live rows between two numbers, and a segment that may have the first of them.
+struct Plan {
+  catalog::Schema schema;
+  std::uint64_t sequence = 0;
+  std::uint64_t first_row = 0;
+  std::uint64_t end_row = 0;
+  bool graphs = false;  ///< Parts with enough rows get one.
+  std::shared_ptr<const segment::Segment> base;
+};
+
+using MaybeSession = std::optional<storage::Store::Session>;
+
+/// Writes the file; what the list will say of it. No transaction is held while it works, and the store may be
+/// closed meanwhile, which ends it. `session` is begun before the file takes its place and has to be kept until
+/// it is listed.
+SegmentEntry build(Shard& shard, const Plan& plan, MaybeSession& session, Context& context) {
   const std::string directory = storage::segment_directory(shard.store().directory());
   os::make_directories(directory);
   std::uint64_t row_bytes = 0;
-  for (const auto& field : view.schema().vectors) row_bytes += kIndexBytesPerRow + 2 * field.dimension;
-  const std::uint64_t wanted = kDiskReserve + (end_row - first_row) * row_bytes;
+  for (const auto& field : plan.schema.vectors) row_bytes += kIndexBytesPerRow + 2 * field.dimension;
+  const std::uint64_t wanted = kDiskReserve + (plan.end_row - plan.first_row) * row_bytes;
   if (const auto free = os::disk_space(shard.store().directory()).free_bytes; free < wanted) {
     fail(ErrorCode::kDiskFull, "'", shard.store().directory(), "': a segment may need ", wanted, " bytes, ",
          free, " are free");
   }
   SegmentEntry entry;
   entry.number = shard.store().new_segment_number();
-  entry.first_row = first_row;
-  entry.end_row = end_row;
-  entry.sequence = view.state().sequence;
-  segment::SegmentWriter writer(directory, shard.segments().identity(entry), view.schema().vectors.size());
+  entry.first_row = plan.first_row;
+  entry.end_row = plan.end_row;
+  entry.sequence = plan.sequence;
+  segment::SegmentWriter writer(directory, shard.segments().identity(entry), plan.schema.vectors.size());
   const SegmentOptions& options = shard.segment_options();
   const unsigned threads =
       options.threads ? options.threads : std::max(1u, std::thread::hardware_concurrency());
-  for (const auto& field : view.schema().vectors) {
+  for (const auto& field : plan.schema.vectors) {
     if (!has_parts(field)) continue;
     auto kind = walks(field.metric) ? segment::PartKind::kFlat : segment::PartKind::kScanned;
-    if (graphs && walks(field.metric)) {
-      const Gathered rows = gather(view, field, first_row, end_row, context);
-      if (rows.rows.size() >= options.graph_rows) {
-        if (rows.ordinary) {
-          const auto graph =
-              build_graph(rows, field, base ? base->vectors(field.number) : nullptr, threads, context);
-          writer.add_graph(field.number, *graph, rows.rows);
+    if (plan.graphs && walks(field.metric)) {
+      const segment::VectorPart* base = plan.base ? plan.base->vectors(field.number) : nullptr;
+      const RowSource rows(shard, field, plan.first_row, plan.end_row, base, context);
+      if (rows.rows().size() >= options.graph_rows) {
+        if (rows.ordinary()) {
+          const auto graph = build_graph(rows, field, base, threads, context);
+          writer.add_graph(field.number, *graph, rows.rows());
           continue;
         }
         kind = segment::PartKind::kScanned;
       }
     }
-    const segment::VectorRows vectors = vectors_of(view, field, first_row, end_row);
+    const segment::VectorRows vectors = vectors_in_steps(shard, field, plan.first_row, plan.end_row);
     if (kind == segment::PartKind::kFlat && segment::has_sketches(field.metric, field.dimension) &&
         writer.add_sketches(field.number, field.metric, field.dimension, vectors, context))
       continue;
     writer.add_flat(field.number, field.metric, field.dimension, vectors, context, kind);
   }
   entry.rows = writer.rows();
+  session.emplace(shard.store());
   try {
     entry.file_bytes = writer.finish();
   } catch (const Error& e) {
@@ -258,14 +208,14 @@ bool publish(Shard& shard, std::span<const SegmentEntry> replaced, const Segment
   return false;
 }
 
-struct Merge {
+struct Run {
   std::size_t first = 0;  // of the items
   std::size_t count = 0;
 };
 
 /// What should become one segment: a run at the end of the list, or one that is damaged or has too many
 /// retired rows.
-std::optional<Merge> plan_merge(const ReadView& view, const SegmentSet& set, const SegmentOptions& options,
+std::optional<Run> plan_merge(const ReadView& view, const SegmentSet& set, const SegmentOptions& options,
                                 bool all) {
   const std::size_t n = set.items.size();
   if (n == 0) return std::nullopt;
@@ -298,19 +248,19 @@ std::optional<Merge> plan_merge(const ReadView& view, const SegmentSet& set, con
                        });
   };
   if (all) {
-    if (n > 1 || anew[0] || is_flat(0)) return Merge{0, n};
+    if (n > 1 || anew[0] || is_flat(0)) return Run{0, n};
     return std::nullopt;
   }
   for (std::size_t i = 0; i < n; ++i) {
-    if (!set.items[i].segment) return Merge{i, 1};
+    if (!set.items[i].segment) return Run{i, 1};
   }
   // The longest run at the end in which each segment is small against what follows it.
   std::uint64_t behind = live[n - 1];
   std::size_t first = n - 1;
   while (first > 0 && live[first - 1] < kMergeFactor * behind) behind += live[--first];
-  if (first < n - 1 || is_flat(n - 1)) return Merge{first, n - first};
+  if (first < n - 1 || is_flat(n - 1)) return Run{first, n - first};
   for (std::size_t i = 0; i < n; ++i) {
-    if (anew[i] || is_flat(i)) return Merge{i, 1};
+    if (anew[i] || is_flat(i)) return Run{i, 1};
   }
   return std::nullopt;
 }
@@ -346,18 +296,20 @@ void Shard::checkpoint(std::uint64_t at_least, Context& context) {
   if (store_->read_only()) return;
   const storage::Store::Session session(*store_);  // before the mutex, as writers hold one here
   const std::lock_guard lock(checkpoint_mutex_);
-  SegmentEntry entry;
+  Plan plan;
   {
     const ReadView view(*this);
-    const auto set = segments_.at(view.txn());
-    const std::uint64_t from = set->end_row();
-    const std::uint64_t to = view.state().next_row;
-    const auto& fields = view.schema().vectors;
+    plan.first_row = segments_.at(view.txn())->end_row();
+    plan.end_row = view.state().next_row;
+    plan.schema = view.schema();
+    plan.sequence = view.state().sequence;
+    const auto& fields = plan.schema.vectors;
     if (std::none_of(fields.begin(), fields.end(), has_parts) ||
-        to - from < std::max<std::uint64_t>(at_least, 1))
+        plan.end_row - plan.first_row < std::max<std::uint64_t>(at_least, 1))
       return;
-    entry = build(view, from, to, false, nullptr, context);
   }
+  MaybeSession held;
+  const SegmentEntry entry = build(*this, plan, held, context);
   if (!publish(*this, {}, entry)) return;
   {
     // Opens the file and counts its rows as covered.
@@ -412,26 +364,52 @@ bool Shard::warm_step(Context& context) {
 
 bool Shard::merge_step(bool all, Context& context) {
   if (store_->read_only()) return false;
-  const storage::Store::Session session(*store_);
-  const std::lock_guard lock(merge_mutex_);
+  // Ends with the caller's wish or with the store, whichever comes first: no session is held meanwhile.
+  std::stop_source stop;
+  const auto end = [&] { stop.request_stop(); };
+  const std::stop_callback asked(context.stop, end);
+  const std::stop_callback closing(store_->closing(), end);
+  Context inner = context.child();
+  inner.stop = stop.get_token();
+  try {
+    std::unique_lock lock(merge_mutex_, std::defer_lock);
+    while (!lock.try_lock()) {
+      inner.check();
+      sleep(inner.stop, kTurn);
+    }
+    return merge(all, inner);
+  } catch (const Error& e) {
+    if (e.code() == ErrorCode::kCancelled && store_->closing().stop_requested())
+      fail(ErrorCode::kClosed, "'", store_->directory(), "' was closed");
+    throw;
+  }
+}
+
+bool Shard::merge(bool all, Context& context) {
   std::vector<SegmentEntry> replaced;
-  SegmentEntry entry;
+  Plan plan;
+  plan.graphs = true;
   {
     const ReadView view(*this);
     const auto set = segments_.at(view.txn());
-    const auto plan = plan_merge(view, *set, segment_options_, all);
-    if (!plan) return false;
-    for (std::size_t i = plan->first; i < plan->first + plan->count; ++i)
+    const auto run = plan_merge(view, *set, segment_options_, all);
+    if (!run) return false;
+    for (std::size_t i = run->first; i < run->first + run->count; ++i)
       replaced.push_back(set->items[i].entry);
-    const SegmentSet::Item& base = set->items[plan->first];
-    try {
-      entry =
-          build(view, replaced.front().first_row, replaced.back().end_row, true, base.segment.get(), context);
-    } catch (const Error& e) {
-      if (e.code() != ErrorCode::kCorruption || !base.segment) throw;
-      segments_.report_damage(base.entry.number);
-      return true;  // once more, from the truth alone
-    }
+    plan.base = set->items[run->first].segment;
+    plan.schema = view.schema();
+    plan.sequence = view.state().sequence;
+    plan.first_row = replaced.front().first_row;
+    plan.end_row = replaced.back().end_row;
+  }
+  MaybeSession session;
+  SegmentEntry entry;
+  try {
+    entry = build(*this, plan, session, context);
+  } catch (const Error& e) {
+    if (e.code() != ErrorCode::kCorruption || !plan.base) throw;
+    segments_.report_damage(replaced.front().number);
+    return true;  // once more, from the truth alone
   }
   if (!publish(*this, replaced, entry)) return true;     // the list has changed meanwhile: look again
   if (store_->options().relaxed) store_->env()->sync();  // files must not go before the list that names them

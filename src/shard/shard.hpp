@@ -53,7 +53,9 @@ class Shard : public std::enable_shared_from_this<Shard> {
   /// Writes a segment for the rows that none covers, if there are `at_least` so many.
   void checkpoint(std::uint64_t at_least, Context& context);
   /// One step towards fewer and larger segments, or sound ones in place of damaged ones. False when there is
-  /// nothing to do. `all`: whatever it costs, until one segment without retired rows is left.
+  /// nothing to do. `all`: whatever it costs, until one segment without retired rows is left. While it builds
+  /// it holds neither a transaction nor a session: the map can grow, freed pages are used again, and closing
+  /// the store ends it (kClosed).
   bool merge_step(bool all, Context& context);
   /// Checks one segment and makes it quick to search; false when all are.
   bool warm_step(Context& context);
@@ -75,6 +77,7 @@ class Shard : public std::enable_shared_from_this<Shard> {
  private:
   ApplyResult apply_in(storage::Commit& commit, const PreparedBatch& batch);
   void keep_bound(const PreparedBatch& batch);
+  bool merge(bool all, Context& context);
   bool resting() const;
   void rest();
 
@@ -87,7 +90,7 @@ class Shard : public std::enable_shared_from_this<Shard> {
   TermFollower terms_;
   Segments segments_;
   std::mutex checkpoint_mutex_;  // one at a time; taken before any transaction
-  std::mutex merge_mutex_;       // likewise
+  std::mutex merge_mutex_;       // likewise; taken without a session
   std::atomic<std::uint64_t> covered_before_{~std::uint64_t{0}};     // when the background looked last
   std::atomic<std::chrono::steady_clock::time_point> rest_until_{};  // after a failure
   std::atomic<std::uint64_t> next_row_{0};                           // after the last commit of this process

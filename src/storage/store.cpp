@@ -50,6 +50,7 @@ void Store::close() {
   if (!usable())
     fail(ErrorCode::kForked, "'", directory_, "' was opened before fork(); it is the parent's to close");
   closing_ = true;
+  closing_source_.request_stop();
   std::unique_lock lock(lifecycle_);
   if (closed_) return;
   closed_ = true;

@@ -11,6 +11,7 @@
 #include <memory>
 #include <mutex>
 #include <shared_mutex>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -119,6 +120,8 @@ class Store {
   /// Waits for sessions to end, then releases everything. Idempotent.
   void close();
   bool closed() const;
+  /// Stops when close() begins: for long work between sessions.
+  std::stop_token closing() const { return closing_source_.get_token(); }
   /// False in a process that was forked after the store was opened.
   bool usable() const;
   /// True once a commit's outcome was unknown: writes are refused until the directory is opened anew.
@@ -166,6 +169,7 @@ class Store {
 
   mutable std::shared_mutex lifecycle_;  // shared by sessions, exclusive in close
   bool closed_ = false;
+  std::stop_source closing_source_;
   std::atomic<bool> closing_{false};  // sessions are refused while close() waits for those that run
 
   std::mutex live_mutex_;  // guards what follows
