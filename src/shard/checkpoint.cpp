@@ -110,8 +110,8 @@ struct Plan {
 using MaybeSession = std::optional<storage::Store::Session>;
 
 /// Writes the file; what the list will say of it. No transaction is held while it works, and the store may be
-/// closed meanwhile, which ends it. `session` is begun before the file takes its place and has to be kept until
-/// it is listed.
+/// closed meanwhile, which ends it. `session` is begun before the file takes its place and has to be kept
+/// until it is listed.
 SegmentEntry build(Shard& shard, const Plan& plan, MaybeSession& session, Context& context) {
   const std::string directory = storage::segment_directory(shard.store().directory());
   os::make_directories(directory);
@@ -216,7 +216,7 @@ struct Run {
 /// What should become one segment: a run at the end of the list, or one that is damaged or has too many
 /// retired rows.
 std::optional<Run> plan_merge(const ReadView& view, const SegmentSet& set, const SegmentOptions& options,
-                                bool all) {
+                              bool all) {
   const std::size_t n = set.items.size();
   if (n == 0) return std::nullopt;
   std::vector<std::uint64_t> live(n);

@@ -25,9 +25,9 @@ class RowSource {
   const std::vector<std::uint64_t>& rows() const { return rows_; }
   /// No vector is zero, or so long or short that codes of it mean nothing.
   bool ordinary() const { return ordinary_; }
-  /// Of rows()[i], good until this thread asks for another one. Thread-safe; asking in order is quicker. A row
-  /// that was retired and taken from the disk meanwhile has the vector that the base's codes stand for, else
-  /// zeros: no search returns it, graphs only pass through it. kClosed.
+  /// Of rows()[i], good until this thread asks for another one. Thread-safe; asking in order is quicker. A
+  /// row that was retired and taken from the disk meanwhile has the vector that the base's codes stand for,
+  /// else zeros: no search returns it, graphs only pass through it. kClosed.
   const float* vector(std::uint32_t i) const;
 
  private:

@@ -1,0 +1,178 @@
+// Read views of different age in turns: what newer ones share is theirs, and an older one finds what it may
+// see.
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <random>
+
+#include "catalog/catalog.hpp"
+#include "db/collection_impl.hpp"
+#include "query/record_filter.hpp"
+#include "storage/store.hpp"
+
+namespace vecstore {
+namespace {
+
+namespace fs = std::filesystem;
+
+class FollowersTest : public ::testing::TestWithParam<std::size_t> {
+ protected:
+  FollowersTest() {
+    const fs::path parent = ::access("/dev/shm", W_OK) == 0 ? "/dev/shm" : fs::temp_directory_path();
+    std::string t = (parent / "vecstore-XXXXXX").string();
+    base_ = mkdtemp(t.data());
+    store_ = storage::Store::open(base_ + "/db", {});
+    std::uint32_t number = 0;
+    const catalog::Schema schema = catalog::make_schema({.dimension = dimension()});
+    store_->write(
+        [&](storage::Commit& commit) {
+          number = catalog::create_collection(commit, catalog::kDefaultNamespace, "c", schema);
+        },
+        4096);
+    background_->pause();
+    collection_ = std::make_unique<Collection::Impl>(
+        store_, number, "c", OpenOptions{.checkpoint_rows = 600, .graph_rows = 1'000'000}, background_);
+  }
+  ~FollowersTest() override {
+    collection_.reset();
+    background_->stop();
+    store_.reset();
+    fs::remove_all(base_);
+  }
+  static std::size_t dimension() { return GetParam(); }
+  shard::Shard& shard() { return collection_->shard(); }
+
+  std::vector<float> vector() {
+    std::vector<float> v(dimension());
+    for (float& x : v) x = normal_(rng_);
+    return v;
+  }
+  /// One commit; its rows are numbered on.
+  void write(std::size_t count) {
+    std::vector<Record> records;
+    std::vector<db::Write> writes;
+    for (std::size_t i = 0; i < count; ++i) {
+      vectors_.push_back(vector());
+      records.push_back({.id = std::to_string(vectors_.size()), .vector = Vector(vectors_.back())});
+    }
+    for (const Record& r : records) writes.push_back({Operation::Kind::kInsert, &r});
+    collection_->execute(writes, true);
+  }
+  static double cosine(const std::vector<float>& a, const std::vector<float>& b) {
+    double ab = 0, aa = 0, bb = 0;
+    for (std::size_t i = 0; i < a.size(); ++i) {
+      ab += static_cast<double>(a[i]) * b[i];
+      aa += static_cast<double>(a[i]) * a[i];
+      bb += static_cast<double>(b[i]) * b[i];
+    }
+    return ab / std::sqrt(aa * bb);
+  }
+
+  /// A search in this view finds the best of its rows and none of later ones; how many of the best, of 10.
+  std::size_t search(const shard::ReadView& view, const std::vector<float>& q) {
+    constexpr std::size_t kTop = 10;
+    const shard::VectorView vectors = shard().vectors(view.schema().vectors[0]).view(view, false);
+    const query::ViewRows rows(view, nullptr, &vectors.directory->bad_rows);
+    VectorQuery query;
+    query.vector = q;
+    query.filter = &rows;
+    TopK out = make_collector(query);
+    Context context;
+    vectors.index->search(query, context, out);
+    const std::size_t end = static_cast<std::size_t>(view.state().next_row);
+    std::vector<double> best;
+    for (std::size_t i = 0; i < end; ++i) best.push_back(-cosine(q, vectors_[i]));
+    std::partial_sort(best.begin(), best.begin() + kTop, best.end());
+    std::size_t found = 0;
+    const auto hits = out.take();
+    EXPECT_EQ(hits.size(), kTop);
+    for (const RowScore& h : hits) {
+      EXPECT_LT(h.row, end);
+      if (h.row < end) {
+        EXPECT_NEAR(h.score, cosine(q, vectors_[h.row]), 1e-5);
+      }
+      found += h.score >= -best[kTop - 1] - 1e-6;
+    }
+    return found;
+  }
+  void expect_right(const shard::ReadView& view, const char* who) {
+    std::size_t found = 0;
+    for (int i = 0; i < 10; ++i) found += search(view, vector());
+    // What was written last in the view's time.
+    const std::vector<float>& last = vectors_[static_cast<std::size_t>(view.state().next_row) - 1];
+    EXPECT_GE(search(view, last), 8u) << who;
+    EXPECT_GE(found, dimension() < 128 ? 100u : 94u) << who;
+  }
+
+  std::mt19937 rng_{3};
+  std::normal_distribution<float> normal_;
+  std::string base_;
+  std::shared_ptr<storage::Store> store_;
+  std::shared_ptr<Background> background_ = std::make_shared<Background>();
+  std::unique_ptr<Collection::Impl> collection_;
+  std::vector<std::vector<float>> vectors_;
+};
+
+TEST_P(FollowersTest, AnOlderViewAsksAfterANewerOneHasMovedTheTail) {
+  write(700);
+  write(400);  // before it, a segment with 700 rows
+  const shard::ReadView older(shard());
+  const auto first_end = shard().segments().at(older.txn())->end_row();
+  ASSERT_EQ(first_end, 700u);
+  expect_right(older, "older, alone");
+  write(300);
+  write(450);  // before it, a segment with the others
+  const shard::ReadView newer(shard());
+  const auto second_end = shard().segments().at(newer.txn())->end_row();
+  ASSERT_EQ(second_end, 1'400u);
+  for (int i = 0; i < 3; ++i) {
+    expect_right(newer, "newer");
+    expect_right(older, "older, after the newer one");
+  }
+  // Rows behind both, in the newest tail.
+  write(100);
+  const shard::ReadView newest(shard());
+  expect_right(newest, "newest");
+  expect_right(newer, "newer, whose tail begins there too");
+  expect_right(older, "older, last");
+}
+
+TEST_P(FollowersTest, AnOlderListDoesNotReplaceWhatNewerViewsShare) {
+  write(700);
+  write(700);
+  const shard::ReadView older(shard());
+  shard::Segments& segments = shard().segments();
+  ASSERT_EQ(segments.at(older.txn())->items.size(), 1u);
+  write(100);
+  const shard::ReadView newer(shard());
+  const auto shared = segments.at(newer.txn());
+  ASSERT_EQ(shared->items.size(), 2u);
+  const std::uint64_t covered = segments.covered();
+  const auto old = segments.at(older.txn());
+  EXPECT_EQ(old->items.size(), 1u);
+  EXPECT_EQ(old->items[0].segment, shared->items[0].segment);  // opened once
+  EXPECT_EQ(segments.at(newer.txn()), shared);
+  EXPECT_EQ(segments.covered(), covered);
+  // The files of both lists go; views that are old find them gone, which is no damage.
+  Context context;
+  ASSERT_TRUE(shard().merge_step(true, context));
+  const shard::ReadView merged(shard());
+  const auto one = segments.at(merged.txn());
+  ASSERT_EQ(one->items.size(), 1u);
+  for (int i = 0; i < 3; ++i) {
+    expect_right(merged, "merged");
+    expect_right(older, "older");
+    expect_right(newer, "newer");
+    EXPECT_EQ(segments.at(merged.txn()), one);
+  }
+  EXPECT_EQ(segments.damages(), 0u);
+  EXPECT_EQ(segments.covered(), covered);
+}
+
+INSTANTIATE_TEST_SUITE_P(Dimensions, FollowersTest, ::testing::Values(24u, 128u));
+
+}  // namespace
+}  // namespace vecstore
