@@ -40,9 +40,7 @@ void SketchRotation::rotate(const float* vector, float* out) const {
   std::fill(out + dimension_, out + 64 * words_, 0.0f);
   for (std::size_t round = 0; round < kRounds; ++round) {
     float* begin = round % 2 == 0 ? out : out + 64 * words_ - span_;
-    const float* signs = signs_.data() + round * span_;
-    for (std::size_t i = 0; i < span_; ++i) begin[i] *= signs[i];
-    simd::sketch_kernels().hadamard(begin, span_);
+    simd::sketch_kernels().hadamard(begin, signs_.data() + round * span_, span_);
   }
 }
 

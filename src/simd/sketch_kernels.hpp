@@ -14,9 +14,9 @@ inline constexpr size_t kSketchRows = 8;
 inline constexpr size_t kMostSketchWords = 1024;
 
 struct SketchKernels {
-  /// values = Hadamard matrix * values, not scaled. `count` is a power of two, 64 at least. The same bits
-  /// under every ISA.
-  void (*hadamard)(float* values, size_t count);
+  /// values = Hadamard matrix * (signs * values), the latter component by component. `count` is a power of
+  /// two, 64 at least. The same bits under every ISA.
+  void (*hadamard)(float* values, const float* signs, size_t count);
   /// Sets row `lane` of `group` to the signs of 64 * words values: a bit is set unless its value's sign is.
   void (*set_signs)(const float* values, uint64_t* group, size_t lane, size_t words);
   /// Looks at groups first .. last - 1 of `groups` (64-byte aligned) and returns the first that has a row

@@ -19,8 +19,11 @@ inline __m256 within(__m256 v) {
   return _mm256_add_ps(_mm256_permute2f128_ps(v, v, 1), _mm256_xor_ps(v, four));
 }
 
-void hadamard(float* values, size_t count) {
-  for (size_t i = 0; i < count; i += 8) _mm256_storeu_ps(values + i, within(_mm256_loadu_ps(values + i)));
+void hadamard(float* values, const float* signs, size_t count) {
+  for (size_t i = 0; i < count; i += 8) {
+    const __m256 v = _mm256_mul_ps(_mm256_loadu_ps(values + i), _mm256_loadu_ps(signs + i));
+    _mm256_storeu_ps(values + i, within(v));
+  }
   for (size_t half = 8; half < count; half *= 2) {
     for (size_t begin = 0; begin < count; begin += 2 * half) {
       for (size_t i = begin; i < begin + half; i += 8) {

@@ -26,9 +26,39 @@ inline __m512 within(__m512 v) {
   return _mm512_add_ps(_mm512_shuffle_f32x4(v, v, 0x4e), flip(v, 0xff00));
 }
 
-void hadamard(float* values, size_t count) {
-  for (size_t i = 0; i < count; i += 16) _mm512_storeu_ps(values + i, within(_mm512_loadu_ps(values + i)));
-  for (size_t half = 16; half < count; half *= 2) {
+// So many registers at once: their butterflies need no memory.
+constexpr size_t kRegisters = 8;
+
+inline void mix_registers(float* values, const float* signs) {
+  __m512 v[kRegisters];
+#pragma GCC unroll 8
+  for (size_t i = 0; i < kRegisters; ++i)
+    v[i] = within(_mm512_mul_ps(_mm512_loadu_ps(values + 16 * i), _mm512_loadu_ps(signs + 16 * i)));
+#pragma GCC unroll 3
+  for (size_t half = 1; half < kRegisters; half *= 2) {
+#pragma GCC unroll 8
+    for (size_t i = 0; i < kRegisters; ++i) {
+      if (i & half) continue;
+      const __m512 a = v[i], b = v[i + half];
+      v[i] = _mm512_add_ps(a, b);
+      v[i + half] = _mm512_sub_ps(a, b);
+    }
+  }
+#pragma GCC unroll 8
+  for (size_t i = 0; i < kRegisters; ++i) _mm512_storeu_ps(values + 16 * i, v[i]);
+}
+
+void hadamard(float* values, const float* signs, size_t count) {
+  size_t half = 16 * kRegisters;
+  if (count < half) {
+    for (size_t i = 0; i < count; i += 16)
+      _mm512_storeu_ps(values + i,
+                       within(_mm512_mul_ps(_mm512_loadu_ps(values + i), _mm512_loadu_ps(signs + i))));
+    half = 16;
+  } else {
+    for (size_t i = 0; i < count; i += half) mix_registers(values + i, signs + i);
+  }
+  for (; half < count; half *= 2) {
     for (size_t begin = 0; begin < count; begin += 2 * half) {
       for (size_t i = begin; i < begin + half; i += 16) {
         const __m512 a = _mm512_loadu_ps(values + i), b = _mm512_loadu_ps(values + i + half);

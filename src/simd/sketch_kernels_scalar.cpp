@@ -7,7 +7,8 @@
 namespace vecstore::simd {
 namespace {
 
-void hadamard(float* values, size_t count) {
+void hadamard(float* values, const float* signs, size_t count) {
+  for (size_t i = 0; i < count; ++i) values[i] *= signs[i];
   for (size_t half = 1; half < count; half *= 2) {
     for (size_t begin = 0; begin < count; begin += 2 * half) {
       for (size_t i = begin; i < begin + half; ++i) {

@@ -34,17 +34,19 @@ TEST(SketchKernels, HadamardIsTheMatrixAndTheSameBitsEverywhere) {
   for (std::size_t n = 64; n <= 1024; n *= 2) {
     std::vector<float> in(n);
     for (float& v : in) v = normal(rng);
+    std::vector<float> signs(n);
+    for (float& v : signs) v = rng() % 2 ? 0.125f : -0.125f;
     std::vector<float> first = in;
-    available().front()->hadamard(first.data(), n);
+    available().front()->hadamard(first.data(), signs.data(), n);
     for (std::size_t i = 0; i < n; ++i) {
       double want = 0;
       for (std::size_t j = 0; j < n; ++j)
-        want += std::popcount(i & j) % 2 ? -static_cast<double>(in[j]) : static_cast<double>(in[j]);
+        want += (std::popcount(i & j) % 2 ? -1.0 : 1.0) * static_cast<double>(signs[j]) * in[j];
       ASSERT_NEAR(first[i], want, 1e-3) << n << " " << i;
     }
     for (const SketchKernels* k : available()) {
       std::vector<float> values = in;
-      k->hadamard(values.data(), n);
+      k->hadamard(values.data(), signs.data(), n);
       ASSERT_EQ(std::memcmp(values.data(), first.data(), n * sizeof(float)), 0) << n;
     }
   }
