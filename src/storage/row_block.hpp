@@ -80,8 +80,9 @@ class BlockView {
   /// The row's bytes as they are, unchecked but for their bounds.
   std::string_view bytes(std::uint32_t i) const;
   float inverse_norm(std::uint32_t i) const { return norms_ ? load<float>(norms_ + 4 * i) : 0.0f; }
-  /// Asks the memory for what `verify` and `inverse_norm` will read.
+  /// Asks the memory for what `bytes`, `verify` and `inverse_norm` will read.
   void prefetch_directory(std::uint32_t i) const {
+    if (offsets_) __builtin_prefetch(offsets_ + 4 * std::size_t{i});
     __builtin_prefetch(crcs_ + 4 * std::size_t{i});
     if (norms_) __builtin_prefetch(norms_ + 4 * std::size_t{i});
   }
