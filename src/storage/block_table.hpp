@@ -2,7 +2,7 @@
 // tree.
 #pragma once
 #include <cstdint>
-#include <memory>
+#include <optional>
 #include <vector>
 
 #include "storage/row_block.hpp"
@@ -15,16 +15,23 @@ namespace vecstore::storage {
 /// retired_sequence that is not older than the blocks asked for.
 class BlockTable {
  public:
-  /// Walks over the keys, at less than a microsecond per block. What is damaged or shares its page is left
-  /// out.
+  /// Walks over the keys, at less than a microsecond per block. Left out is what is damaged, shares its page
+  /// or lists its row numbers.
   BlockTable(const ReadTxn& txn, const RowSpace& space);
-  /// The block that may hold `row`; nullptr when only the tree can tell. Its directory was not verified.
-  const BlockView* find(std::uint64_t row) const;
+  /// The block that holds `row`, its directory unverified; nullopt when only the tree can tell. Reads one
+  /// cache line in most cases and nothing of the block.
+  std::optional<BlockView> find(std::uint64_t row) const;
   std::size_t size() const { return blocks_.size(); }
 
  private:
-  std::vector<std::uint64_t> last_rows_;  // ascending, beside the blocks they belong to
-  std::vector<BlockView> blocks_;
+  struct Block {
+    std::uint64_t last_row;
+    const char* value;
+    std::uint64_t sequence;
+    std::uint64_t form;
+  };
+  std::vector<Block> blocks_;     // by last row
+  std::vector<BlockView> forms_;  // one of each; most blocks of a space are alike
 };
 
 }  // namespace vecstore::storage

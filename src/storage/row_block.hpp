@@ -66,6 +66,11 @@ class BlockView {
   /// the rows; `verify_directory` also checks the header's checksum (rows carry their own).
   BlockView(std::string_view value, const BlockMeta& expected, bool verify_directory);
 
+  /// The block at `value`, which has the form of this one: as many rows, as long, without listed numbers.
+  /// Reads nothing of it.
+  BlockView like(const char* value, std::uint64_t last_row, std::uint64_t sequence) const;
+  bool has_form_of(const BlockView& other) const;
+
   std::uint32_t count() const { return header_.count; }
   std::uint64_t first_row() const { return header_.first_row; }
   std::uint64_t last_row() const { return header_.last_row; }

@@ -47,7 +47,7 @@ void RowReader::prefetch(std::span<const std::uint64_t> rows, const BlockTable* 
   for (std::size_t i = 0; i < rows.size(); ++i) {
     Located& at = located_[i];
     at.row = rows[i];
-    if (const BlockView* block = table ? table->find(rows[i]) : nullptr) {
+    if (const auto block = table ? table->find(rows[i]) : std::nullopt) {
       at.block = *block;
       at.index = block->find(rows[i]);
       if (at.index) block->prefetch_directory(*at.index);
