@@ -219,9 +219,9 @@ std::string_view BlockView::bytes(std::uint32_t i) const {
   return {data_ + begin, end - begin};
 }
 
-bool BlockView::verify(std::uint32_t i) const {
+bool BlockView::verify(std::uint32_t i, const Witness& witness) const {
   const BlockMeta meta{header_.kind, header_.element, header_.collection, header_.field, 0};
-  return row_crc(meta, {row(i), bytes(i), inverse_norm(i)}) == load<std::uint32_t>(crcs_ + 4 * i);
+  return row_crc(meta, {row(i), bytes(i), witness.inverse_norm}) == witness.crc;
 }
 
 }  // namespace vecstore::storage

@@ -91,8 +91,15 @@ class BlockView {
     __builtin_prefetch(crcs_ + 4 * std::size_t{i});
     if (norms_) __builtin_prefetch(norms_ + 4 * std::size_t{i});
   }
+  /// What the directory says of a row.
+  struct Witness {
+    std::uint32_t crc = 0;
+    float inverse_norm = 0;
+  };
+  Witness witness(std::uint32_t i) const { return {load<std::uint32_t>(crcs_ + 4 * i), inverse_norm(i)}; }
   /// True when the row's checksum holds.
-  bool verify(std::uint32_t i) const;
+  bool verify(std::uint32_t i, const Witness& witness) const;
+  bool verify(std::uint32_t i) const { return verify(i, witness(i)); }
   /// Listed row numbers and norms, for scans that take the block whole; nullptr when absent. May be
   /// unaligned.
   const char* row_numbers() const { return rows_; }

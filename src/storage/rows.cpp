@@ -79,12 +79,16 @@ void RowReader::prefetch(std::span<const std::uint64_t> rows, const BlockTable* 
       at.index.reset();
     }
   }
+  // Loads that wait side by side, before each row's own work would keep the next one's from starting.
+  for (Located& at : located_) {
+    if (at.index) at.witness = at.block.witness(*at.index);
+  }
 }
 
 std::optional<StoredRow> RowReader::find(std::uint64_t row) {
   if (next_located_ < located_.size() && located_[next_located_].row == row) {
     const Located& found = located_[next_located_++];
-    if (found.index) return checked(found.block, *found.index);
+    if (found.index) return checked(found.block, *found.index, found.witness);
   }
   // The row's own checksum covers its place, so a lookup need not read the whole directory.
   if (!have_ || row < block_.first_row() || row > block_.last_row()) {
@@ -92,15 +96,16 @@ std::optional<StoredRow> RowReader::find(std::uint64_t row) {
   }
   const auto at = block_.find(row);
   if (!at) return std::nullopt;
-  return checked(block_, *at);
+  return checked(block_, *at, block_.witness(*at));
 }
 
-StoredRow RowReader::checked(const BlockView& block, std::uint32_t index) const {
-  if (!block.verify(index)) {
+StoredRow RowReader::checked(const BlockView& block, std::uint32_t index,
+                             const BlockView::Witness& witness) const {
+  if (!block.verify(index, witness)) {
     fail(ErrorCode::kCorruption, "collection ", space_.collection, ": the checksum of row ", block.row(index),
          " differs");
   }
-  return {block.bytes(index), block.element(), block.inverse_norm(index), block.sequence()};
+  return {block.bytes(index), block.element(), witness.inverse_norm, block.sequence()};
 }
 
 void write_rows(WriteTxn& txn, const RowSpace& space, std::span<const BlockRow> rows,

@@ -61,7 +61,7 @@ class RowReader {
  private:
   bool open_current(bool found, bool verify_directory);
   bool seek_key(std::uint64_t row);
-  StoredRow checked(const BlockView& block, std::uint32_t index) const;
+  StoredRow checked(const BlockView& block, std::uint32_t index, const BlockView::Witness& witness) const;
   const Txn& txn_;
   RowSpace space_;
   std::optional<Cursor> cursor_;  // made when the tree is first needed
@@ -74,6 +74,7 @@ class RowReader {
     std::uint64_t row = 0;
     BlockView block;
     std::optional<std::uint32_t> index;
+    BlockView::Witness witness;
   };
   std::vector<Located> located_;
   std::size_t next_located_ = 0;
