@@ -18,13 +18,12 @@ std::shared_ptr<const storage::BlockTable> BlockTables::at(const ReadView& view,
                                                            const storage::RowSpace& space) {
   const storage::CollectionState& state = view.state();
   if (state.next_row < kLeastRows) return nullptr;
-  Kept now{nullptr, view.txn().env_number(), view.txn().map_epoch(), state.retired_sequence, state.next_row,
-           0};
+  Kept now{nullptr, view.txn().map_epoch(), state.retired_sequence, state.next_row, 0};
   {
     const std::lock_guard lock(mutex_);
     Kept& kept = kept_[{space.kind, space.field}];
-    const bool good = kept.table && kept.env == now.env && kept.map_epoch == now.map_epoch &&
-                      kept.retired_sequence == now.retired_sequence;
+    const bool good =
+        kept.table && kept.map_epoch == now.map_epoch && kept.retired_sequence == now.retired_sequence;
     if (good && now.end_row <= kept.end_row + kept.end_row / 8) return kept.table;
     const std::size_t blocks = kept.table ? kept.table->size() : 0;
     if (++kept.wanted < std::max(kLeastQueries, blocks / kBlocksPerQuery)) return good ? kept.table : nullptr;
@@ -33,7 +32,8 @@ std::shared_ptr<const storage::BlockTable> BlockTables::at(const ReadView& view,
   now.table = std::make_shared<const storage::BlockTable>(view.txn(), space);
   const std::lock_guard lock(mutex_);
   Kept& kept = kept_[{space.kind, space.field}];
-  if (!kept.table || std::pair(kept.env, kept.retired_sequence) <= std::pair(now.env, now.retired_sequence))
+  if (!kept.table ||
+      std::pair(kept.map_epoch, kept.retired_sequence) <= std::pair(now.map_epoch, now.retired_sequence))
     kept = now;
   return now.table;
 }

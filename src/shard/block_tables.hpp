@@ -22,8 +22,7 @@ class BlockTables {
  private:
   struct Kept {
     std::shared_ptr<const storage::BlockTable> table;
-    std::uint64_t env = 0;
-    std::uint64_t map_epoch = 0;
+    std::uint64_t map_epoch = 0;  ///< Of one environment.
     std::uint64_t retired_sequence = 0;
     std::uint64_t end_row = 0;  ///< The next row of the view it was made for.
     std::size_t wanted = 0;     ///< Queries that could have used a newer one.
