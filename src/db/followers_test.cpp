@@ -118,16 +118,16 @@ class FollowersTest : public ::testing::TestWithParam<std::size_t> {
 
 TEST_P(FollowersTest, AnOlderViewAsksAfterANewerOneHasMovedTheTail) {
   write(700);
-  write(400);  // before it, a segment with 700 rows
+  write(2'500);  // before it, a segment with 700 rows
   const shard::ReadView older(shard());
   const auto first_end = shard().segments().at(older.txn())->end_row();
   ASSERT_EQ(first_end, 700u);
   expect_right(older, "older, alone");
-  write(300);
-  write(450);  // before it, a segment with the others
+  write(300);  // before it, a segment with the others
+  write(450);
   const shard::ReadView newer(shard());
   const auto second_end = shard().segments().at(newer.txn())->end_row();
-  ASSERT_EQ(second_end, 1'400u);
+  ASSERT_EQ(second_end, 3'200u);
   for (int i = 0; i < 3; ++i) {
     expect_right(newer, "newer");
     expect_right(older, "older, after the newer one");
