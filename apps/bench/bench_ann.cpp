@@ -7,7 +7,9 @@
 #include <chrono>
 #include <cmath>
 #include <cstdio>
+#include <ctime>
 #include <filesystem>
+#include <iostream>
 #include <optional>
 #include <random>
 #include <set>
@@ -24,14 +26,19 @@ using Clock = std::chrono::steady_clock;
 
 constexpr const char* kUsage =
     "usage: vecstore-bench ann [--base B.npy --queries Q.npy] [--metric cosine|dot|euclidean] [--threads N]\n"
-    "                          [--n ROWS] [--dim D] [--exact-scores yes|no] [--passes 3] [--ef EF] [--folder "
-    "DIR]\n"
+    "                          [--n ROWS] [--dim D] [--exact-scores yes|no|both] [--passes 3] [--ef EF]\n"
+    "                          [--folder DIR] [--turns yes]\n"
     "  Without --base: 100000 seeded rows of 384 dimensions. Builds, then prints one line per effort: "
     "recall@10\n"
-    "  against the exact neighbours, queries per second (median of the passes over all queries).\n";
+    "  against the exact neighbours, queries per second (median of the passes over all queries).\n"
+    "  --turns yes: builds, prints {\"ready\": true}, and for each line read from standard input makes one "
+    "pass "
+    "over\n"
+    "  all efforts and prints {\"pass\": N}: so that a driver can measure others in turns with it.\n";
 constexpr std::size_t kNeighbours = 10;
 constexpr std::size_t kMostQueries = 2'000;
 constexpr std::size_t kBatch = 2'000;
+constexpr std::size_t kWarmUp = 200;
 constexpr std::int64_t kEfforts[] = {10, 12, 14,  16,  20,  24,  28,  32,  40,  48, 64,
                                      80, 96, 128, 160, 200, 256, 320, 400, 512, 800};
 
@@ -45,7 +52,8 @@ struct Options {
   std::uint64_t dim = 384;
   std::uint64_t passes = 3;
   std::uint64_t ef = 0;  // 0: all of them
-  bool exact_scores = true;
+  std::vector<bool> exact_scores = {true};
+  bool turns = false;
 };
 
 bool parse(std::span<const std::string> args, Options& o) {
@@ -67,8 +75,12 @@ bool parse(std::span<const std::string> args, Options& o) {
     } else if (name == "--profile") {
       if (value != "balanced") return false;
     } else if (name == "--exact-scores") {
-      if (value != "yes" && value != "no") return false;
-      o.exact_scores = value == "yes";
+      if (value != "yes" && value != "no" && value != "both") return false;
+      if (value == "both") o.exact_scores = {true, false};
+      if (value == "no") o.exact_scores = {false};
+    } else if (name == "--turns") {
+      if (value != "yes") return false;
+      o.turns = true;
     } else if (!(name == "--threads" && number(o.threads)) && !(name == "--n" && number(o.n)) &&
                !(name == "--passes" && number(o.passes)) && !(name == "--ef" && number(o.ef)) &&
                !(name == "--dim" && number(o.dim))) {
@@ -149,21 +161,35 @@ class Run {
 
   void all() {
     exact_.resize(queries_.size());
-    for (std::size_t i = 0; i < queries_.size(); ++i) exact_[i] = ask(i, 0);
-    for (const std::int64_t ef : kEfforts) {
-      if (o_.ef != 0 && static_cast<std::int64_t>(o_.ef) != ef) continue;
-      if (point(ef) > 0.998) break;
+    for (std::size_t i = 0; i < queries_.size(); ++i) exact_[i] = ask(i, 0, true);
+    if (!o_.turns) return efforts(o_.passes);
+    std::puts("{\"ready\": true}");
+    std::fflush(stdout);
+    std::uint64_t pass = 0;
+    for (std::string line; std::getline(std::cin, line);) {
+      // What ran since the last pass has the caches; the peers' passes begin in the same way.
+      for (std::size_t i = 0; i < std::min<std::size_t>(kWarmUp, queries_.size()); ++i)
+        ask(i, kEfforts[0], o_.exact_scores[0]);
+      efforts(1);
+      std::printf("{\"pass\": %llu}\n", static_cast<unsigned long long>(++pass));
+      std::fflush(stdout);
     }
   }
 
  private:
-  std::vector<std::string> ask(std::size_t i, std::int64_t ef) const {
+  void efforts(std::uint64_t passes) const {
+    for (const bool exact_scores : o_.exact_scores) {
+      for (const std::int64_t ef : kEfforts) {
+        if (o_.ef != 0 && static_cast<std::int64_t>(o_.ef) != ef) continue;
+        if (point(ef, exact_scores, passes) > 0.998) break;
+      }
+    }
+  }
+
+  // Effort 0: the exact neighbours.
+  std::vector<std::string> ask(std::size_t i, std::int64_t ef, bool exact_scores) const {
     Query q(Vector(std::span<const float>(queries_[i])));
-    q.k(kNeighbours)
-        .threads(1)
-        .with_text(false)
-        .with_metadata(false)
-        .exact_scores(ef == 0 || o_.exact_scores);
+    q.k(kNeighbours).threads(1).with_text(false).with_metadata(false).exact_scores(exact_scores);
     ef == 0 ? q.exact() : q.ef(ef);
     const Hits hits = collection_.query(q);
     std::vector<std::string> ids;
@@ -171,21 +197,26 @@ class Run {
     return ids;
   }
 
-  double point(std::int64_t ef) const {
+  double point(std::int64_t ef, bool exact_scores, std::uint64_t passes) const {
     std::vector<std::vector<std::string>> found(queries_.size());
-    std::vector<double> rates;
-    for (std::uint64_t pass = 0; pass < o_.passes; ++pass) {
+    std::vector<double> rates, cpu_rates;
+    for (std::uint64_t pass = 0; pass < passes; ++pass) {
+      const std::clock_t cpu_start = std::clock();
       const auto start = Clock::now();
       const auto work = [&](std::uint64_t t) {
-        for (std::size_t i = t; i < queries_.size(); i += o_.threads) found[i] = ask(i, ef);
+        for (std::size_t i = t; i < queries_.size(); i += o_.threads) found[i] = ask(i, ef, exact_scores);
       };
       std::vector<std::thread> threads;
       for (std::uint64_t t = 1; t < o_.threads; ++t) threads.emplace_back(work, t);
       work(0);
       for (auto& t : threads) t.join();
       rates.push_back(static_cast<double>(queries_.size()) / seconds_since(start));
+      // Per second of processor time, of all threads together: what a busy machine leaves comparable.
+      cpu_rates.push_back(static_cast<double>(queries_.size()) * CLOCKS_PER_SEC /
+                          static_cast<double>(std::max<std::clock_t>(1, std::clock() - cpu_start)));
     }
     std::sort(rates.begin(), rates.end());
+    std::sort(cpu_rates.begin(), cpu_rates.end());
     std::size_t right = 0, wanted = 0;
     for (std::size_t i = 0; i < queries_.size(); ++i) {
       const std::set<std::string> want(exact_[i].begin(), exact_[i].end());
@@ -195,9 +226,11 @@ class Run {
     const double recall = static_cast<double>(right) / static_cast<double>(wanted);
     std::printf(
         "{\"index\": \"balanced\", \"params\": {\"ef\": %lld, \"threads\": %llu, \"exact_scores\": %s}, "
-        "\"recall_at_10\": %.4f, \"qps\": %.1f, \"build_s\": %.2f, \"bytes_per_vector\": %.1f}\n",
+        "\"recall_at_10\": %.4f, \"qps\": %.1f, \"cpu_qps\": %.1f, \"build_s\": %.2f, \"bytes_per_vector\": "
+        "%.1f}\n",
         static_cast<long long>(ef), static_cast<unsigned long long>(o_.threads),
-        o_.exact_scores ? "true" : "false", recall, rates[rates.size() / 2], build_seconds_, bytes_);
+        exact_scores ? "true" : "false", recall, rates[rates.size() / 2], cpu_rates[cpu_rates.size() / 2],
+        build_seconds_, bytes_);
     std::fflush(stdout);
     return recall;
   }
