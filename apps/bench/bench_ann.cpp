@@ -31,7 +31,8 @@ constexpr const char* kUsage =
     "  Without --base: 100000 seeded rows of 384 dimensions. Builds, then prints one line per effort: "
     "recall@10\n"
     "  against the exact neighbours, queries per second (median of the passes over all queries).\n"
-    "  --turns yes: builds, prints {\"ready\": true}, and for each line read from standard input makes one "
+    "  --turns yes: builds, prints {\"ready\": true, ...}, and for each line read from standard input makes "
+    "one "
     "pass "
     "over\n"
     "  all efforts and prints {\"pass\": N}: so that a driver can measure others in turns with it.\n";
@@ -152,18 +153,20 @@ double seconds_since(Clock::time_point start) {
 class Run {
  public:
   Run(const Options& options, Matrix queries, const Collection& collection, double build_seconds,
-      double bytes)
+      double build_cpu_seconds, double bytes)
       : o_(options),
         queries_(std::move(queries)),
         collection_(collection),
         build_seconds_(build_seconds),
+        build_cpu_seconds_(build_cpu_seconds),
         bytes_(bytes) {}
 
   void all() {
     exact_.resize(queries_.size());
     for (std::size_t i = 0; i < queries_.size(); ++i) exact_[i] = ask(i, 0, true);
     if (!o_.turns) return efforts(o_.passes);
-    std::puts("{\"ready\": true}");
+    std::printf("{\"ready\": true, \"build_s\": %.2f, \"build_cpu_s\": %.2f}\n", build_seconds_,
+                build_cpu_seconds_);
     std::fflush(stdout);
     std::uint64_t pass = 0;
     for (std::string line; std::getline(std::cin, line);) {
@@ -239,6 +242,7 @@ class Run {
   const Matrix queries_;
   const Collection collection_;
   const double build_seconds_;
+  const double build_cpu_seconds_;
   const double bytes_;
   std::vector<std::vector<std::string>> exact_;
 };
@@ -277,10 +281,12 @@ int run_ann(std::span<const std::string> args) {
     });
   }
   const auto start = Clock::now();
+  const std::clock_t cpu_start = std::clock();
   collection.optimize();
   const double build_seconds = seconds_since(start);
+  const double build_cpu_seconds = static_cast<double>(std::clock() - cpu_start) / CLOCKS_PER_SEC;
   const CollectionStats stats = collection.stats();
-  Run(o, std::move(queries), collection, build_seconds,
+  Run(o, std::move(queries), collection, build_seconds, build_cpu_seconds,
       static_cast<double>(stats.segment_bytes) / static_cast<double>(std::max<std::uint64_t>(stats.count, 1)))
       .all();
   db.close();

@@ -148,7 +148,7 @@ def start_vecstore(args, folder):
         worker, ready = start(f"vecstore {profile}", command, f"{folder}/vecstore-{profile}.log")
         if worker is None:
             sys.exit(f"vecstore {profile}: {ready}")
-        out.append((f"VecStore {profile}", worker))
+        out.append((f"VecStore {profile}", worker, ready))
     return out
 
 
@@ -194,13 +194,15 @@ def choose_degrees(args, peers, processors):
 
 
 def run_rounds(args, stores, peers, processors):
-    """VecStore's series; the peers' rounds are added to them. Each round begins with another index."""
+    """VecStore's series; the peers' rounds are added to theirs."""
     series = {}
-    turns = [("store", name, worker) for name, worker in stores] + [("peer", p, p["worker"]) for p in peers]
+    turns = [("store", name, worker, ready) for name, worker, ready in stores]
+    turns += [("peer", p, p["worker"], None) for p in peers]
     for number in range(args.rounds):
+        # Another index begins each round.
         print(f"{time.strftime('%H:%M:%S')} round {number + 1} of {args.rounds}", file=sys.stderr)
         shift = number % len(turns)
-        for kind, what, worker in turns[shift:] + turns[:shift]:
+        for kind, what, worker, ready in turns[shift:] + turns[:shift]:
             points = worker.run_pass(processors)
             if kind == "peer":
                 what["rounds"].append([(x["recall"], clock_of(args, x)) for x in points])
@@ -212,7 +214,8 @@ def run_rounds(args, stores, peers, processors):
                 s = series.setdefault(name, {"name": name, "peer": False, "rounds": [], "points": [], "exact": exact})
                 s["rounds"].append([(x["recall_at_10"], clock_of(args, x)) for x in mine])
                 s["points"].append(mine)
-                s["build_s"], s["bytes_per_vector"] = mine[0]["build_s"], mine[0]["bytes_per_vector"]
+                s["bytes_per_vector"] = mine[0]["bytes_per_vector"]
+                s.update(build_s=ready["build_s"], build_cpu_s=ready.get("build_cpu_s"))
     return list(series.values())
 
 
@@ -282,12 +285,12 @@ def main():
         try:
             stores = start_vecstore(args, folder)
             peers = start_peers(args, folder, cache, skipped)
-            for _, worker in stores:
+            for _, worker, _ in stores:
                 worker.run_pass(processors)
             peers = choose_degrees(args, peers, processors)
             series = run_rounds(args, stores, peers, processors)
         finally:
-            for worker in [w for _, w in stores] + [p["worker"] for p in peers]:
+            for worker in [w for _, w, _ in stores] + [p["worker"] for p in peers]:
                 worker.end()
         report(args, series + peers, skipped, data)
 

@@ -64,12 +64,13 @@ def summarise(series):
 
 
 def table(series):
-    head = ["index", "build s", "bytes/vector"] + [f"q/s at {level}" for level in LEVELS]
+    head = ["index", "build s", "of CPU", "bytes/vector"] + [f"q/s at {level}" for level in LEVELS]
     head += [f"x best peer at {level}" for level in LEVELS]
     rows = []
     for s in sorted(series, key=lambda s: (s["peer"], -(s["at"][str(LEVELS[0])] or 0))):
         build = "-" if s.get("build_s") is None else f"{s['build_s']:.1f}" + ("*" if s.get("cached") else "")
-        row = [s["name"], build, "-" if not s.get("bytes_per_vector") else f"{s['bytes_per_vector']:.0f}"]
+        cpu = "-" if s.get("build_cpu_s") is None else f"{s['build_cpu_s']:.1f}"
+        row = [s["name"], build, cpu, "-" if not s.get("bytes_per_vector") else f"{s['bytes_per_vector']:.0f}"]
         row += ["-" if s["at"][str(level)] is None else f"{s['at'][str(level)]:,.0f}" for level in LEVELS]
         ratios = s.get("ratio", {})
         row += ["" if s["peer"] else "-" if ratios[str(level)] is None else f"{ratios[str(level)]:.2f}"
