@@ -20,6 +20,7 @@ import json
 import os
 import platform
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -66,12 +67,16 @@ class Worker:
         return self.lines_until("pass")[:-1]
 
     def end(self):
-        self.process.stdin.close()
-        try:
-            self.process.wait(60)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        if self.process.poll() is None:
+            try:
+                self.process.stdin.close()
+            except BrokenPipeError:
+                pass
+            try:
+                self.process.wait(10)
+            except subprocess.TimeoutExpired:  # still at work
+                self.process.kill()
+                self.process.wait()
         self.log.close()
 
 
@@ -122,16 +127,20 @@ def prepare(args, folder):
     return cache, base.shape, len(queries)
 
 
+STARTED = []
+
+
 def start(name, command, log, environment=None):
     """A worker that has built its index, and what it said about that; or None, and why not."""
     print(f"{time.strftime('%H:%M:%S')} {name} ...", end=" ", flush=True, file=sys.stderr)
     worker = Worker(command, log, environment)
+    STARTED.append(worker)
     try:
         ready = worker.lines_until("ready")[-1]
     except RuntimeError as error:
         print("skipped", file=sys.stderr)
         return None, str(error)
-    print(f"{ready.get('build_s', 0):.1f} s", file=sys.stderr)
+    print("from the cache" if ready.get("cached") else f"built in {ready['build_s']:.1f} s", file=sys.stderr)
     return worker, ready
 
 
@@ -155,11 +164,10 @@ def start_vecstore(args, folder):
 def start_peers(args, folder, cache, skipped):
     """For each kind its workers, one per degree."""
     environment = {"OMP_NUM_THREADS": str(max(args.build_threads, args.threads)), "GLASS": args.glass}
-    chosen = [k for k in KINDS if any(k == p or k.startswith(p + "-") for p in args.peers)]
+    chosen = [k for p in args.peers for k in KINDS if k == p or k.startswith(p + "-")]
     out = []
-    for kind in chosen:
-        degrees = args.degrees or KINDS[kind][1]
-        for degree in degrees:
+    for kind in dict.fromkeys(chosen):
+        for degree in next((d for p, d in args.degrees if kind == p or kind.startswith(p + "-")), KINDS[kind][1]):
             command = [sys.executable, HERE + "/peers.py", kind, str(degree), folder, args.metric,
                        str(args.build_threads), str(args.threads), cache]
             worker, ready = start(f"{kind} {degree}", command, f"{folder}/{kind}-{degree}.log", environment)
@@ -245,6 +253,11 @@ def report(args, series, skipped, data):
         print(f"\nskipped: {kind}: {why}")
 
 
+def degrees_of(text):
+    peer, _, numbers = text.partition("=")
+    return peer, [int(n) for n in numbers.split(",")]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--base")
@@ -253,7 +266,8 @@ def main():
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--build-threads", type=int, default=os.cpu_count())
     parser.add_argument("--peers", default=",".join(GROUPS), help="of " + ", ".join(GROUPS) + ", or single kinds")
-    parser.add_argument("--degrees", type=lambda s: [int(d) for d in s.split(",")], help="instead of three per peer")
+    parser.add_argument("--degrees", type=degrees_of, action="append", default=[], metavar="PEER=12,16",
+                        help="other degrees than the three that a peer is tried with; may be given more than once")
     parser.add_argument("--profiles", default="balanced")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--out", required=True)
@@ -276,12 +290,14 @@ def main():
     first = usable.index(args.cpu) if args.cpu is not None else len(usable) - args.threads
     processors = set(usable[max(0, first):][:args.threads])
 
+    # Ended from outside, it still ends its workers and removes its folder.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with tempfile.TemporaryDirectory(dir=args.folder) as folder:
         cache, (rows, dimension), count = prepare(args, folder)
         data = {"base": os.path.basename(os.path.dirname(os.path.abspath(args.base))), "rows": rows,
                 "dimension": dimension, "queries": count, "metric": args.metric, "threads": args.threads,
                 "build_threads": args.build_threads}
-        skipped, stores, peers = {}, [], []
+        skipped = {}
         try:
             stores = start_vecstore(args, folder)
             peers = start_peers(args, folder, cache, skipped)
@@ -290,7 +306,7 @@ def main():
             peers = choose_degrees(args, peers, processors)
             series = run_rounds(args, stores, peers, processors)
         finally:
-            for worker in [w for _, w, _ in stores] + [p["worker"] for p in peers]:
+            for worker in STARTED:
                 worker.end()
         report(args, series + peers, skipped, data)
 
