@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import sys
+import tempfile
 import time
 
 import numpy as np
@@ -116,25 +117,35 @@ class Svs:
 
     def __init__(self, c):
         import svs
-        distance = svs.DistanceType.L2 if c.metric == "euclidean" else svs.DistanceType.MIP
-        alpha = 1.2 if c.metric == "euclidean" else 0.95
+        self.svs, self.case = svs, c
+        self.distance = svs.DistanceType.L2 if c.metric == "euclidean" else svs.DistanceType.MIP
+        with tempfile.TemporaryDirectory() as folder:
+            # Its codes refuse some machines: that is known before the graph is built.
+            self.build(folder, c.base()[:200])
+            self.open(folder)
+        c.build(f"svs-{c.degree}", lambda path: self.build(path, c.base()))
+        self.index = self.open(c.path)
+        self.settings = EFFORTS
 
-        def build(path):
-            shutil.rmtree(path, ignore_errors=True)
-            os.makedirs(path)
-            parameters = svs.VamanaBuildParameters(alpha=alpha, graph_max_degree=2 * c.degree, window_size=128)
-            index = svs.Vamana.build(parameters, c.base(), distance, num_threads=c.build_threads)
-            index.save(path + "/config", path + "/graph", path + "/data")
-        c.build(f"svs-{c.degree}", build)
-        data = svs.VectorDataLoader(c.path + "/data", svs.DataType.float32, dims=c.dimension)
-        if c.kind == "svs-lvq4x8":
+    def build(self, path, rows):
+        shutil.rmtree(path, ignore_errors=True)
+        os.makedirs(path)
+        alpha = 1.2 if self.case.metric == "euclidean" else 0.95
+        parameters = self.svs.VamanaBuildParameters(alpha=alpha, graph_max_degree=2 * self.case.degree,
+                                                    window_size=128)
+        index = self.svs.Vamana.build(parameters, rows, self.distance, num_threads=self.case.build_threads)
+        index.save(path + "/config", path + "/graph", path + "/data")
+
+    def open(self, path):
+        svs, dimension = self.svs, self.case.dimension
+        data = svs.VectorDataLoader(path + "/data", svs.DataType.float32, dims=dimension)
+        if self.case.kind == "svs-lvq4x8":
             codes = svs.LVQLoader(data, primary=4, residual=8)
         else:
-            codes = svs.LeanVecLoader(data, leanvec_dims=c.dimension // 2, primary_kind=svs.LeanVecKind.lvq4,
+            codes = svs.LeanVecLoader(data, leanvec_dims=dimension // 2, primary_kind=svs.LeanVecKind.lvq4,
                                       secondary_kind=svs.LeanVecKind.lvq8)
-        self.index = svs.Vamana(c.path + "/config", svs.GraphLoader(c.path + "/graph"), codes, distance,
-                                num_threads=c.threads)
-        self.settings = EFFORTS
+        return svs.Vamana(path + "/config", svs.GraphLoader(path + "/graph"), codes, self.distance,
+                          num_threads=self.case.threads)
 
     def use(self, ef):
         self.index.search_window_size = ef
