@@ -9,10 +9,13 @@
 #include <cstdio>
 #include <ctime>
 #include <filesystem>
+#include <fstream>
 #include <iostream>
 #include <optional>
 #include <random>
 #include <set>
+#include <sstream>
+#include <stdexcept>
 #include <thread>
 
 #include "bench.hpp"
@@ -27,10 +30,14 @@ using Clock = std::chrono::steady_clock;
 constexpr const char* kUsage =
     "usage: vecstore-bench ann [--base B.npy --queries Q.npy] [--metric cosine|dot|euclidean] [--threads N]\n"
     "                          [--n ROWS] [--dim D] [--exact-scores yes|no|both] [--passes 3] [--ef EF]\n"
-    "                          [--folder DIR] [--turns yes]\n"
+    "                          [--folder DIR] [--turns yes] [--db DIR] [--truth FILE]\n"
     "  Without --base: 100000 seeded rows of 384 dimensions. Builds, then prints one line per effort: "
     "recall@10\n"
     "  against the exact neighbours, queries per second (median of the passes over all queries).\n"
+    "  --db DIR (with --base): keeps the database there, and takes it when it is there already. --truth "
+    "FILE: "
+    "the same\n"
+    "  with the exact neighbours, one line of ids per query.\n"
     "  --turns yes: builds, prints {\"ready\": true, ...}, and for each line read from standard input makes "
     "one "
     "pass "
@@ -47,6 +54,8 @@ struct Options {
   std::string base;
   std::string queries;
   std::string folder;
+  std::string db;
+  std::string truth;
   Metric metric = Metric::kCosine;
   std::uint64_t threads = 1;
   std::uint64_t n = 100'000;
@@ -71,6 +80,10 @@ bool parse(std::span<const std::string> args, Options& o) {
       o.queries = value;
     } else if (name == "--folder") {
       o.folder = value;
+    } else if (name == "--db") {
+      o.db = value;
+    } else if (name == "--truth") {
+      o.truth = value;
     } else if (name == "--metric") {
       o.metric = parse_metric(value);
     } else if (name == "--profile") {
@@ -88,6 +101,7 @@ bool parse(std::span<const std::string> args, Options& o) {
       return false;
     }
   }
+  if (!o.db.empty() && o.base.empty()) return false;
   return args.size() % 2 == 0 && o.base.empty() == o.queries.empty();
 }
 
@@ -162,8 +176,7 @@ class Run {
         bytes_(bytes) {}
 
   void all() {
-    exact_.resize(queries_.size());
-    for (std::size_t i = 0; i < queries_.size(); ++i) exact_[i] = ask(i, 0, true);
+    if (!read_exact()) find_exact();
     if (!o_.turns) return efforts(o_.passes);
     std::printf("{\"ready\": true, \"build_s\": %.2f, \"build_cpu_s\": %.2f}\n", build_seconds_,
                 build_cpu_seconds_);
@@ -180,6 +193,30 @@ class Run {
   }
 
  private:
+  bool read_exact() {
+    if (o_.truth.empty() || !fs::exists(o_.truth)) return false;
+    std::ifstream in(o_.truth);
+    for (std::string line, id; std::getline(in, line);) {
+      std::istringstream words(line);
+      for (exact_.emplace_back(); words >> id;) exact_.back().push_back(id);
+    }
+    if (exact_.size() != queries_.size()) throw std::runtime_error(o_.truth + " is of other queries");
+    return true;
+  }
+
+  void find_exact() {
+    exact_.resize(queries_.size());
+    for (std::size_t i = 0; i < queries_.size(); ++i) exact_[i] = ask(i, 0, true);
+    if (o_.truth.empty()) return;
+    std::ofstream out(o_.truth);
+    for (const auto& ids : exact_) {
+      for (const std::string& id : ids) out << id << ' ';
+      out << '\n';
+    }
+    out.close();
+    if (!out) throw std::runtime_error("cannot write " + o_.truth);
+  }
+
   void efforts(std::uint64_t passes) const {
     for (const bool exact_scores : o_.exact_scores) {
       for (const std::int64_t ef : kEfforts) {
@@ -255,9 +292,11 @@ int run_ann(std::span<const std::string> args) {
   if (!parse(args, o)) return std::fputs(kUsage, stderr), 2;
   const Folder folder(o.folder);
   Matrix queries;
-  auto db = VecDatabase::open((folder.path / "db").string());
+  const bool kept = !o.db.empty() && fs::exists(o.db);
+  auto db = VecDatabase::open(o.db.empty() ? (folder.path / "db").string() : o.db);
   db.pause_background();
-  Collection collection = db.create_collection("bench", {.metric = o.metric});
+  Collection collection =
+      kept ? db.get_collection("bench") : db.create_collection("bench", {.metric = o.metric});
   const auto load = [&](std::uint64_t rows, auto&& next) {
     std::vector<Record> batch;
     for (std::uint64_t i = 0; i < rows; ++i) {
@@ -275,14 +314,14 @@ int run_ann(std::span<const std::string> args) {
   } else {
     queries = read(o.queries, kMostQueries);
     cli::VectorFile file(o.base);
-    load(file.rows(), [&]() -> std::optional<std::vector<float>> {
+    load(kept ? 0 : file.rows(), [&]() -> std::optional<std::vector<float>> {
       std::vector<float> row;
       return file.next(row) ? std::optional(std::move(row)) : std::nullopt;
     });
   }
   const auto start = Clock::now();
   const std::clock_t cpu_start = std::clock();
-  collection.optimize();
+  if (!kept) collection.optimize();
   const double build_seconds = seconds_since(start);
   const double build_cpu_seconds = static_cast<double>(std::clock() - cpu_start) / CLOCKS_PER_SEC;
   const CollectionStats stats = collection.stats();

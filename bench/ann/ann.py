@@ -123,7 +123,9 @@ def prepare(args, folder):
                        + f"{base.shape}{args.metric}".encode()).hexdigest()[:16]
     cache = os.path.join(args.cache or folder, key)
     os.makedirs(cache, exist_ok=True)
-    np.save(folder + "/truth.npy", vectors.cached_exact(base, queries, args.metric, cache + "/truth.npy"))
+    truth = vectors.cached_exact(base, queries, args.metric, cache + "/truth.npy")
+    np.save(folder + "/truth.npy", truth)
+    np.savetxt(folder + "/truth.txt", truth, "%d")
     return cache, base.shape, len(queries)
 
 
@@ -152,7 +154,8 @@ def start_vecstore(args, folder):
     out = []
     for profile in args.profiles:
         command = [args.vecstore, "ann", "--base", args.base, "--queries", args.queries, "--metric", args.metric,
-                   "--threads", str(args.threads), "--profile", profile, "--exact-scores", "both", "--turns", "yes"]
+                   "--threads", str(args.threads), "--profile", profile, "--exact-scores", "both", "--turns", "yes",
+                   "--truth", folder + "/truth.txt"]
         command += ["--folder", args.folder] if args.folder else []
         worker, ready = start(f"vecstore {profile}", command, f"{folder}/vecstore-{profile}.log")
         if worker is None:
