@@ -20,6 +20,7 @@ import json
 import os
 import platform
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -156,7 +157,7 @@ def start_vecstore(args, folder):
         command = [args.vecstore, "ann", "--base", args.base, "--queries", args.queries, "--metric", args.metric,
                    "--threads", str(args.threads), "--profile", profile, "--exact-scores", "both", "--turns", "yes",
                    "--truth", folder + "/truth.txt"]
-        command += ["--folder", args.folder] if args.folder else []
+        command += args.vecstore_args + (["--folder", args.folder] if args.folder else [])
         worker, ready = start(f"vecstore {profile}", command, f"{folder}/vecstore-{profile}.log")
         if worker is None:
             sys.exit(f"vecstore {profile}: {ready}")
@@ -278,6 +279,7 @@ def main():
     parser.add_argument("--folder", help="where VecStore's database is made for the run")
     parser.add_argument("--glass", default=os.environ.get("GLASS", ""), help="folder of the module glass")
     parser.add_argument("--vecstore", default="build/release/bin/vecstore-bench")
+    parser.add_argument("--vecstore-args", type=shlex.split, default=[], help="more options of vecstore-bench ann")
     parser.add_argument("--clock", default="wall", choices=["wall", "cpu"],
                         help="cpu: seconds of the searching process; for machines that others use too")
     parser.add_argument("--cpu", type=int, help="first processor to search on; the last ones unless given")
