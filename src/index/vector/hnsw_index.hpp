@@ -79,8 +79,8 @@ class HnswIndex {
                                                 const RowVectors& vectors, const HnswOptions& options,
                                                 Context& context, const Progress& progress = {});
 
-  /// Adds sections first_section .. first_section + kSections - 1.
-  void write(io::IndexFileWriter& writer, std::uint32_t first_section) const;
+  /// Adds sections first_section .. first_section + kSections - 1. Throws kCancelled, kDeadline, kCorruption.
+  void write(io::IndexFileWriter& writer, std::uint32_t first_section, const Context& context) const;
   /// Reads what is small; the rest is checked when it is first touched, until warm_up. Throws kCorruption,
   /// kUnsupportedFormat.
   static std::shared_ptr<const HnswIndex> open(std::shared_ptr<const io::IndexFile> file,
@@ -139,7 +139,7 @@ class HnswIndex {
   void encode_all(const HnswOptions& options, const RowVectors& vectors, hnsw::Entries entries,
                   Context& context, Owned& own);
   void use(const Owned& own);
-  void measure_units(const RowVectors& vectors);
+  void measure_units(const RowVectors& vectors, Context& context);
   NibbleSide side(std::uint32_t node) const;
   bool prefer_scan(const HnswQuery& query, const Limits& limits) const;
   void scan_admitted(const simd::WalkGraph& graph, const HnswQuery& query, const Limits& limits,

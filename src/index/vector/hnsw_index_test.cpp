@@ -297,7 +297,7 @@ class HnswFile : public testing::Test {
   std::string write(const HnswIndex& index, const std::string& name) {
     io::IndexFileWriter writer(dir_.string(), name, {});
     writer.add(1, {});
-    index.write(writer, kSection);
+    index.write(writer, kSection, Context());
     writer.finish();
     return (dir_ / name).string();
   }
