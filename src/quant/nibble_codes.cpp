@@ -115,13 +115,13 @@ class Sample {
     values.resize(rows_);
     for (std::uint32_t i = 0; i < rows_; ++i) values[i] = values_[i * dimension_ + j];
   }
-  /// The median of the squared distances from `centre`.
+  /// The squared distance from `centre` that a quarter of the rows exceeds.
   double spread_around(std::span<const float> centre) const {
     std::vector<double> squares(rows_);
     for (std::uint32_t i = 0; i < rows_; ++i) squares[i] = square_around(i, centre);
-    const auto half = squares.begin() + rows_ / 2;
-    std::nth_element(squares.begin(), half, squares.end());
-    return *half;
+    const auto most = squares.begin() + std::size_t{rows_} * 3 / 4;
+    std::nth_element(squares.begin(), most, squares.end());
+    return *most;
   }
   /// Replaces the rows by their directions from `centre`.
   void turn_into_directions(std::span<const float> centre) {

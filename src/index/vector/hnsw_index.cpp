@@ -201,12 +201,18 @@ void HnswIndex::measure_units(const RowVectors& vectors, Context& context) {
   constexpr std::uint32_t kQueries = 64, kOthers = 256;
   NibbleQuery query;
   std::vector<float> x(dimension());
+  std::vector<std::uint32_t> queried;
   std::vector<double> deviations, errors, estimates, wrong;
   const std::uint32_t queries = std::min(nodes_, kQueries), others = std::min(nodes_, kOthers);
   for (std::uint32_t i = 0; i < queries; ++i) {
     context.check();
     const auto own = static_cast<std::uint32_t>((2 * std::uint64_t{i} + 1) * nodes_ / (2 * queries));
     std::copy_n(vectors(own), dimension(), x.data());
+    const bool seen = std::any_of(queried.begin(), queried.end(), [&](std::uint32_t row) {
+      return std::equal(x.begin(), x.end(), vectors(row));
+    });
+    if (seen) continue;
+    queried.push_back(own);
     query.assign(coder_, x);
     const ExactScorer scorer(metric(), x);
     estimates.clear();
