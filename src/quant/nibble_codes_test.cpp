@@ -136,6 +136,72 @@ TEST(NibbleCodes, OddRowsHaveFiniteScores) {
   }
 }
 
+// What all rows have in common must not drown what tells them apart.
+TEST(NibbleCodes, RowsFarFromTheOriginKeepTheirPrecision) {
+  std::mt19937 random(kSeed + 4);
+  const std::size_t dim = 64, n = 300;
+  for (float offset : {10.0f, 100.0f}) {
+    Rows rows(n, dim, 1.0f, random), queries(10, dim, 1.0f, random);
+    for (float& v : rows.values) v += offset;
+    for (float& v : queries.values) v += offset;
+    for (Metric metric : {Metric::kCosine, Metric::kDot, Metric::kEuclidean}) {
+      const auto coder =
+          NibbleCoder::fit(metric, dim, n, [&](std::uint32_t i) { return rows.row(i); }, Context());
+      EXPECT_EQ(coder.centre().size(), dim);
+      EXPECT_TRUE(coder.has_scales() && coder.has_terms());
+      std::vector<std::uint8_t> code(NibbleCoder::code_bytes(dim)),
+          residual(NibbleCoder::residual_bytes(dim));
+      NibbleQuery query;
+      for (std::size_t q = 0; q < 10; ++q) {
+        query.assign(coder, {queries.row(q), dim});
+        double coarse = 0, fine = 0, sum = 0, squares = 0;
+        for (std::uint32_t i = 0; i < n; ++i) {
+          const NibbleSide side = coder.encode(rows.row(i), code.data(), residual.data());
+          const double want = exact(metric, queries.row(q), rows.row(i), dim);
+          coarse += std::pow(query.score(code.data(), nullptr, side) - want, 2);
+          fine += std::pow(query.score(code.data(), residual.data(), side) - want, 2);
+          sum += want;
+          squares += want * want;
+        }
+        const double deviation = std::sqrt(std::max(0.0, squares / n - sum / n * sum / n));
+        EXPECT_LT(std::sqrt(coarse / n), 0.2 * deviation) << to_string(metric) << ' ' << offset;
+        EXPECT_LT(std::sqrt(fine / n), 0.02 * deviation) << to_string(metric) << ' ' << offset;
+      }
+    }
+  }
+}
+
+TEST(ByteCodes, ACentreKeepsThePrecisionOfRowsFarFromTheOrigin) {
+  std::mt19937 random(kSeed + 5);
+  const std::size_t dim = 48;
+  Rows rows(60, dim, 1.0f, random);
+  for (float& v : rows.values) v += 1000;
+  std::vector<float> centre(dim, 1000.0f), unit(dim, 1 / std::sqrt(static_cast<float>(dim)));
+  std::vector<std::uint32_t> ids(60);
+  for (std::uint32_t i = 0; i < 60; ++i) ids[i] = i;
+  std::vector<float> out(60);
+  for (Metric metric : {Metric::kCosine, Metric::kDot, Metric::kEuclidean}) {
+    ByteCodes codes(metric, dim, 60, metric == Metric::kCosine ? unit : centre);
+    for (std::uint32_t i = 0; i < 60; ++i) codes.set(i, rows.row(i));
+    codes.finish();
+    for (std::uint32_t i = 0; i < 60; ++i) {
+      codes.distances(i, ids.data(), 60, out.data());
+      for (std::uint32_t j = 0; j < 60; ++j) {
+        const double l2 = std::pow(exact(Metric::kEuclidean, rows.row(i), rows.row(j), dim), 2);
+        const double want =
+            metric == Metric::kCosine ? 2 - 2 * exact(metric, rows.row(i), rows.row(j), dim) : l2;
+        if (i == j) {
+          EXPECT_EQ(out[j], 0);
+        } else if (metric == Metric::kDot) {
+          EXPECT_GT(out[j], 0.9 * want);  // and the difference of the lifts
+        } else {
+          EXPECT_NEAR(out[j] / want, 1, 0.1) << to_string(metric);
+        }
+      }
+    }
+  }
+}
+
 TEST(ByteCodes, DistancesComeNearTheTrueOnes) {
   std::mt19937 random(kSeed + 3);
   for (std::size_t dim : {1u, 64u, 100u, 384u}) {

@@ -9,7 +9,6 @@
 #include "base/error.hpp"
 #include "base/executor.hpp"
 #include "base/os_file.hpp"
-#include "index/vector/hnsw_check.hpp"
 #include "segment/graph_part.hpp"
 #include "shard/read_view.hpp"
 #include "shard/shard.hpp"
@@ -122,7 +121,7 @@ std::shared_ptr<const HnswIndex> build_graph(const Gathered& rows, const catalog
   const auto count = static_cast<std::uint32_t>(rows.rows.size());
   const RowVectors vectors = [&](std::uint32_t i) { return rows.vectors[i]; };
   const auto checked = [&](std::shared_ptr<const HnswIndex> index) {
-    const bool good = sampled_recall(*index, vectors, options, context) >= kLeastSampledRecall;
+    const bool good = index->sampled_recall(vectors, options, context) >= HnswIndex::kLeastSampledRecall;
     return good ? std::move(index) : nullptr;
   };
   const auto* graph = base && base->kind() == segment::PartKind::kGraph

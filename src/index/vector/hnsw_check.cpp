@@ -1,4 +1,4 @@
-#include "index/vector/hnsw_check.hpp"
+// Whether a graph over codes finds what it should, measured before it is used.
 
 #include <algorithm>
 #include <mutex>
@@ -32,15 +32,14 @@ struct Best {
 
 }  // namespace
 
-double sampled_recall(const HnswIndex& index, const RowVectors& vectors, const HnswOptions& options,
-                      Context& context) {
-  const std::uint32_t rows = index.size(), queries = std::min(rows, kQueries);
-  const std::size_t dimension = index.dimension();
+double HnswIndex::sampled_recall(const RowVectors& vectors, const HnswOptions& options,
+                                 Context& context) const {
+  const std::uint32_t rows = nodes_, queries = std::min(rows, kQueries);
   std::vector<std::uint32_t> chosen(queries);
   std::vector<ExactScorer> scorers;
   for (std::uint32_t q = 0; q < queries; ++q) {
     chosen[q] = static_cast<std::uint32_t>((2 * std::uint64_t{q} + 1) * rows / (2 * queries));
-    scorers.emplace_back(index.metric(), std::span(vectors(chosen[q]), dimension));
+    scorers.emplace_back(metric(), std::span(vectors(chosen[q]), dimension()));
   }
   std::vector<Best> best(queries);
   std::mutex mutex;
@@ -48,7 +47,7 @@ double sampled_recall(const HnswIndex& index, const RowVectors& vectors, const H
     std::vector<Best> here(queries);
     for (std::uint32_t i = begin; i < end; ++i) {
       const float* row = vectors(i);
-      const float inverse = inverse_norm(row, dimension);
+      const float inverse = inverse_norm(row, dimension());
       for (std::uint32_t q = 0; q < queries; ++q) {
         if (i != chosen[q]) here[q].offer(scorers[q].score_one(row, &inverse));
       }
@@ -61,16 +60,16 @@ double sampled_recall(const HnswIndex& index, const RowVectors& vectors, const H
 
   HnswScratch scratch;
   std::vector<HnswHit> hits;
-  std::vector<float> own(dimension);
+  std::vector<float> own(dimension());
   std::size_t found = 0, wanted = 0;
   for (std::uint32_t q = 0; q < queries; ++q) {
     if (best[q].count == 0) continue;
-    std::copy_n(vectors(chosen[q]), dimension, own.data());
+    std::copy_n(vectors(chosen[q]), dimension(), own.data());
     HnswQuery query;
     query.vector = own;
     query.k = kTop + 1;
     query.ef = kEf;
-    index.search(query, scratch, context, hits);
+    search(query, scratch, context, hits);
     const float least = best[q].scores[0];
     std::uint32_t good = 0;
     for (const HnswHit& hit : hits)

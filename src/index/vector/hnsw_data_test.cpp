@@ -7,7 +7,6 @@
 #include <functional>
 #include <random>
 
-#include "index/vector/hnsw_check.hpp"
 #include "index/vector/hnsw_index.hpp"
 
 namespace vecstore {
@@ -66,8 +65,8 @@ std::shared_ptr<const HnswIndex> build(Metric metric, const Rows& rows) {
 
 double check(const HnswIndex& index, const Rows& rows) {
   Context context;
-  return sampled_recall(
-      index, [&](std::uint32_t i) { return rows.row(i); }, options_for(index.metric(), rows.dim), context);
+  return index.sampled_recall([&](std::uint32_t i) { return rows.row(i); },
+                              options_for(index.metric(), rows.dim), context);
 }
 
 // The share of the ten best that is among the hits, which are scored with full vectors afterwards; a row as
@@ -99,7 +98,7 @@ double recall(const HnswIndex& index, const Rows& rows, const Rows& queries) {
 
 double recall_of(Metric metric, const Rows& rows, const Rows& queries) {
   const auto index = build(metric, rows);
-  EXPECT_GE(check(*index, rows), kLeastSampledRecall);
+  EXPECT_GE(check(*index, rows), HnswIndex::kLeastSampledRecall);
   return recall(*index, rows, queries);
 }
 
@@ -191,7 +190,7 @@ TEST(HnswData, OneOutlierChangesNothingForTheOthers) {
     std::fill_n(rows.row(0), 16, outlier);
     for (Metric metric : {Metric::kEuclidean, Metric::kDot, Metric::kCosine}) {
       const auto index = build(metric, rows);
-      EXPECT_GE(check(*index, rows), kLeastSampledRecall);
+      EXPECT_GE(check(*index, rows), HnswIndex::kLeastSampledRecall);
       EXPECT_GT(recall(*index, rows, queries), metric == Metric::kDot ? 0.9 : 0.97)
           << to_string(metric) << ' ' << outlier;
       if (metric != Metric::kDot) continue;
@@ -235,7 +234,7 @@ TEST(HnswData, RowsThatCodesCannotTellApartAreNoticed) {
     return (j == 0 ? (i % 2 ? 1e6f : -1e6f) : 0.0f) + normal(random);
   });
   const auto index = build(Metric::kEuclidean, rows);
-  EXPECT_LT(check(*index, rows), kLeastSampledRecall);
+  EXPECT_LT(check(*index, rows), HnswIndex::kLeastSampledRecall);
 }
 
 }  // namespace

@@ -56,7 +56,6 @@ Entries make_entries(const ByteCodes& codes, const std::vector<std::uint32_t>& r
   std::vector<std::vector<std::uint32_t>> buckets(pivots);
   const std::size_t room = 2 * count / pivots;
   std::vector<float> distances(pivots);
-  std::vector<std::uint32_t> order(pivots);
   for (std::size_t i = 0; i < count; ++i) {
     if (i % 256 == 0) context.check();
     const std::uint32_t node = sample(i, count);

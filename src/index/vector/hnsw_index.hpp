@@ -107,6 +107,14 @@ class HnswIndex {
   /// and `out` have served such a search before. Throws kInvalidArgument, kCancelled, kDeadline, kCorruption.
   void search(const HnswQuery& query, HnswScratch& scratch, Context& context,
               std::vector<HnswHit>& out) const;
+  /// Whether the index finds what it should: the share of the ten nearest other rows that walks with a large
+  /// ef return for some of the rows as queries; 1 for a single row. Codes keep about 12 bits of a component,
+  /// so it is low where rows that are near each other differ by less (tight groups far apart). `vectors` and
+  /// `options` as it was built. Every row is compared with 48 others, on the threads of `options`: about a
+  /// hundredth of a build. Throws kCancelled, kDeadline.
+  double sampled_recall(const RowVectors& vectors, const HnswOptions& options, Context& context) const;
+  /// Below this, sampled_recall says that rows are better scanned.
+  static constexpr double kLeastSampledRecall = 0.8;
   /// The score of one node, as search would give it. `query` was assigned with coder().
   float score(const NibbleQuery& query, std::uint32_t node) const;
   const NibbleCoder& coder() const { return coder_; }

@@ -345,6 +345,21 @@ TEST_F(HnswFile, AWrittenIndexAnswersTheSameColdAndWarm) {
   }
 }
 
+TEST_F(HnswFile, ACancelledWriteLeavesNoFile) {
+  const Data data(200, 8, kSeed + 24);
+  const auto index = build(Metric::kEuclidean, data);
+  std::stop_source stop;
+  stop.request_stop();
+  Context context;
+  context.stop = stop.get_token();
+  {
+    io::IndexFileWriter writer(dir_.string(), "x", {});
+    EXPECT_THROW(index->write(writer, kSection, context), Error);
+  }
+  EXPECT_TRUE(std::filesystem::is_empty(dir_));
+  EXPECT_THROW(NibbleCoder::fit(Metric::kCosine, 8, 200, data.vectors(), context), Error);
+}
+
 TEST_F(HnswFile, FlippedBitsAreFoundOrHarmless) {
   const Data data(2000, 32, kSeed + 11), queries(10, 32, kSeed + 12);
   const auto index = build(Metric::kEuclidean, data);
