@@ -70,7 +70,7 @@ class NibbleCoder {
     return {parameters_.data() + 2 * dimension_, has_centre_ ? dimension_ : 0};
   }
   double centre_square() const { return centre_square_; }
-  /// The typical |z|.
+  /// The |z| that a quarter of the rows exceeds.
   float spread() const { return parameters_.back(); }
 
  private:
