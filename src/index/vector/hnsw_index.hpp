@@ -111,7 +111,7 @@ class HnswIndex {
   /// ef return for some of the rows as queries; 1 for a single row. Codes keep about 12 bits of a component,
   /// so it is low where rows that are near each other differ by less (tight groups far apart). `vectors` and
   /// `options` as it was built. Every row is compared with 48 others, on the threads of `options`: about a
-  /// hundredth of a build. Throws kCancelled, kDeadline.
+  /// fiftieth of a build. Throws kCancelled, kDeadline.
   double sampled_recall(const RowVectors& vectors, const HnswOptions& options, Context& context) const;
   /// Below this, sampled_recall says that rows are better scanned.
   static constexpr double kLeastSampledRecall = 0.8;
