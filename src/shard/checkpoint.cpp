@@ -83,15 +83,10 @@ bool has_parts(const catalog::VectorFieldSchema& field) {
   return field.element == ElementType::kF32 && field.dimension > 0;
 }
 
-/// Codes are made from the origin. Under the Euclidean distance data that lie far from it, against their
-/// spread, would have equal codes (places in one city): those are scanned, which is exact.
-bool walks(Metric metric) { return metric != Metric::kEuclidean; }
-
 /// Where the vectors of a run of rows lie while a view lives, for a graph that reads them again and again.
 struct Gathered {
   std::vector<std::uint64_t> rows;
   std::vector<const float*> vectors;
-  bool ordinary = true;  // no vector is zero, or so long or short that codes of it mean nothing
   std::deque<std::vector<float>> copies;  // of vectors in pages that move, or that are not aligned
 };
 
@@ -101,7 +96,6 @@ Gathered gather(const ReadView& view, const catalog::VectorFieldSchema& field, s
   vectors_of(view, field, from, to)([&](const segment::SourceRow& row) {
     if (out.rows.size() % 1024 == 0) context.check();
     out.rows.push_back(row.row);
-    out.ordinary = out.ordinary && row.inverse_norm > 0;
     out.vectors.push_back(row.vector);
     if (row.is_copy) {
       out.copies.emplace_back(row.vector, row.vector + field.dimension);
@@ -112,7 +106,7 @@ Gathered gather(const ReadView& view, const catalog::VectorFieldSchema& field, s
 }
 
 /// A graph over what was gathered: the one of `base`, if it has the first of these rows, with the others
-/// added.
+/// added. nullptr where it does not find what it should: such rows are scanned.
 std::shared_ptr<const HnswIndex> build_graph(const Gathered& rows, const catalog::VectorFieldSchema& field,
                                              const segment::VectorPart* base, unsigned threads,
                                              Context& context) {
@@ -126,6 +120,10 @@ std::shared_ptr<const HnswIndex> build_graph(const Gathered& rows, const catalog
   if (threads > 1) options.build.parallel = &parallel;
   const auto count = static_cast<std::uint32_t>(rows.rows.size());
   const RowVectors vectors = [&](std::uint32_t i) { return rows.vectors[i]; };
+  const auto checked = [&](std::shared_ptr<const HnswIndex> index) {
+    const bool good = index->sampled_recall(vectors, options, context) >= HnswIndex::kLeastSampledRecall;
+    return good ? std::move(index) : nullptr;
+  };
   const auto* graph = base && base->kind() == segment::PartKind::kGraph
                           ? static_cast<const segment::GraphPart*>(base)
                           : nullptr;
@@ -145,9 +143,9 @@ std::shared_ptr<const HnswIndex> build_graph(const Gathered& rows, const catalog
     const std::size_t kept = old.size() - removed.size();
     const bool in_front = at == rows.rows.size() || rows.rows[at] > old.back();
     if (in_front && kept * 2 > old.size() && kept * 3 > count)
-      return HnswIndex::merge(graph->index(), removed, count, vectors, options, context);
+      return checked(HnswIndex::merge(graph->index(), removed, count, vectors, options, context));
   }
-  return HnswIndex::build(options, count, vectors, context);
+  return checked(HnswIndex::build(options, count, vectors, context));
 }
 
 void remove_file(const storage::Store& store, const SegmentEntry& entry) {
@@ -183,14 +181,14 @@ SegmentEntry build(const ReadView& view, std::uint64_t first_row, std::uint64_t 
       options.threads ? options.threads : std::max(1u, std::thread::hardware_concurrency());
   for (const auto& field : view.schema().vectors) {
     if (!has_parts(field)) continue;
-    auto kind = walks(field.metric) ? segment::PartKind::kFlat : segment::PartKind::kScanned;
-    if (graphs && walks(field.metric)) {
+    auto kind = segment::PartKind::kFlat;
+    if (graphs) {
       const Gathered rows = gather(view, field, first_row, end_row, context);
       if (rows.rows.size() >= options.graph_rows) {
-        if (rows.ordinary) {
-          const auto graph =
-              build_graph(rows, field, base ? base->vectors(field.number) : nullptr, threads, context);
-          writer.add_graph(field.number, *graph, rows.rows);
+        const auto graph =
+            build_graph(rows, field, base ? base->vectors(field.number) : nullptr, threads, context);
+        if (graph) {
+          writer.add_graph(field.number, *graph, rows.rows, context);
           continue;
         }
         kind = segment::PartKind::kScanned;
