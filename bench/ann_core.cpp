@@ -25,8 +25,10 @@ using namespace vecstore;
 namespace {
 
 constexpr const char* kHelp =
-    "bench_ann_core [--base B.npy --queries Q.npy [--neighbors N.npy]] [--synthetic clusters|gaussian]\n"
-    "  [--rows N] [--dim D] [--metric cosine|dot|euclidean] [--threads T] [--m M] [--efc E] [--alpha A]\n"
+    "bench_ann_core [--base B.npy --queries Q.npy [--neighbors N.npy]] [--synthetic "
+    "clusters|gaussian|integers|scales]\n"
+    "  [--offset X] [--outlier X] [--rows N] [--dim D] [--metric cosine|dot|euclidean] [--threads T] [--m M] "
+    "[--efc E] [--alpha A]\n"
     "  [--ef 16,32,...] [--limits gap:kept:expanded[:margin[:rescored]],...] [--passes 3] [--no-copy] "
     "[--file PATH] [--cold]\n"
     "  [--segments N] [--apart] [--no-huge]\n"
@@ -86,7 +88,8 @@ Matrix read_npy(const std::string& path) {
   return m;
 }
 
-// Rows around centres of uneven spread, or without centres; not normalised.
+// Rows around centres of uneven spread, or without centres; not normalised. Integers: the magnitudes of
+// clustered rows, 0 to 255, as of image features. Scales: gaussian, with deviations from 1 down to 1e-6.
 Matrix make(const std::string& kind, std::size_t rows, std::size_t dim, std::uint32_t seed) {
   std::mt19937 centre_random(99), random(seed);
   std::normal_distribution<float> normal;
@@ -98,8 +101,16 @@ Matrix make(const std::string& kind, std::size_t rows, std::size_t dim, std::uin
     const std::size_t c = random() % 2000 % clusters;
     const float spread = 0.2f + 0.3f * static_cast<float>(c % 5) / 4;
     for (std::size_t j = 0; j < dim; ++j)
-      m.values[i * dim + j] =
-          kind == "gaussian" ? normal(random) : centres[c * dim + j] + spread * normal(random);
+      m.values[i * dim + j] = kind == "gaussian" || kind == "scales"
+                                  ? normal(random)
+                                  : centres[c * dim + j] + spread * normal(random);
+    for (std::size_t j = 0; j < dim; ++j) {
+      float& v = m.values[i * dim + j];
+      if (kind == "scales")
+        v *= std::pow(10.0f,
+                      -6 * static_cast<float>(j) / static_cast<float>(std::max<std::size_t>(2, dim) - 1));
+      if (kind == "integers") v = std::min(255.0f, std::round(std::abs(60 * v)));
+    }
   }
   return m;
 }
@@ -197,6 +208,11 @@ int run(std::map<std::string, std::string> options) {
     const std::size_t rows = std::stoul(get("rows", "100000")), dim = std::stoul(get("dim", "128"));
     base = make(get("synthetic", "clusters"), rows, dim, 1);
     queries = make(get("synthetic", "clusters"), 1000, dim, 2);
+    const float offset = std::stof(get("offset", "0"));
+    for (Matrix* m : {&base, &queries}) {
+      for (float& v : m->values) v += offset;
+    }
+    if (options.count("outlier")) std::fill_n(base.values.data(), dim, std::stof(get("outlier", "")));
   }
   if (options.count("rows") && options.count("base")) base.rows = std::stoul(get("rows", ""));
   std::vector<std::vector<std::uint32_t>> truth;
@@ -228,7 +244,7 @@ int run(std::map<std::string, std::string> options) {
     if (!file.empty()) {
       const auto slash = file.rfind('/');
       io::IndexFileWriter writer(file.substr(0, slash), file.substr(slash + 1), {});
-      index->write(writer, 100);
+      index->write(writer, 100, context);
       std::printf("written: %llu bytes\n", static_cast<unsigned long long>(writer.finish()));
     }
   }

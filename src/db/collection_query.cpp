@@ -80,7 +80,7 @@ void check_sparse_part(const Vector& vector) {
 Hits Collection::query(const Query& q) const {
   check_sparse_part(q.vector_);
   query::Request r = request_from(q, impl_->threads());
-  r.vector = q.vector_;
+  r.vector = &q.vector_;
   Context ctx = context_from(q);
   return run(*impl_, r, ctx);
 }
@@ -115,7 +115,7 @@ Hits Collection::hybrid_query(const HybridQuery& q) const {
   check_sparse_part(q.vector_);
   query::check_fusion(q.fusion_);
   query::Request r = request_from(q, impl_->threads());
-  r.vector = q.vector_;
+  r.vector = &q.vector_;
   r.text = q.text_;
   r.fusion = q.fusion_;
   Context ctx = context_from(q);
@@ -148,7 +148,11 @@ Hits Collection::query_text(std::string_view text, const TextQueryOptions& o) co
     mode = Mode::kText;
     r.warnings.push_back(concat("collection '", name(), "' has no embedder: searched by text alone"));
   }
-  if (mode != Mode::kText) r.vector = Vector(impl_->embedder(o.embedder).embed(text));
+  Vector vector;
+  if (mode != Mode::kText) {
+    vector = Vector(impl_->embedder(o.embedder).embed(text));
+    r.vector = &vector;
+  }
   if (mode != Mode::kDense) r.text = std::string(text);
   if (o.alpha) r.fusion = Fusion::weighted(*o.alpha);
   return run(*impl_, r, ctx);

@@ -102,6 +102,12 @@ class SegmentsTest : public ::testing::Test {
     }
     return static_cast<double>(found) / (10 * kQueries);
   }
+  // A flat part takes about 40 bytes per row here, a graph more than 250.
+  static constexpr double kGraphBytes = 150;
+  static double bytes_per_row(const Collection& c) {
+    const CollectionStats stats = c.stats();
+    return static_cast<double>(stats.segment_bytes) / static_cast<double>(stats.count);
+  }
   static std::vector<fs::path> files(const std::string& directory) {
     std::vector<fs::path> out;
     if (!fs::exists(directory + "/seg")) return out;
@@ -362,9 +368,84 @@ TEST_F(SegmentsTest, ThousandsOfEqualVectors) {
   ASSERT_EQ(hits.size(), 10u);
   for (const Hit& h : hits) EXPECT_FLOAT_EQ(h.score, 1.0f);
   EXPECT_EQ(c.query(Query(random_vector(rng_)).k(10)).size(), 10u);
+  // More of them than a walk is linked to.
+  const Hits many = c.query(Query(same).k(500));
+  ASSERT_EQ(many.size(), 500u);
+  for (const Hit& h : many) EXPECT_FLOAT_EQ(h.score, 1.0f);
 }
 
-TEST_F(SegmentsTest, VectorsThatCodesCannotHoldAreScanned) {
+TEST_F(SegmentsTest, EuclideanRowsHaveGraphsWhereverTheyLie) {
+  for (float offset : {0.0f, 1000.0f}) {
+    truth_.clear();
+    auto db = VecDatabase::open(dir() + std::to_string(offset), small());
+    auto c = db.create_collection("c", {.metric = Metric::kEuclidean});
+    const auto moved = [&] {
+      std::vector<float> v = random_vector(rng_);
+      for (float& x : v) x += offset;
+      return v;
+    };
+    auto batch = some(3'000);
+    for (Record& r : batch) r.vector = Vector(moved());
+    batch[0].vector = Vector(std::vector<float>(kDimension, -1e18f));
+    batch[1].vector = Vector(std::vector<float>(kDimension, 0.0f));
+    c.batch_upsert(batch);
+    c.optimize();
+    EXPECT_GT(bytes_per_row(c), kGraphBytes) << "seed " << seed_ << ", offset " << offset;
+    int found = 0;
+    for (int i = 0; i < 50; ++i) {
+      const Query query = Query(moved()).k(10);
+      const std::vector<std::string> want = ids(c.query(Query(query).exact()));
+      for (const std::string& id : ids(c.query(query))) found += std::count(want.begin(), want.end(), id) > 0;
+    }
+    EXPECT_GT(found, 450) << "seed " << seed_ << ", offset " << offset;
+    // Without a length, and at the outlier.
+    EXPECT_EQ(c.query(Query(std::vector<float>(kDimension, 0.0f)).k(1))[0].id,
+              ids(c.query(Query(std::vector<float>(kDimension, 0.0f)).k(1).exact()))[0]);
+    EXPECT_EQ(c.query(Query(std::vector<float>(kDimension, -1e18f)).k(1))[0].id, batch[0].id);
+  }
+}
+
+TEST_F(SegmentsTest, TightGroupsFarApartStayFlatAndExact) {
+  auto db = VecDatabase::open(dir(), small());
+  auto c = db.create_collection("c", {.metric = Metric::kEuclidean});
+  auto batch = some(2'000);
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    std::vector<float> v = random_vector(rng_);
+    v[0] += i % 2 ? 1e6f : -1e6f;
+    batch[i].vector = Vector(v);
+  }
+  c.batch_upsert(batch);
+  c.optimize();
+  c.optimize();
+  EXPECT_EQ(c.stats().segments, 1u);
+  EXPECT_LT(bytes_per_row(c), kGraphBytes) << "seed " << seed_;
+  for (int i = 0; i < 20; ++i) {
+    std::vector<float> v = random_vector(rng_);
+    v[0] += 1e6f;
+    const Query query = Query(v).k(10);
+    EXPECT_EQ(ids(c.query(query)), ids(c.query(Query(query).exact()))) << "seed " << seed_;
+  }
+}
+
+TEST_F(SegmentsTest, ZeroVectorsKeepNoDotProductFromAGraph) {
+  auto db = VecDatabase::open(dir(), small());
+  auto c = db.create_collection("c", {.metric = Metric::kDot});
+  auto batch = some(1'000);
+  for (std::size_t i = 0; i < batch.size(); i += 50)
+    batch[i].vector = Vector(std::vector<float>(kDimension, 0.0f));
+  c.batch_upsert(batch);
+  c.optimize();
+  EXPECT_GT(bytes_per_row(c), kGraphBytes) << "seed " << seed_;
+  int found = 0;
+  for (int i = 0; i < 50; ++i) {
+    const Query query = Query(random_vector(rng_)).k(10);
+    const std::vector<std::string> want = ids(c.query(Query(query).exact()));
+    for (const std::string& id : ids(c.query(query))) found += std::count(want.begin(), want.end(), id) > 0;
+  }
+  EXPECT_GT(found, 450) << "seed " << seed_;
+}
+
+TEST_F(SegmentsTest, ZeroAndHugeVectorsAreFoundUnderTheDotProduct) {
   auto db = VecDatabase::open(dir(), small());
   auto c = db.create_collection("c", {.metric = Metric::kDot});
   auto batch = some(500);

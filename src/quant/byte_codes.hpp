@@ -2,6 +2,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "base/os_memory.hpp"
@@ -11,16 +12,18 @@ namespace vecstore {
 
 /// A fixed number of rows in a geometry whose nearest neighbours are the metric's best scores: unit vectors
 /// for the cosine, the vectors themselves for the Euclidean distance, and for the dot product the vectors
-/// lifted onto a sphere by one more component. Distances are squared Euclidean ones.
+/// lifted onto a sphere by one more component. Distances are squared Euclidean ones, so `centre`, which the
+/// codes are made from (of unit vectors under the cosine; empty: the origin), changes their precision only.
+/// The sphere leaves out the few rows that are far longer than the others: they would flatten it.
 /// Rows may be set from several threads, each row once; the other calls are const and thread-safe.
 class ByteCodes {
  public:
-  ByteCodes(Metric metric, std::size_t dimension, std::uint32_t rows);
+  ByteCodes(Metric metric, std::size_t dimension, std::uint32_t rows, std::span<const float> centre = {});
 
   std::uint32_t rows() const { return rows_; }
   /// About 1 ns per component.
   void set(std::uint32_t row, const float* vector);
-  /// To be called once, after the last set: the dot product's sphere needs the largest norm.
+  /// To be called once, after the last set: the dot product's sphere needs the norms.
   void finish();
 
   /// out[i] = squared distance between rows `row` and ids[i]; 0 for equal codes and for what differs by
@@ -32,12 +35,16 @@ class ByteCodes {
     __builtin_prefetch(&sides_[row]);
   }
   std::size_t memory_bytes() const { return rows_ * (stride_ + sizeof(Side)); }
+  /// The squared length of a row from the centre.
+  float square(std::uint32_t row) const { return sides_[row].square; }
 
  private:
+  const float* from_centre(const float* vector) const;
+
   struct Side {
     float scale = 0;
-    float square = 0;         // of the decoded row, lifted
-    float lift = 0;           // the additional component
+    float square = 0;         // of the decoded row, from the centre
+    float lift = 0;           // the additional component; before finish() the vector's squared length
     std::int32_t offset = 0;  // 128 times the sum of the values
   };
 
@@ -45,6 +52,7 @@ class ByteCodes {
   std::size_t dimension_;
   std::size_t stride_;
   std::uint32_t rows_;
+  std::vector<float> centre_;
   os::AlignedBytes codes_;  // value + 128
   std::vector<Side> sides_;
 };

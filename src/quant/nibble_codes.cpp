@@ -11,7 +11,12 @@ namespace vecstore {
 
 namespace {
 
-constexpr std::uint32_t kSampleRows = 4096;
+constexpr std::size_t kSampleRows = 4096;
+constexpr std::size_t kSampleFloats = std::size_t{1} << 25;
+// Where the centre lies less far from the origin than the rows from it (in squares), dot and cosine do
+// without.
+constexpr double kLeastOffset = 1;
+constexpr double kFarthest = 4.0 * kMaxNorm;
 constexpr int kLevels = 15;
 
 // 1 / |x|; 0 for the zero vector.
@@ -72,24 +77,114 @@ void give_every_component_a_step(std::span<float> steps) {
   for (float& s : steps) s = std::max(s, least);
 }
 
+// The mean of the middle half.
+float middle(std::vector<float>& values) {
+  const auto quarter = static_cast<std::ptrdiff_t>(values.size() / 4);
+  std::nth_element(values.begin(), values.begin() + quarter, values.end());
+  std::nth_element(values.begin() + quarter, values.end() - 1 - quarter, values.end());
+  double sum = 0;
+  for (auto v = values.begin() + quarter; v != values.end() - quarter; ++v) sum += *v;
+  return static_cast<float>(sum / static_cast<double>(values.end() - values.begin() - 2 * quarter));
+}
+
+float finite(double x) {
+  constexpr double kLargest = std::numeric_limits<float>::max();
+  return static_cast<float>(std::clamp(x, -kLargest, kLargest));
+}
+
+// Some of the rows, as the coder sees them: of length 1 under the cosine.
+class Sample {
+ public:
+  Sample(Metric metric, std::size_t dimension, std::uint32_t rows, const RowVectors& vectors,
+         const Context& context)
+      : dimension_(dimension),
+        rows_(std::min<std::uint32_t>(rows, static_cast<std::uint32_t>(std::clamp<std::size_t>(
+                                                kSampleFloats / dimension, 64, kSampleRows)))),
+        values_(std::size_t{rows_} * dimension) {
+    for (std::uint32_t i = 0; i < rows_; ++i) {
+      if (i % 64 == 0) context.check();
+      const float* x = vectors(static_cast<std::uint32_t>(std::uint64_t{i} * rows / rows_));
+      const double inverse = metric == Metric::kCosine ? inverse_length(x, dimension) : 1;
+      float* out = row(i);
+      for (std::size_t j = 0; j < dimension; ++j) out[j] = static_cast<float>(x[j] * inverse);
+    }
+  }
+
+  /// Sets `values` to component j of all rows.
+  void component(std::size_t j, std::vector<float>& values) const {
+    values.resize(rows_);
+    for (std::uint32_t i = 0; i < rows_; ++i) values[i] = values_[i * dimension_ + j];
+  }
+  /// The squared distance from `centre` that a quarter of the rows exceeds.
+  double spread_around(std::span<const float> centre) const {
+    std::vector<double> squares(rows_);
+    for (std::uint32_t i = 0; i < rows_; ++i) squares[i] = square_around(i, centre);
+    const auto most = squares.begin() + std::size_t{rows_} * 3 / 4;
+    std::nth_element(squares.begin(), most, squares.end());
+    return *most;
+  }
+  /// Replaces the rows by their directions from `centre`.
+  void turn_into_directions(std::span<const float> centre) {
+    for (std::uint32_t i = 0; i < rows_; ++i) {
+      const double square = square_around(i, centre);
+      const double inverse = square > 0 ? 1 / std::sqrt(square) : 0;
+      float* x = row(i);
+      for (std::size_t j = 0; j < dimension_; ++j)
+        x[j] = static_cast<float>((static_cast<double>(x[j]) - centre[j]) * inverse);
+    }
+  }
+
+ private:
+  float* row(std::uint32_t i) { return values_.data() + i * dimension_; }
+  double square_around(std::uint32_t i, std::span<const float> centre) const {
+    double sum = 0;
+    for (std::size_t j = 0; j < dimension_; ++j) {
+      const double d = static_cast<double>(values_[i * dimension_ + j]) - centre[j];
+      sum += d * d;
+    }
+    return sum;
+  }
+
+  std::size_t dimension_;
+  std::uint32_t rows_;
+  std::vector<float> values_;
+};
+
 }  // namespace
 
 NibbleCoder::NibbleCoder(Metric metric, std::size_t dimension, std::span<const float> parameters)
-    : metric_(metric), dimension_(dimension), parameters_(parameters.begin(), parameters.end()) {}
+    : metric_(metric), dimension_(dimension), parameters_(parameters.begin(), parameters.end()) {
+  for (std::size_t j = 0; j < dimension_; ++j) {
+    const double c = parameters_[2 * dimension_ + j];
+    centre_square_ += c * c;
+  }
+  has_centre_ = centre_square_ > 0;
+}
 
 NibbleCoder NibbleCoder::fit(Metric metric, std::size_t dimension, std::uint32_t rows,
-                             const RowVectors& vectors) {
-  const std::uint32_t count = std::min(rows, kSampleRows);
-  std::vector<float> directions(std::size_t{count} * dimension);
-  for (std::uint32_t i = 0; i < count; ++i) {
-    const float* x = vectors(static_cast<std::uint32_t>(std::uint64_t{i} * rows / count));
-    const double inverse = inverse_length(x, dimension);
-    for (std::size_t j = 0; j < dimension; ++j)
-      directions[i * dimension + j] = static_cast<float>(x[j] * inverse);
-  }
-  std::vector<float> parameters(parameter_count(dimension)), values(count);
+                             const RowVectors& vectors, const Context& context) {
+  Sample sample(metric, dimension, rows, vectors, context);
+  std::vector<float> parameters(parameter_count(dimension)), values;
+  const std::span<float> centre(parameters.data() + 2 * dimension, dimension);
   for (std::size_t j = 0; j < dimension; ++j) {
-    for (std::uint32_t i = 0; i < count; ++i) values[i] = directions[i * dimension + j];
+    if (j % 16 == 0) context.check();
+    sample.component(j, values);
+    centre[j] = middle(values);
+  }
+  double spread = sample.spread_around(centre);
+  if (metric != Metric::kEuclidean) {
+    double square = 0;
+    for (float c : centre) square += static_cast<double>(c) * c;
+    if (square < kLeastOffset * spread) {
+      std::fill(centre.begin(), centre.end(), 0.0f);
+      spread = sample.spread_around(centre);
+    }
+  }
+  parameters.back() = finite(std::sqrt(spread));
+  sample.turn_into_directions(centre);
+  for (std::size_t j = 0; j < dimension; ++j) {
+    if (j % 16 == 0) context.check();
+    sample.component(j, values);
     const Range r = fit_range(values);
     parameters[j] = r.low;
     parameters[dimension + j] = r.step;
@@ -98,24 +193,42 @@ NibbleCoder NibbleCoder::fit(Metric metric, std::size_t dimension, std::uint32_t
   return NibbleCoder(metric, dimension, parameters);
 }
 
+// Sets `direction` to y, or 0 where |z| is 0. Returns |z|, or 1 under the cosine without a centre.
+double NibbleCoder::place(const float* vector, std::vector<double>& direction, double& term) const {
+  direction.resize(dimension_);
+  const double to_unit = metric_ == Metric::kCosine ? inverse_length(vector, dimension_) : 1;
+  for (std::size_t j = 0; j < dimension_; ++j) direction[j] = vector[j] * to_unit;
+  term = 0;
+  if (!has_scales()) return 1;
+  const float* centre = parameters_.data() + 2 * dimension_;
+  double square = 0, along = 0;
+  for (std::size_t j = 0; j < dimension_; ++j) {
+    direction[j] -= centre[j];
+    square += direction[j] * direction[j];
+    along += centre[j] * direction[j];
+  }
+  term = metric_ == Metric::kEuclidean ? square : -along;
+  const double length = std::sqrt(square), inverse = length > 0 ? 1 / length : 0;
+  for (double& y : direction) y *= inverse;
+  return length;
+}
+
 NibbleSide NibbleCoder::encode(const float* vector, std::uint8_t* code, std::uint8_t* residual) const {
-  const double inverse = inverse_length(vector, dimension_);
+  thread_local std::vector<double> direction;
+  thread_local std::vector<float> left;
+  double term = 0;
+  const double length = place(vector, direction, term);
   const float* low = parameters_.data();
   const float* step = low + dimension_;
   std::fill_n(code, code_bytes(dimension_), std::uint8_t{0});
-  thread_local std::vector<float> left;
   left.resize(dimension_);
   float largest = 0;
-  double inner = 0;  // direction times its code
   for (std::size_t j = 0; j < dimension_; ++j) {
-    const float y = static_cast<float>(vector[j] * inverse);
-    const float exact = (y - low[j]) / step[j];
+    const float exact = (static_cast<float>(direction[j]) - low[j]) / step[j];
     const int level = round_small(std::min(std::max(exact, 0.0f), static_cast<float>(kLevels)));
-    const float c = static_cast<float>(level);
     code[byte_of(j)] = static_cast<std::uint8_t>(code[byte_of(j)] | (level << shift_of(j)));
-    left[j] = exact - c;
+    left[j] = exact - static_cast<float>(level);
     largest = std::max(largest, std::abs(left[j]));
-    inner += static_cast<double>(y) * (low[j] + step[j] * c);
   }
   NibbleSide side;
   side.residual_step = largest / 127;
@@ -125,11 +238,12 @@ NibbleSide NibbleCoder::encode(const float* vector, std::uint8_t* code, std::uin
     for (std::size_t j = 0; j < dimension_; ++j)
       residual[j] = static_cast<std::uint8_t>(round_small(left[j] * to_code) + 128);
   }
-  if (metric_ != Metric::kCosine) {
-    const double norm = inverse > 0 ? 1 / inverse : 0;
-    constexpr double kLargest = std::numeric_limits<float>::max();
-    side.scale = static_cast<float>(std::min(norm, kLargest));
-    if (metric_ == Metric::kEuclidean) side.square = static_cast<float>(std::min(norm * norm, kLargest));
+  if (has_scales()) side.scale = finite(length);
+  if (has_terms()) side.term = finite(term);
+  if (metric_ == Metric::kEuclidean && !(length <= kFarthest)) {
+    // Farther from any query that is walked for than the rest; its products would overflow.
+    side.scale = 0;
+    side.term = std::numeric_limits<float>::max() / 4;
   }
   return side;
 }
@@ -138,11 +252,44 @@ void NibbleCoder::decode(const std::uint8_t* code, const std::uint8_t* residual,
                          float* out) const {
   const float* low = parameters_.data();
   const float* step = low + dimension_;
+  const float* centre = step + dimension_;
   for (std::size_t j = 0; j < dimension_; ++j) {
     const int c = code[byte_of(j)] >> shift_of(j) & 15;
     const float rest = residual ? side.residual_step * static_cast<float>(residual[j] - 128) : 0.0f;
-    out[j] = side.scale * (low[j] + step[j] * (static_cast<float>(c) + rest));
+    out[j] = centre[j] + side.scale * (low[j] + step[j] * (static_cast<float>(c) + rest));
   }
+}
+
+// Sets weights_ to q - b centre (q of length 1 under the cosine) and what hangs on b.
+float NibbleQuery::place(const NibbleCoder& coder, std::span<const float> query) {
+  const std::size_t dimension = query.size();
+  const std::span<const float> centre = coder.centre();
+  const double to_unit = metric_ == Metric::kCosine ? inverse_length(query.data(), dimension) : 1;
+  weights_.resize(dimension);
+  for (std::size_t j = 0; j < dimension; ++j) weights_[j] = static_cast<float>(query[j] * to_unit);
+  base_ = 0;
+  float b = 1;
+  if (!centre.empty()) {
+    if (metric_ != Metric::kEuclidean) {
+      double along = 0;
+      for (std::size_t j = 0; j < dimension; ++j) along += static_cast<double>(weights_[j]) * centre[j];
+      base_ = along;
+      b = static_cast<float>(along / coder.centre_square());
+    }
+    for (std::size_t j = 0; j < dimension; ++j) weights_[j] -= b * centre[j];
+  }
+  float square;
+  simd::kernels().squared_norm(weights_.data(), dimension * sizeof(float), 1, dimension, &square);
+  square_ = square;
+  gap_scale_ = 1;
+  if (metric_ == Metric::kEuclidean && coder.spread() > 0)
+    gap_scale_ = std::max(1.0, std::sqrt(square_) / coder.spread());
+  if (metric_ == Metric::kDot) {
+    // The rest stands at right angles to the centre.
+    const double length = std::sqrt(square_ + (centre.empty() ? 0.0 : double{b} * b * coder.centre_square()));
+    if (length > 0) gap_scale_ = length;
+  }
+  return b;
 }
 
 void NibbleQuery::assign(const NibbleCoder& coder, std::span<const float> query) {
@@ -156,26 +303,18 @@ void NibbleQuery::assign(const NibbleCoder& coder, std::span<const float> query)
   std::int8_t* high = walk + plane;
   std::int8_t* low = high + plane;
 
-  const double inverse = metric_ == Metric::kCosine ? inverse_length(query.data(), dimension) : 1;
-  const float* lows = coder.lows().data();
+  const float b = place(coder, query);
+  float inner;
+  simd::kernels().dot(weights_.data(), coder.lows().data(), dimension * sizeof(float), 1, dimension, &inner);
+  offset_ = inner;
   const float* steps = coder.steps().data();
-  weights_.resize(dimension);
-  query_.resize(dimension);
   float largest_of[4] = {0, 0, 0, 0};  // four chains, none of which waits for another
   for (std::size_t j = 0; j < dimension; ++j) {
-    const float q = static_cast<float>(query[j] * inverse);
-    query_[j] = q;
-    weights_[j] = q * steps[j];
+    weights_[j] *= steps[j];
     largest_of[j & 3] = std::max(largest_of[j & 3], std::abs(weights_[j]));
   }
   const float largest =
       std::max(std::max(largest_of[0], largest_of[1]), std::max(largest_of[2], largest_of[3]));
-  float inner, square;
-  const std::size_t stride = dimension * sizeof(float);
-  simd::kernels().dot(query_.data(), lows, stride, 1, dimension, &inner);
-  simd::kernels().squared_norm(query_.data(), stride, 1, dimension, &square);
-  offset_ = inner;
-  square_ = square;
   const float to_walk = largest > 0 ? 127 / largest : 0.0f, to_fine = largest > 0 ? 8000 / largest : 0.0f;
   int high_sum = 0, low_sum = 0;
   for (std::size_t j = 0; j < dimension; ++j) {
@@ -190,32 +329,13 @@ void NibbleQuery::assign(const NibbleCoder& coder, std::span<const float> query)
   high_sum_ = high_sum;
   low_sum_ = low_sum;
   fine_step_ = largest / 8000.0;
-  walk_ = {walk, largest / 127, static_cast<float>(offset_), metric_ == Metric::kEuclidean ? 2.0f : 1.0f};
+  walk_ = {walk, largest / 127, inner, metric_ == Metric::kEuclidean ? 2.0f : 1.0f, b};
   rescore_ = {high, low};
 }
 
 float NibbleQuery::estimate_of(float score) const {
-  if (metric_ != Metric::kEuclidean) return -score;
-  return static_cast<float>(static_cast<double>(score) * score - square_);
-}
-
-float NibbleQuery::score_of(float estimate) const {
-  if (metric_ != Metric::kEuclidean) return -estimate;
-  return static_cast<float>(-std::sqrt(std::max(0.0, square_ + estimate)));
-}
-
-double NibbleQuery::exact_estimate(const float* vector) const {
-  double inner = 0, square = 0;
-  for (std::size_t j = 0; j < query_.size(); ++j) {
-    inner += static_cast<double>(query_[j]) * vector[j];
-    square += static_cast<double>(vector[j]) * vector[j];
-  }
-  if (metric_ == Metric::kEuclidean) return square - 2 * inner;
-  return metric_ == Metric::kDot ? -inner : square > 0 ? -inner / std::sqrt(square) : 0;
-}
-
-double NibbleQuery::gap_scale() const {
-  return metric_ == Metric::kDot && square_ > 0 ? std::sqrt(square_) : 1.0;
+  if (metric_ == Metric::kEuclidean) return finite(static_cast<double>(score) * score - square_);
+  return static_cast<float>(base_ - score);
 }
 
 float NibbleQuery::score(const std::uint8_t* code, const std::uint8_t* residual,
@@ -225,11 +345,11 @@ float NibbleQuery::score(const std::uint8_t* code, const std::uint8_t* residual,
   double inner = 128.0 * sums[0] + sums[1];
   if (residual)
     inner += side.residual_step * (128.0 * (sums[2] - 128 * high_sum_) + (sums[3] - 128 * low_sum_));
-  inner = side.scale * (offset_ + fine_step_ * inner);
+  inner = side.scale > 0 ? side.scale * (offset_ + fine_step_ * inner) : 0;
+  const double term = double{walk_.term_weight} * side.term;
   if (metric_ == Metric::kEuclidean)
-    return static_cast<float>(-std::sqrt(std::max(0.0, square_ + side.square - 2 * inner)));
-  constexpr double kLargest = std::numeric_limits<float>::max();
-  return static_cast<float>(std::clamp(inner, -kLargest, kLargest));
+    return static_cast<float>(-std::sqrt(std::max(0.0, square_ + term - 2 * inner)));
+  return finite(base_ - term + inner);
 }
 
 }  // namespace vecstore

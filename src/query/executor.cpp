@@ -29,14 +29,41 @@ class IdOrder final : public RowOrder {
   mutable shard::DocumentReader documents_;
 };
 
-class Timer {
+/// One node of the plan while it is executed. Costs nothing unless the query asks for the plan.
+class Note {
  public:
-  double milliseconds() const {
-    return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin_).count();
+  explicit Note(bool wanted) {
+    if (wanted) node_.emplace();
+    if (wanted) begin_ = std::chrono::steady_clock::now();
   }
+  void name(const char* name) {
+    if (node_) node_->name = name;
+  }
+  template <class T>
+  void property(const char* name, const T& value) {
+    if (node_) node_->properties.emplace_back(name, concat(value));
+  }
+  void counter(const char* name, std::uint64_t value) {
+    if (node_) node_->counters.emplace_back(name, value);
+  }
+  std::size_t properties() const { return node_ ? node_->properties.size() : 0; }
+  void forget_from(std::size_t property) {
+    if (node_) node_->properties.resize(property);
+  }
+  void child(Note&& child) {
+    if (node_) node_->children.push_back(std::move(*child.node_));
+  }
+  /// Ends the time it took.
+  void done() {
+    if (!node_) return;
+    const auto taken = std::chrono::steady_clock::now() - begin_;
+    node_->milliseconds = std::chrono::duration<double, std::milli>(taken).count();
+  }
+  std::optional<PlanNode> take() { return std::move(node_); }
 
  private:
-  std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
+  std::optional<PlanNode> node_;
+  std::chrono::steady_clock::time_point begin_;
 };
 
 /// One execution.
@@ -47,14 +74,14 @@ class Execution {
   Hits run();
 
  private:
-  std::vector<RowScore> run_leaf(const Leaf& leaf, PlanNode& node);
-  std::vector<RowScore> run_vector(const Leaf& leaf, PlanNode& node, Context& ctx);
+  std::vector<RowScore> run_leaf(const Leaf& leaf, Note& note);
+  std::vector<RowScore> run_vector(const Leaf& leaf, Note& note, Context& ctx);
   std::vector<RowScore> search_vectors(const catalog::VectorFieldSchema& field,
                                        const shard::VectorView& vectors, bool exact, const Leaf& leaf,
-                                       PlanNode& node, Context& ctx);
-  std::vector<RowScore> run_terms(const Leaf& leaf, PlanNode& node, Context& ctx);
-  std::vector<FusedRow> join(const Plan& plan, std::vector<std::vector<RowScore>> lists, PlanNode& node);
-  void read_hits(const Plan& plan, std::span<const FusedRow> rows, Hits& out, PlanNode& node);
+                                       Note& note, Context& ctx);
+  std::vector<RowScore> run_terms(const Leaf& leaf, Note& note, Context& ctx);
+  std::vector<FusedRow> join(const Plan& plan, std::vector<std::vector<RowScore>> lists, Note& note);
+  void read_hits(const Plan& plan, std::span<const FusedRow> rows, Hits& out, Note& note);
   bool read_hit(shard::DocumentReader& documents, const FusedRow& row, Hit& hit);
   const Filter* filter() const { return request_.where ? &*request_.where : nullptr; }
   void note_filter(const ViewRows& rows, Context& ctx);
@@ -74,22 +101,22 @@ void Execution::note_filter(const ViewRows& rows, Context& ctx) {
   }
 }
 
-std::vector<RowScore> Execution::run_vector(const Leaf& leaf, PlanNode& node, Context& ctx) {
+std::vector<RowScore> Execution::run_vector(const Leaf& leaf, Note& note, Context& ctx) {
   const auto* field = view_.schema().find(request_.vector_name);
   // The view may have moved on since the request was checked.
   if (!field) invalid("vector '", request_.vector_name, "' was dropped");
-  node.properties.emplace_back("metric", to_string(field->metric));
+  note.property("metric", to_string(field->metric));
   if (field->dimension == 0) return {};  // no record has a vector yet
   for (;;) {
     const bool exact = request_.exact || filter() != nullptr;  // what a filter lets through has to be found
     const shard::VectorView vectors = view_.shard().vectors(*field).view(view_, exact);
     const Counters before = ctx.counters;
-    const std::size_t properties = node.properties.size();
+    const std::size_t properties = note.properties();
     try {
-      return search_vectors(*field, vectors, exact, leaf, node, ctx);
+      return search_vectors(*field, vectors, exact, leaf, note, ctx);
     } catch (const segment::PartDamaged& damaged) {
       ctx.counters = before;
-      node.properties.resize(properties);
+      note.forget_from(properties);
       // Not used again from now on: the truth answers instead.
       view_.shard().segments().report_damage(vectors.part_segments[damaged.part]);
     }
@@ -98,11 +125,11 @@ std::vector<RowScore> Execution::run_vector(const Leaf& leaf, PlanNode& node, Co
 
 std::vector<RowScore> Execution::search_vectors(const catalog::VectorFieldSchema& field,
                                                 const shard::VectorView& vectors, bool exact,
-                                                const Leaf& leaf, PlanNode& node, Context& ctx) {
+                                                const Leaf& leaf, Note& note, Context& ctx) {
   ctx.counters.records_degraded += vectors.directory->degraded;
-  node.properties.emplace_back("scan", vectors.segments    ? "segments, then f32"
-                                       : vectors.has_codes ? "8-bit codes, then f32"
-                                                           : "f32");
+  note.property("scan", vectors.segments    ? "segments, then f32"
+                        : vectors.has_codes ? "8-bit codes, then f32"
+                                            : "f32");
   const IdOrder order(view_);
   const ViewRows rows(view_, filter(), &vectors.directory->bad_rows);
   const ParallelFor parallel = [&](std::size_t count, const std::function<void(std::size_t)>& fn) {
@@ -125,10 +152,10 @@ std::vector<RowScore> Execution::search_vectors(const catalog::VectorFieldSchema
   return out.take();
 }
 
-std::vector<RowScore> Execution::run_terms(const Leaf& leaf, PlanNode& node, Context& ctx) {
+std::vector<RowScore> Execution::run_terms(const Leaf& leaf, Note& note, Context& ctx) {
   const std::vector<QueryTerm> terms =
       segment::TextSegment::query_terms(view_.schema().text_fields, *request_.text);
-  node.properties.emplace_back("terms", std::to_string(terms.size()));
+  note.property("terms", terms.size());
   std::vector<RowScore> found;
   view_.shard().terms().search(view_, ctx, [&](const segment::TextSegment& texts) {
     const IdOrder order(view_);
@@ -144,43 +171,44 @@ std::vector<RowScore> Execution::run_terms(const Leaf& leaf, PlanNode& node, Con
   return found;
 }
 
-std::vector<RowScore> Execution::run_leaf(const Leaf& leaf, PlanNode& node) {
-  const Timer timer;
+std::vector<RowScore> Execution::run_leaf(const Leaf& leaf, Note& note) {
   Context ctx = ctx_.child();
-  node.name = leaf.kind == Leaf::Kind::kVector ? "vector scan" : "terms";
-  node.properties.emplace_back("k", std::to_string(leaf.k));
-  if (filter()) node.properties.emplace_back("filter", filter()->to_string());
+  note.name(leaf.kind == Leaf::Kind::kVector ? "vector scan" : "terms");
+  note.property("k", leaf.k);
+  if (filter() && request_.explain) note.property("filter", filter()->to_string());
   std::vector<RowScore> found =
-      leaf.kind == Leaf::Kind::kVector ? run_vector(leaf, node, ctx) : run_terms(leaf, node, ctx);
+      leaf.kind == Leaf::Kind::kVector ? run_vector(leaf, note, ctx) : run_terms(leaf, note, ctx);
   const Counters& c = ctx.counters;
-  node.counters.emplace_back("expected rows", leaf.expected_rows);
+  note.counter("expected rows", leaf.expected_rows);
   for (const auto& [name, value] : {std::pair<const char*, std::uint64_t>{"rows scanned", c.rows_scanned},
                                     {"rows rescored", c.rows_rescored},
                                     {"rows filtered", c.rows_filtered},
                                     {"rows matched", c.rows_matched},
                                     {"postings scored", c.postings_scored},
                                     {"bytes read", c.bytes_read}}) {
-    if (value > 0) node.counters.emplace_back(name, value);
+    if (value > 0) note.counter(name, value);
   }
-  node.counters.emplace_back("found", found.size());
-  node.milliseconds = timer.milliseconds();
+  note.counter("found", found.size());
+  note.done();
   ctx_.counters += c;
   return found;
 }
 
 std::vector<FusedRow> Execution::join(const Plan& plan, std::vector<std::vector<RowScore>> lists,
-                                      PlanNode& node) {
+                                      Note& note) {
   std::vector<FusedRow> rows;
   const std::size_t wanted = plan.offset + plan.k;
   if (!plan.fusion) {
-    node.name = "limit";
+    note.name("limit");
+    rows.reserve(lists[0].size());
     for (std::size_t i = 0; i < lists[0].size(); ++i)
-      rows.push_back({lists[0][i].row, lists[0][i].score, {i + 1}, {lists[0][i].score}});
+      rows.push_back(
+          {lists[0][i].row, lists[0][i].score, {static_cast<std::uint32_t>(i + 1)}, {lists[0][i].score}});
   } else {
-    node.name = "fuse";
+    note.name("fuse");
     const bool rrf = plan.fusion->kind() == Fusion::Kind::kReciprocalRank;
-    node.properties.emplace_back("fusion", rrf ? "reciprocal rank" : "weighted");
-    node.properties.emplace_back(rrf ? "k" : "alpha", concat(plan.fusion->parameter()));
+    note.property("fusion", rrf ? "reciprocal rank" : "weighted");
+    note.property(rrf ? "k" : "alpha", plan.fusion->parameter());
     rows = fuse(*plan.fusion, lists);
     if (request_.score_threshold)
       std::erase_if(rows, [&](const FusedRow& r) { return r.score < *request_.score_threshold; });
@@ -191,7 +219,7 @@ std::vector<FusedRow> Execution::join(const Plan& plan, std::vector<std::vector<
     std::partial_sort(rows.begin(), rows.begin() + static_cast<std::ptrdiff_t>(std::min(wanted, rows.size())),
                       rows.end(), better);
   }
-  node.counters.emplace_back("candidates", rows.size());
+  note.counter("candidates", rows.size());
   if (rows.size() > wanted) rows.resize(wanted);
   rows.erase(rows.begin(), rows.begin() + static_cast<std::ptrdiff_t>(std::min(plan.offset, rows.size())));
   return rows;
@@ -229,11 +257,12 @@ bool Execution::read_hit(shard::DocumentReader& documents, const FusedRow& row, 
   }
 }
 
-void Execution::read_hits(const Plan& plan, std::span<const FusedRow> rows, Hits& out, PlanNode& node) {
-  const Timer timer;
+void Execution::read_hits(const Plan& plan, std::span<const FusedRow> rows, Hits& out, Note& note) {
   shard::DocumentReader documents(view_);
   const auto* field = request_.vector ? view_.schema().find(request_.vector_name) : nullptr;
   std::vector<std::uint64_t> numbers;
+  numbers.reserve(rows.size());
+  out.hits.reserve(rows.size());
   for (const FusedRow& row : rows) numbers.push_back(row.row);
   documents.prefetch(numbers);
   for (const FusedRow& row : rows) {
@@ -250,39 +279,35 @@ void Execution::read_hits(const Plan& plan, std::span<const FusedRow> rows, Hits
     out.hits.push_back(std::move(hit));
   }
   ctx_.counters.records_read += rows.size();
-  node.name = "read records";
-  node.counters.emplace_back("records read", rows.size());
-  node.milliseconds = timer.milliseconds();
+  note.name("read records");
+  note.counter("records read", rows.size());
 }
 
 Hits Execution::run() {
-  const Timer timer;
   const Plan plan = make_plan(request_, view_.state().live);
-  PlanNode root;
-  PlanNode joined;
+  Note root(request_.explain);
   Hits out;
   out.warnings = request_.warnings;
   // The terms' index may be ahead of this view and move it on. It goes first, so that all leaves see one
   // commit.
   std::vector<std::vector<RowScore>> lists(plan.leaves.size());
-  std::vector<PlanNode> nodes(plan.leaves.size());
+  std::vector<Note> notes;
+  for (std::size_t l = 0; l < plan.leaves.size(); ++l) notes.emplace_back(request_.explain);
   for (std::size_t l = plan.leaves.size(); l-- > 0 && request_.k > 0;)
-    lists[l] = run_leaf(plan.leaves[l], nodes[l]);
-  const Timer join_timer;
+    lists[l] = run_leaf(plan.leaves[l], notes[l] = Note(request_.explain));
+  Note joined(request_.explain);
   const std::vector<FusedRow> rows = join(plan, std::move(lists), joined);
-  joined.milliseconds = join_timer.milliseconds();
-  joined.children = std::move(nodes);
+  joined.done();
+  for (Note& note : notes) joined.child(std::move(note));
+  root.property("collection", view_.shard().name());
   read_hits(plan, rows, out, root);
   for (std::string& w : warnings_) out.warnings.push_back(std::move(w));
   out.degraded = ctx_.counters.records_degraded;
   out.sequence = view_.state().sequence;
-  if (request_.explain) {
-    root.properties.emplace_back("collection", view_.shard().name());
-    root.counters.emplace_back("sequence", out.sequence);
-    root.milliseconds = timer.milliseconds();
-    root.children.push_back(std::move(joined));
-    out.plan = std::move(root);
-  }
+  root.counter("sequence", out.sequence);
+  root.done();
+  root.child(std::move(joined));
+  out.plan = root.take();
   return out;
 }
 

@@ -1,5 +1,6 @@
 // Request: what every kind of query becomes. Plan: the stages that answer it. One path for all of them.
 #pragma once
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -16,7 +17,7 @@ inline constexpr std::size_t kFusionCandidates = 100;  ///< Of each part, or off
 
 /// Checked and complete: nothing here is invalid for the collection.
 struct Request {
-  std::optional<Vector> vector;  ///< Search by vector ...
+  const Vector* vector = nullptr;  ///< Search by vector (borrowed) ...
   std::string vector_name;
   std::optional<std::string> text;  ///< ... by text, or by both.
   std::optional<Fusion> fusion;     ///< With both.
@@ -60,12 +61,14 @@ void check_fusion(const Fusion& fusion);
 
 Plan make_plan(const Request& request, std::uint64_t live_rows);
 
+inline constexpr std::size_t kMostLeaves = 2;
+
 /// A fused row with its rank and score in each leaf.
 struct FusedRow {
   std::uint64_t row = 0;
   float score = 0;
-  std::vector<std::size_t> ranks;  ///< Per leaf, from 1; 0 = not found there.
-  std::vector<float> scores;
+  std::array<std::uint32_t, kMostLeaves> ranks{};  ///< From 1; 0 = not found there.
+  std::array<float, kMostLeaves> scores{};
 };
 
 /// Joins ranked lists by Fusion's rules. The rows come back in no particular order.

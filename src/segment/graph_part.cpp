@@ -73,6 +73,11 @@ std::shared_ptr<const GraphPart::Retired> GraphPart::retired_nodes(const PartQue
   return next;
 }
 
+bool GraphPart::walks_for(std::span<const float> vector) const {
+  if (inverse_norm(vector.data(), vector.size()) > 0) return true;
+  return index_->metric() == Metric::kEuclidean && norm_in_double(vector.data(), vector.size()) < kMaxNorm;
+}
+
 void GraphPart::search(const PartQuery& query, Context& context, std::vector<PartCandidate>& out) const {
   thread_local HnswScratch scratch;
   thread_local std::vector<HnswHit> hits;
@@ -87,10 +92,7 @@ void GraphPart::search(const PartQuery& query, Context& context, std::vector<Par
     }
   };
   // A large share of the rows is not walked for, and codes have no range for extreme queries.
-  if (query.ef >= rows_ || query.k > rows_ / kMostShare ||
-      inverse_norm(query.vector.data(), query.vector.size()) == 0) {
-    return every_row();
-  }
+  if (query.ef >= rows_ || query.k > rows_ / kMostShare || !walks_for(query.vector)) return every_row();
   HnswQuery walk;
   walk.vector = query.vector;
   walk.k = static_cast<std::uint32_t>(std::min(query.k, rows_));

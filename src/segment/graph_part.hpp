@@ -29,6 +29,7 @@ class GraphPart final : public VectorPart {
     std::vector<std::uint64_t> nodes;
     std::uint32_t count = 0;
   };
+  bool walks_for(std::span<const float> vector) const;
   std::shared_ptr<const Retired> retired_nodes(const PartQuery& query) const;
 
   std::shared_ptr<const io::IndexFile> file_;

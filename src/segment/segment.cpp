@@ -162,13 +162,13 @@ bool SegmentWriter::add_sketches(std::uint16_t field, Metric metric, std::size_t
 }
 
 void SegmentWriter::add_graph(std::uint16_t field, const HnswIndex& index,
-                              std::span<const std::uint64_t> rows) {
+                              std::span<const std::uint64_t> rows, const Context& context) {
   parts_.push_back({field, static_cast<std::uint32_t>(PartKind::kGraph),
                     static_cast<std::uint32_t>(index.metric()), static_cast<std::uint32_t>(index.dimension()),
                     rows.size()});
   rows_ = std::max<std::uint64_t>(rows_, rows.size());
   file_.add(vector_section(field, kRowsSection), std::as_bytes(rows));
-  index.write(file_, vector_section(field, kGraphSection));
+  index.write(file_, vector_section(field, kGraphSection), context);
 }
 
 std::uint64_t SegmentWriter::finish() {

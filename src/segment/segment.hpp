@@ -74,7 +74,8 @@ class SegmentWriter {
                     const Context& context);
 
   /// A graph whose nodes are `rows`, ascending.
-  void add_graph(std::uint16_t field, const HnswIndex& index, std::span<const std::uint64_t> rows);
+  void add_graph(std::uint16_t field, const HnswIndex& index, std::span<const std::uint64_t> rows,
+                 const Context& context);
 
   /// Synced and in its place when this returns; its length.
   std::uint64_t finish();

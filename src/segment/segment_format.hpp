@@ -1,4 +1,4 @@
-// The sections of a segment file, format version 1: docs/format.md explains them.
+// The sections of a segment file, format version 2: docs/format.md explains them.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -7,7 +7,7 @@ namespace vecstore::segment {
 
 inline constexpr std::uint32_t kSegmentFile = 1;  ///< IndexFileInfo::kind.
 inline constexpr std::uint32_t kMetaSection = 1;
-inline constexpr std::uint32_t kMetaVersion = 1;
+inline constexpr std::uint32_t kMetaVersion = 2;
 
 /// Sections of a vector field begin here: kVectorSections + 256 * field + what.
 inline constexpr std::uint32_t kVectorSections = 0x01000000;

@@ -45,12 +45,8 @@ bool has_parts(const catalog::VectorFieldSchema& field) {
   return field.element == ElementType::kF32 && field.dimension > 0;
 }
 
-/// Codes are made from the origin. Under the Euclidean distance data that lie far from it, against their
-/// spread, would have equal codes (places in one city): those are scanned, which is exact.
-bool walks(Metric metric) { return metric != Metric::kEuclidean; }
-
-/// A graph over what was gathered: the one of `base`, if it has the first of these rows, with the others
-/// added.
+/// A graph over these rows: the one of `base`, if it has the first of them, with the others added. nullptr where
+/// it does not find what it should: such rows are scanned.
 std::shared_ptr<const HnswIndex> build_graph(const RowSource& source, const catalog::VectorFieldSchema& field,
                                              const segment::VectorPart* base, unsigned threads,
                                              Context& context) {
@@ -65,6 +61,10 @@ std::shared_ptr<const HnswIndex> build_graph(const RowSource& source, const cata
   const std::vector<std::uint64_t>& rows = source.rows();
   const auto count = static_cast<std::uint32_t>(rows.size());
   const RowVectors vectors = [&](std::uint32_t i) { return source.vector(i); };
+  const auto checked = [&](std::shared_ptr<const HnswIndex> index) {
+    const bool good = index->sampled_recall(vectors, options, context) >= HnswIndex::kLeastSampledRecall;
+    return good ? std::move(index) : nullptr;
+  };
   const auto* graph = base && base->kind() == segment::PartKind::kGraph
                           ? static_cast<const segment::GraphPart*>(base)
                           : nullptr;
@@ -84,9 +84,9 @@ std::shared_ptr<const HnswIndex> build_graph(const RowSource& source, const cata
     const std::size_t kept = old.size() - removed.size();
     const bool in_front = at == rows.size() || rows[at] > old.back();
     if (in_front && kept * 2 > old.size() && kept * 3 > count)
-      return HnswIndex::merge(graph->index(), removed, count, vectors, options, context);
+      return checked(HnswIndex::merge(graph->index(), removed, count, vectors, options, context));
   }
-  return HnswIndex::build(options, count, vectors, context);
+  return checked(HnswIndex::build(options, count, vectors, context));
 }
 
 void remove_file(const storage::Store& store, const SegmentEntry& entry) {
@@ -133,14 +133,14 @@ SegmentEntry build(Shard& shard, const Plan& plan, MaybeSession& session, Contex
       options.threads ? options.threads : std::max(1u, std::thread::hardware_concurrency());
   for (const auto& field : plan.schema.vectors) {
     if (!has_parts(field)) continue;
-    auto kind = walks(field.metric) ? segment::PartKind::kFlat : segment::PartKind::kScanned;
-    if (plan.graphs && walks(field.metric)) {
+    auto kind = segment::PartKind::kFlat;
+    if (plan.graphs) {
       const segment::VectorPart* base = plan.base ? plan.base->vectors(field.number) : nullptr;
       const RowSource rows(shard, field, plan.first_row, plan.end_row, base, context);
       if (rows.rows().size() >= options.graph_rows) {
-        if (rows.ordinary()) {
-          const auto graph = build_graph(rows, field, base, threads, context);
-          writer.add_graph(field.number, *graph, rows.rows());
+        const auto graph = build_graph(rows, field, base, threads, context);
+        if (graph) {
+          writer.add_graph(field.number, *graph, rows.rows(), context);
           continue;
         }
         kind = segment::PartKind::kScanned;

@@ -91,7 +91,6 @@ RowSource::RowSource(Shard& shard, const catalog::VectorFieldSchema& field, std:
   vectors_in_steps(shard, field, first_row, end_row)([&](const segment::SourceRow& row) {
     if (rows_.size() % 1024 == 0) context.check();
     rows_.push_back(row.row);
-    ordinary_ = ordinary_ && row.inverse_norm > 0;
   });
 }
 

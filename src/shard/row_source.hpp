@@ -23,8 +23,6 @@ class RowSource {
             std::uint64_t end_row, const segment::VectorPart* base, const Context& context);
 
   const std::vector<std::uint64_t>& rows() const { return rows_; }
-  /// No vector is zero, or so long or short that codes of it mean nothing.
-  bool ordinary() const { return ordinary_; }
   /// Of rows()[i], good until this thread asks for another one. Thread-safe; asking in order is quicker. A
   /// row that was retired and taken from the disk meanwhile has the vector that the base's codes stand for,
   /// else zeros: no search returns it, graphs only pass through it. kClosed.
@@ -39,7 +37,6 @@ class RowSource {
   const segment::VectorPart* base_;
   const std::uint64_t serial_;  // tells what threads keep of one source from another's
   std::vector<std::uint64_t> rows_;
-  bool ordinary_ = true;
 };
 
 }  // namespace vecstore::shard

@@ -27,7 +27,7 @@ struct WalkGraph {
   const uint8_t* codes;   ///< 4-bit codes, code_bytes per node; aligned to 64 bytes
   size_t code_bytes;      ///< a multiple of 64, at most 2^15
   const float* scales;    ///< per node; nullptr: 1
-  const float* squares;   ///< per node; nullptr: 0
+  const float* terms;     ///< per node; nullptr: 0
   /// A sample that a walk's beginning is chosen from: `pivots` nodes, then the nodes of each pivot's bucket;
   /// the bucket of pivot i is entries[bucket_begins[i]] .. entries[bucket_begins[i + 1] - 1].
   uint32_t pivots;
@@ -35,20 +35,22 @@ struct WalkGraph {
   const uint32_t* entries;
   const uint8_t* entry_codes;  ///< code_bytes per entry
   const float* entry_scales;   ///< as scales
-  const float* entry_squares;  ///< as squares
+  const float* entry_terms;    ///< as terms
   /// Called before a list or before codes are read, unless nullptr; may throw, which ends the walk.
   void (*admit_links)(const void* context, uint32_t node);
   void (*admit_codes)(const void* context, const uint32_t* nodes, size_t count);
   const void* admit_context;
 };
 
-/// The estimate of a node is squares[node] - weight * scales[node] * (offset + step * sum code_j * values_j):
+/// The estimate of a node is
+///   term_weight * terms[node] - weight * scales[node] * (offset + step * sum code_j * values_j):
 /// smaller is better.
 struct WalkQuery {
   const int8_t* values;  ///< 2 * code_bytes in [-127, 127], aligned to 64 bytes
   float step;
   float offset;
   float weight;
+  float term_weight;
 };
 
 /// Where a walk stands. The caller prepares the arrays and the limits; a walk that paused goes on

@@ -71,7 +71,8 @@ struct Avx2 {
     for (uint32_t i = 0; i < count; ++i) {
       const int32_t sum = dot(g.codes + ids[i] * g.code_bytes, g.code_bytes, q.values);
       const float inner = q.weight * (q.offset + q.step * static_cast<float>(sum));
-      out[i] = (g.squares ? g.squares[ids[i]] : 0.0f) - (g.scales ? g.scales[ids[i]] : 1.0f) * inner;
+      out[i] =
+          (g.terms ? q.term_weight * g.terms[ids[i]] : 0.0f) - (g.scales ? g.scales[ids[i]] : 1.0f) * inner;
     }
   }
 

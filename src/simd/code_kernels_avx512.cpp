@@ -78,6 +78,7 @@ struct Avx512 {
     const size_t bytes = kLines ? kLines * 64 : g.code_bytes;
     for (uint32_t i = count; i & 3; ++i) ids[i] = ids[count - 1];
     const __m128 step = _mm_set1_ps(q.step * q.weight), offset = _mm_set1_ps(q.offset * q.weight);
+    const __m128 term_weight = _mm_set1_ps(q.term_weight);
     for (uint32_t i = 0; i < count; i += 4) {
       const __m128i sums = sum_four(dot<kLines>(g.codes + ids[i] * bytes, bytes, q.values),
                                     dot<kLines>(g.codes + ids[i + 1] * bytes, bytes, q.values),
@@ -89,8 +90,9 @@ struct Avx512 {
         continue;
       }
       const __m128i four = _mm_loadu_si128(reinterpret_cast<const __m128i*>(ids + i));
-      const __m128 square = g.squares ? _mm_i32gather_ps(g.squares, four, 4) : _mm_setzero_ps();
-      _mm_storeu_ps(out + i, _mm_fnmadd_ps(inner, _mm_i32gather_ps(g.scales, four, 4), square));
+      const __m128 term =
+          g.terms ? _mm_mul_ps(term_weight, _mm_i32gather_ps(g.terms, four, 4)) : _mm_setzero_ps();
+      _mm_storeu_ps(out + i, _mm_fnmadd_ps(inner, _mm_i32gather_ps(g.scales, four, 4), term));
     }
   }
 

@@ -26,7 +26,8 @@ struct Scalar {
           sum += (code[line + j] & 15) * values[j] + (code[line + j] >> 4) * values[64 + j];
       }
       const float inner = q.weight * (q.offset + q.step * static_cast<float>(sum));
-      out[i] = (g.squares ? g.squares[ids[i]] : 0.0f) - (g.scales ? g.scales[ids[i]] : 1.0f) * inner;
+      out[i] =
+          (g.terms ? q.term_weight * g.terms[ids[i]] : 0.0f) - (g.scales ? g.scales[ids[i]] : 1.0f) * inner;
     }
   }
 

@@ -95,12 +95,12 @@ struct Fixture {
         entry_codes(n * bytes),
         values(2 * bytes),
         scales(n, 1),
-        squares(n),
+        terms(n),
         links(n * degree) {
     for (std::size_t i = 0; i < n * bytes; ++i) codes.data[i] = static_cast<std::uint8_t>(random());
     for (std::size_t i = 0; i < 2 * bytes; ++i)
       reinterpret_cast<std::int8_t*>(values.data)[i] = static_cast<std::int8_t>(int(random() % 255) - 127);
-    for (std::uint32_t i = 0; i < n; ++i) squares[i] = static_cast<float>(random() % 4096) / 64;
+    for (std::uint32_t i = 0; i < n; ++i) terms[i] = static_cast<float>(random() % 4096) / 64;
     for (std::uint32_t i = 0; i < n; ++i) {
       const std::uint32_t used = random() % (degree + 1);
       for (std::uint32_t j = 0; j < degree; ++j) links[i * degree + j] = j < used ? random() % n : i;
@@ -111,7 +111,7 @@ struct Fixture {
       entries.push_back(random() % n);
       std::copy_n(codes.data + entries[i] * bytes, bytes, entry_codes.data + i * bytes);
       entry_scales.push_back(scales[entries[i]]);
-      entry_squares.push_back(squares[entries[i]]);
+      entry_terms.push_back(terms[entries[i]]);
     }
     for (std::uint32_t i = 0; i <= pivots; ++i) begins.push_back(pivots + (sample - pivots) * i / pivots);
     graph.nodes = n;
@@ -125,11 +125,11 @@ struct Fixture {
     graph.entry_codes = entry_codes.data;
     if (sides) {
       graph.scales = scales.data();
-      graph.squares = squares.data();
+      graph.terms = terms.data();
       graph.entry_scales = entry_scales.data();
-      graph.entry_squares = entry_squares.data();
+      graph.entry_terms = entry_terms.data();
     }
-    query = {reinterpret_cast<const std::int8_t*>(values.data), 1, 0, 1};
+    query = {reinterpret_cast<const std::int8_t*>(values.data), 1, 0, 1, -0.5f};
   }
 
   float estimate(std::uint32_t node) const {
@@ -139,11 +139,11 @@ struct Fixture {
           codes.data[node * graph.code_bytes + j / 128 * 64 + j % 64] >> (j % 128 < 64 ? 0 : 4) & 15;
       sum += c * query.values[j];
     }
-    return (graph.squares ? squares[node] : 0) - static_cast<float>(sum);
+    return (graph.terms ? query.term_weight * terms[node] : 0) - static_cast<float>(sum);
   }
 
   Aligned codes, entry_codes, values;
-  std::vector<float> scales, squares, entry_scales, entry_squares;
+  std::vector<float> scales, terms, entry_scales, entry_terms;
   std::vector<std::uint32_t> links, entries, begins;
   WalkGraph graph{};
   WalkQuery query{};

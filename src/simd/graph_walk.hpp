@@ -111,7 +111,7 @@ void enter(const WalkGraph& g, const WalkQuery& q, WalkState& s) {
   WalkGraph sample = g;  // in the numbering of the entries
   sample.codes = g.entry_codes;
   sample.scales = g.entry_scales;
-  sample.squares = g.entry_squares;
+  sample.terms = g.entry_terms;
   Nearest pivots;
   pivots.most = s.probes;
   scan_entries<V>(sample, q, 0, g.pivots, pivots);
@@ -152,7 +152,7 @@ inline uint32_t fresh_neighbours(const WalkGraph& g, WalkState& s, uint32_t node
     const uint8_t* code = g.codes + out[i] * g.code_bytes;
     for (size_t b = 0; b < g.code_bytes; b += 64) __builtin_prefetch(code + b);
     if (g.scales) __builtin_prefetch(g.scales + out[i]);
-    if (g.squares) __builtin_prefetch(g.squares + out[i]);
+    if (g.terms) __builtin_prefetch(g.terms + out[i]);
   }
   return count;
 }

@@ -36,6 +36,17 @@ void ExactScorer::score(const VectorBlock& block, std::uint32_t begin, std::uint
   }
 }
 
+float ExactScorer::score_one(const float* vector, const float* inverse_norm) const {
+  VectorBlock block;
+  block.rows = vector;
+  block.stride_bytes = query_.size() * sizeof(float);
+  block.count = 1;
+  block.inverse_norms = inverse_norm;
+  float out;
+  score(block, 0, 1, &out);
+  return out;
+}
+
 void ExactScorer::finish_cosine(const VectorBlock& block, std::uint32_t begin, std::uint32_t count,
                                 float* out) const {
   for (std::uint32_t i = 0; i < count; ++i) {

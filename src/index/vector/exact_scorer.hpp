@@ -24,6 +24,8 @@ class ExactScorer {
 
   /// out[i] = score of the block's row begin + i. A row's score has the same bits in every call.
   void score(const VectorBlock& block, std::uint32_t begin, std::uint32_t count, float* out) const;
+  /// The same for one vector; `inverse_norm`, where it is known, as in a block.
+  float score_one(const float* vector, const float* inverse_norm = nullptr) const;
 
  private:
   float score_in_double(const float* row) const;

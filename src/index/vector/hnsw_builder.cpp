@@ -201,7 +201,7 @@ void GraphBuilder::insert_all(std::vector<std::uint32_t> present, const std::vec
   while (begin < rows.size()) {
     const std::size_t most = present.size() < kFirstRows ? 16 : present.size();
     const std::size_t end = std::min(rows.size(), begin + most);
-    entries_ = make_entries(codes_, present);
+    entries_ = make_entries(codes_, present, context_);
     if (present.size() < kFirstRows) {
       for (std::size_t i = begin; i < end; ++i) insert(rows[i], *scratch_[0]);
       context_.check();

@@ -11,16 +11,17 @@ namespace vecstore {
 
 namespace {
 
-constexpr std::uint32_t kVersion = 1;
+constexpr std::uint32_t kVersion = 2;
+constexpr std::size_t kBytesPerCheck = std::size_t{4} << 20;
 
 // Sections, counted from the first.
 enum Section : std::uint32_t {
   kHeader = 0,         // Header
-  kParameters = 1,     // of the coder: float, two per component
+  kParameters = 1,     // of the coder: lower bounds, steps, centre (float per component each), spread (float)
   kLinks = 2,          // std::uint32_t, degree per node; its own number where there is no neighbour
   kCodes = 3,          // code_bytes per node
-  kScales = 4,         // float per node; not under the cosine
-  kSquares = 5,        // float per node; under the Euclidean distance
+  kScales = 4,         // float per node; not under the cosine without a centre
+  kTerms = 5,          // float per node; under the Euclidean distance or with a centre
   kResidualSteps = 6,  // float per node; with a rescoring copy
   kResiduals = 7,      // residual_bytes per node; with a rescoring copy
   kEntryNodes = 8,     // std::uint32_t: pivots, then their buckets
@@ -89,10 +90,12 @@ class Reader {
 
 }  // namespace
 
-void HnswIndex::write(io::IndexFileWriter& writer, std::uint32_t first_section) const {
+void HnswIndex::write(io::IndexFileWriter& writer, std::uint32_t first_section,
+                      const Context& context) const {
   if (file_ && !warm()) {
     // Whatever goes into a new file has been checked.
     for (std::uint32_t node = 0; node < nodes_; ++node) {
+      if ((node & 1023) == 0) context.check();
       Checks::links(this, node);
       Checks::codes(this, &node, 1);
     }
@@ -113,7 +116,11 @@ void HnswIndex::write(io::IndexFileWriter& writer, std::uint32_t first_section) 
                       gap_unit_,
                       error_unit_};
   const auto add = [&](Section section, std::span<const std::byte> bytes) {
-    writer.add(first_section + section, bytes);
+    writer.begin(first_section + section);
+    for (std::size_t at = 0; at < bytes.size(); at += kBytesPerCheck) {
+      context.check();
+      writer.append(bytes.subspan(at, std::min(kBytesPerCheck, bytes.size() - at)));
+    }
   };
   add(kHeader, bytes_of(&header, 1));
   add(kParameters, bytes_of(coder_.parameters().data(), coder_.parameters().size()));
@@ -121,7 +128,7 @@ void HnswIndex::write(io::IndexFileWriter& writer, std::uint32_t first_section) 
   add(kEntryNodes, bytes_of(g.entries, header.entries));
   add(kEntryCodes, bytes_of(g.entry_codes, header.entries * code_bytes_));
   if (g.scales) add(kScales, bytes_of(g.scales, nodes_));
-  if (g.squares) add(kSquares, bytes_of(g.squares, nodes_));
+  if (g.terms) add(kTerms, bytes_of(g.terms, nodes_));
   if (residual_bytes_) add(kResidualSteps, bytes_of(residual_steps_, nodes_));
   add(kLinks, bytes_of(g.links, std::size_t{nodes_} * degree_));
   add(kCodes, bytes_of(g.codes, nodes_ * code_bytes_));
@@ -149,8 +156,8 @@ std::shared_ptr<const HnswIndex> HnswIndex::open(std::shared_ptr<const io::Index
   g.links = reinterpret_cast<const std::uint32_t*>(reader.raw(kLinks, std::uint64_t{h.nodes} * h.degree, 4));
   g.code_bytes = index->code_bytes_;
   g.codes = reinterpret_cast<const std::uint8_t*>(reader.raw(kCodes, h.nodes, g.code_bytes));
-  if (metric != Metric::kCosine) g.scales = reader.array<float>(kScales, h.nodes).data();
-  if (metric == Metric::kEuclidean) g.squares = reader.array<float>(kSquares, h.nodes).data();
+  if (index->coder_.has_scales()) g.scales = reader.array<float>(kScales, h.nodes).data();
+  if (index->coder_.has_terms()) g.terms = reader.array<float>(kTerms, h.nodes).data();
   const auto entries = reader.array<std::uint32_t>(kEntryNodes, h.entries);
   for (std::uint32_t node : entries) {
     if (node >= h.nodes) reader.damaged("an entry of the vector index is damaged");

@@ -44,8 +44,10 @@ struct Entries {
   std::uint32_t pivots() const { return static_cast<std::uint32_t>(begins.size()) - 1; }
 };
 
-/// A sample of `rows` (at least one), each of its rows in the bucket of a near pivot.
-Entries make_entries(const ByteCodes& codes, const std::vector<std::uint32_t>& rows);
+/// A sample of `rows` (at least one), each of its rows in the bucket of a near pivot. The few rows that lie
+/// far outside of all others, where hardly a link leads to, are pivots themselves. Throws kCancelled,
+/// kDeadline.
+Entries make_entries(const ByteCodes& codes, const std::vector<std::uint32_t>& rows, const Context& context);
 
 /// A graph over all rows of `codes`, which is finished. Takes about 520 bytes per row besides the result and
 /// about 130 microseconds per row of 384 dimensions. `progress`, when set, hears of the number of rows done,

@@ -87,7 +87,7 @@ double recall(const Graph& g, const ByteCodes& codes, std::size_t ef) {
   std::size_t found = 0, wanted = 0;
   std::vector<std::uint32_t> all(g.nodes);
   for (std::uint32_t i = 0; i < g.nodes; ++i) all[i] = i;
-  const Entries entries = make_entries(codes, all);
+  const Entries entries = make_entries(codes, all, Context());
   std::vector<float> d(g.nodes);
   for (std::uint32_t q = 0; q < g.nodes; q += 1 + g.nodes / 200) {
     codes.distances(q, all.data(), all.size(), d.data());

@@ -79,8 +79,8 @@ class HnswIndex {
                                                 const RowVectors& vectors, const HnswOptions& options,
                                                 Context& context, const Progress& progress = {});
 
-  /// Adds sections first_section .. first_section + kSections - 1.
-  void write(io::IndexFileWriter& writer, std::uint32_t first_section) const;
+  /// Adds sections first_section .. first_section + kSections - 1. Throws kCancelled, kDeadline, kCorruption.
+  void write(io::IndexFileWriter& writer, std::uint32_t first_section, const Context& context) const;
   /// Reads what is small; the rest is checked when it is first touched, until warm_up. Throws kCorruption,
   /// kUnsupportedFormat.
   static std::shared_ptr<const HnswIndex> open(std::shared_ptr<const io::IndexFile> file,
@@ -107,6 +107,14 @@ class HnswIndex {
   /// and `out` have served such a search before. Throws kInvalidArgument, kCancelled, kDeadline, kCorruption.
   void search(const HnswQuery& query, HnswScratch& scratch, Context& context,
               std::vector<HnswHit>& out) const;
+  /// Whether the index finds what it should: the share of the ten nearest other rows that walks with a large
+  /// ef return for some of the rows as queries; 1 for a single row. Codes keep about 12 bits of a component,
+  /// so it is low where rows that are near each other differ by less (tight groups far apart). `vectors` and
+  /// `options` as it was built. Every row is compared with 48 others, on the threads of `options`: about a
+  /// fiftieth of a build. Throws kCancelled, kDeadline.
+  double sampled_recall(const RowVectors& vectors, const HnswOptions& options, Context& context) const;
+  /// Below this, sampled_recall says that rows are better scanned.
+  static constexpr double kLeastSampledRecall = 0.8;
   /// The score of one node, as search would give it. `query` was assigned with coder().
   float score(const NibbleQuery& query, std::uint32_t node) const;
   const NibbleCoder& coder() const { return coder_; }
@@ -139,7 +147,7 @@ class HnswIndex {
   void encode_all(const HnswOptions& options, const RowVectors& vectors, hnsw::Entries entries,
                   Context& context, Owned& own);
   void use(const Owned& own);
-  void measure_units(const RowVectors& vectors);
+  void measure_units(const RowVectors& vectors, Context& context);
   NibbleSide side(std::uint32_t node) const;
   bool prefer_scan(const HnswQuery& query, const Limits& limits) const;
   void scan_admitted(const simd::WalkGraph& graph, const HnswQuery& query, const Limits& limits,

@@ -297,7 +297,7 @@ class HnswFile : public testing::Test {
   std::string write(const HnswIndex& index, const std::string& name) {
     io::IndexFileWriter writer(dir_.string(), name, {});
     writer.add(1, {});
-    index.write(writer, kSection);
+    index.write(writer, kSection, Context());
     writer.finish();
     return (dir_ / name).string();
   }
@@ -343,6 +343,21 @@ TEST_F(HnswFile, AWrittenIndexAnswersTheSameColdAndWarm) {
       EXPECT_GT(exact(Metric::kCosine, near.data(), data.row(3), 40), copy ? 0.9999 : 0.95);
     }
   }
+}
+
+TEST_F(HnswFile, ACancelledWriteLeavesNoFile) {
+  const Data data(200, 8, kSeed + 24);
+  const auto index = build(Metric::kEuclidean, data);
+  std::stop_source stop;
+  stop.request_stop();
+  Context context;
+  context.stop = stop.get_token();
+  {
+    io::IndexFileWriter writer(dir_.string(), "x", {});
+    EXPECT_THROW(index->write(writer, kSection, context), Error);
+  }
+  EXPECT_TRUE(std::filesystem::is_empty(dir_));
+  EXPECT_THROW(NibbleCoder::fit(Metric::kCosine, 8, 200, data.vectors(), context), Error);
 }
 
 TEST_F(HnswFile, FlippedBitsAreFoundOrHarmless) {

@@ -1,5 +1,6 @@
 // What the files of HnswIndex share.
 #pragma once
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -8,14 +9,18 @@
 
 namespace vecstore {
 
+/// fn(begin, end) over parts of 0 .. rows - 1, on the threads of the options.
+void in_row_parts(const hnsw::BuildOptions& options, std::uint32_t rows, Context& context,
+                  const std::function<void(std::uint32_t begin, std::uint32_t end)>& fn);
+
 struct HnswIndex::Owned {
   os::AlignedBytes links;  // of std::uint32_t
   os::AlignedBytes codes;
   os::AlignedBytes residuals;
   os::AlignedBytes entry_codes;
-  std::vector<float> scales, squares, residual_steps;
+  std::vector<float> scales, terms, residual_steps;
   std::vector<std::uint32_t> entries, bucket_begins;
-  std::vector<float> entry_scales, entry_squares;
+  std::vector<float> entry_scales, entry_terms;
   simd::WalkGraph walk{};
 
   /// Copies the entries' numbers that stand with the nodes, so that they lie together.

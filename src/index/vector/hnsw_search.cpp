@@ -85,7 +85,7 @@ HnswScratch::~HnswScratch() = default;
 HnswIndex::Limits HnswIndex::limits_of(std::uint32_t ef, std::uint32_t k) {
   const float doublings = std::log2(static_cast<float>(std::max(ef, 1u)) / 32);
   Limits limits;
-  limits.gap = doublings > 0 ? 0.3f + 0.28f * doublings : 0.3f * std::exp2(doublings);
+  limits.gap = doublings > 0 ? 0.364f + 0.34f * doublings : 0.364f * std::exp2(doublings);
   limits.kept = std::max(k, ef / 4);
   limits.most_expanded = 128 + 8 * std::max(ef, k);
   limits.margin = std::clamp(3 + 0.5f * doublings, 2.5f, 6.0f);
@@ -155,7 +155,7 @@ bool HnswIndex::prefer_scan(const HnswQuery& query, const Limits& limits) const 
   std::uint64_t matches = 0;
   for (std::uint32_t i = 0; i < (nodes_ + 63) / 64; ++i)
     matches += static_cast<std::uint64_t>(std::popcount(query.admitted[i]));
-  const double walked = 1000 + 20.0 * limits.kept + 1500.0 * limits.gap;  // codes, without a filter
+  const double walked = 1000 + 20.0 * limits.kept + 1240.0 * limits.gap;  // codes, without a filter
   return static_cast<double>(matches) * static_cast<double>(matches) <= walked * nodes_;
 }
 
