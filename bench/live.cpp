@@ -303,7 +303,7 @@ int run_load(const Options& options, const Data& data, const std::string& dir) {
 std::uint64_t disk_bytes(const std::string& dir) {
   std::uint64_t out = 0;
   for (const auto& entry : fs::recursive_directory_iterator(dir)) {
-    struct stat info {};
+    struct stat info{};
     if (entry.is_regular_file() && stat(entry.path().c_str(), &info) == 0)
       out += static_cast<std::uint64_t>(info.st_blocks) * 512;
   }
@@ -530,7 +530,8 @@ int run_open(const Options& options, const Data& data, const std::string& dir) {
   for (std::size_t run = 0; run <= runs; ++run) {
     const std::vector<float> q = data.vector(run, 1);
     std::ofstream(dir + "/query", std::ios::binary)
-        .write(reinterpret_cast<const char*>(q.data()), static_cast<std::streamsize>(q.size() * sizeof(float)));
+        .write(reinterpret_cast<const char*>(q.data()),
+               static_cast<std::streamsize>(q.size() * sizeof(float)));
     char exe[4096] = {};
     if (readlink("/proc/self/exe", exe, sizeof exe - 1) < 0) throw std::runtime_error("no /proc/self/exe");
     char begin[64];
@@ -555,7 +556,8 @@ int run_open(const Options& options, const Data& data, const std::string& dir) {
   std::printf(
       "{\"figure\": \"open\", \"rows\": %zu, \"runs\": %zu, \"process_ms\": %.1f, \"open_ms\": %.1f, "
       "\"first_answer_ms\": %.1f, \"longest_ms\": %.1f}\n",
-      rows, runs, median(start), median(open), median(answer), *std::max_element(answer.begin(), answer.end()));
+      rows, runs, median(start), median(open), median(answer),
+      *std::max_element(answer.begin(), answer.end()));
   return median(answer) <= 20 ? 0 : 1;
 }
 
@@ -651,7 +653,8 @@ int run_damage(const Options& options, const Data& data, const std::string& dir)
   const auto most = [](const std::vector<double>& v) { return *std::max_element(v.begin(), v.end()); };
   std::printf(
       "{\"figure\": \"damage\", \"rows\": %zu, \"runs\": %zu, \"wrong_hits\": %zu, \"recall_sound\": %.4f, "
-      "\"recall_least\": %.4f, \"runs_below\": %zu, \"counted\": %zu, \"without_event\": %zu, \"sound_in_the_end\": %zu, "
+      "\"recall_least\": %.4f, \"runs_below\": %zu, \"counted\": %zu, \"without_event\": %zu, "
+      "\"sound_in_the_end\": %zu, "
       "\"open_ms_longest\": %.1f, \"first_answer_ms_longest\": %.1f}\n",
       rows, runs, wrong, sound, least, lost, counted, unmet, replaced, most(open_ms), most(answer_ms));
   return wrong == 0 && lost == 0 && replaced == runs ? 0 : 1;
@@ -679,8 +682,11 @@ int main(int argc, char** argv) {
   try {
     if (mode == "open-child") return open_child(options);
     const std::map<std::string, int (*)(const Options&, const Data&, const std::string&)> modes = {
-        {"load", run_load}, {"sustained", run_sustained}, {"churn", run_churn},
-        {"open", run_open}, {"damage", run_damage}};
+        {"load", run_load},
+        {"sustained", run_sustained},
+        {"churn", run_churn},
+        {"open", run_open},
+        {"damage", run_damage}};
     if (const auto found = modes.find(mode); found != modes.end()) {
       const std::string work = dir + "/" + mode;
       fs::remove_all(work);

@@ -45,9 +45,9 @@ class MergesTest : public ::testing::Test {
   }
   /// Text that does not shrink, as long as this.
   std::string text(std::size_t bytes) {
-    std::string out(bytes, ' ');
-    for (char& c : out) c = static_cast<char>('!' + rng_() % 90);
-    return out;
+    if (bytes == 0) return {};
+    while (pool_.size() < 1 << 20) pool_ += static_cast<char>('!' + rng_() % 90);
+    return pool_.substr(rng_() % (pool_.size() - bytes), bytes);
   }
   std::vector<Record> records(std::size_t first, std::size_t count, std::size_t text_bytes = 0) {
     std::vector<Record> out;
@@ -64,7 +64,7 @@ class MergesTest : public ::testing::Test {
     return c;
   }
 
-  std::string base_;
+  std::string base_, pool_;
   std::mt19937 rng_{5};
   std::normal_distribution<float> normal_;
 };

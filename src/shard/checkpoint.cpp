@@ -45,8 +45,8 @@ bool has_parts(const catalog::VectorFieldSchema& field) {
   return field.element == ElementType::kF32 && field.dimension > 0;
 }
 
-/// A graph over these rows: the one of `base`, if it has the first of them, with the others added. nullptr where
-/// it does not find what it should: such rows are scanned.
+/// A graph over these rows: the one of `base`, if it has the first of them, with the others added. nullptr
+/// where it does not find what it should: such rows are scanned.
 std::shared_ptr<const HnswIndex> build_graph(const RowSource& source, const catalog::VectorFieldSchema& field,
                                              const segment::VectorPart* base, unsigned threads,
                                              Context& context) {
