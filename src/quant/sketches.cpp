@@ -13,7 +13,7 @@ namespace {
 
 // In deviations; docs/design/0006 has what they cost and miss.
 constexpr double kDistanceMargin = 2.0;
-constexpr double kEstimateMargin = 2.4;
+constexpr double kEstimateMargin = 2.0;
 constexpr double kLeastVariance = 1.0 / 32;
 
 }  // namespace
@@ -77,7 +77,7 @@ std::uint32_t SketchQuery::most_distance(float cosine) const {
 // and how much of a sketch lies along its row differs a little from row to row.
 float SketchQuery::margin(float cosine) const {
   constexpr double kAcross = std::numbers::pi / 2 - 1;
-  constexpr double kAlong = 0.1;
+  constexpr double kAlong = 0.13;
   const double c = std::clamp<double>(cosine, -1, 1);
   const double variance = (kAcross * (1 - c * c) + kAlong * c * c) / static_cast<double>(64 * words());
   return static_cast<float>(kEstimateMargin * std::sqrt(variance));

@@ -68,7 +68,7 @@ class SketchQuery {
   /// A row with this cosine differs in more bits once in 44 times.
   std::uint32_t most_distance(float cosine) const;
   /// The cosine of a row, better than its distance tells. For a row with this cosine it is too low by more
-  /// than `margin` once in 120 times.
+  /// than `margin` once in 44 times.
   float estimate(const std::uint64_t* group, std::size_t lane) const {
     const std::int32_t sum = simd::sketch_kernels().sum_set(values_.data(), group, lane, words());
     return scale_ * static_cast<float>(2 * sum - total_);

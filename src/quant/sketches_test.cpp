@@ -98,7 +98,7 @@ TEST(Sketches, ErrorsAreAsRareAsPromisedWhateverTheDataAre) {
           error += estimate - c;
         }
         EXPECT_LE(too_far, kPairs * 5 / 100) << kind << " " << dimension << " " << cosine;
-        EXPECT_LE(too_low, kPairs * 3 / 100) << kind << " " << dimension << " " << cosine;
+        EXPECT_LE(too_low, kPairs * 5 / 100) << kind << " " << dimension << " " << cosine;
         EXPECT_LE(std::abs(error / kPairs), 0.02) << kind << " " << dimension << " " << cosine;
       }
     }

@@ -29,7 +29,7 @@ class SketchPass {
 
   /// Rows from `first_row` on, below `end_row`.
   void run(const SketchRun& run, std::uint64_t first_row, std::uint64_t end_row, Context& context);
-  /// The candidates left, in no order. Candidate::upper holds in all but a hundredth of the cases.
+  /// The candidates left, in no order. Candidate::upper holds in all but a fortieth of the cases.
   std::vector<Candidate> take();
 
  private:
