@@ -5,8 +5,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <condition_variable>
 #include <filesystem>
+#include <functional>
+#include <mutex>
 #include <random>
+#include <thread>
 
 #include "catalog/catalog.hpp"
 #include "db/collection_impl.hpp"
@@ -17,6 +21,53 @@ namespace vecstore {
 namespace {
 
 namespace fs = std::filesystem;
+
+/// A read view in a thread of its own, as a thread has one transaction at a time and none when it writes.
+class Held {
+ public:
+  explicit Held(shard::Shard& shard)
+      : thread_([this, &shard] {
+          const shard::ReadView view(shard);
+          for (;;) {
+            std::unique_lock lock(mutex_);
+            ready_ = true;
+            changed_.notify_all();
+            changed_.wait(lock, [&] { return ended_ || task_; });
+            if (ended_) return;
+            task_(view);
+            task_ = {};
+          }
+        }) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return ready_; });
+  }
+  ~Held() {
+    {
+      const std::lock_guard lock(mutex_);
+      ended_ = true;
+      changed_.notify_all();
+    }
+    thread_.join();
+  }
+  void run(std::function<void(const shard::ReadView&)> task) {
+    std::unique_lock lock(mutex_);
+    task_ = std::move(task);
+    changed_.notify_all();
+    changed_.wait(lock, [&] { return !task_; });
+  }
+  std::shared_ptr<const shard::SegmentSet> segments() {
+    std::shared_ptr<const shard::SegmentSet> out;
+    run([&](const shard::ReadView& view) { out = view.view.segments(); });
+    return out;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool ready_ = false, ended_ = false;
+  std::function<void(const shard::ReadView&)> task_;
+  std::thread thread_;
+};
 
 class FollowersTest : public ::testing::TestWithParam<std::size_t> {
  protected:
@@ -107,6 +158,10 @@ class FollowersTest : public ::testing::TestWithParam<std::size_t> {
     EXPECT_GE(found, dimension() < 128 ? 100u : 94u) << who;
   }
 
+  void expect_right(Held& held, const char* who) {
+    held.run([&](const shard::ReadView& view) { expect_right(view, who); });
+  }
+
   std::mt19937 rng_{3};
   std::normal_distribution<float> normal_;
   std::string base_;
@@ -119,14 +174,14 @@ class FollowersTest : public ::testing::TestWithParam<std::size_t> {
 TEST_P(FollowersTest, AnOlderViewAsksAfterANewerOneHasMovedTheTail) {
   write(700);
   write(2'500);  // before it, a segment with 700 rows
-  const shard::ReadView older(shard());
-  const auto first_end = shard().segments().at(older.txn())->end_row();
+  Held older(shard());
+  const auto first_end = older.segments()->end_row();
   ASSERT_EQ(first_end, 700u);
   expect_right(older, "older, alone");
   write(300);  // before it, a segment with the others
   write(450);
-  const shard::ReadView newer(shard());
-  const auto second_end = shard().segments().at(newer.txn())->end_row();
+  Held newer(shard());
+  const auto second_end = newer.segments()->end_row();
   ASSERT_EQ(second_end, 3'200u);
   for (int i = 0; i < 3; ++i) {
     expect_right(newer, "newer");
@@ -134,7 +189,7 @@ TEST_P(FollowersTest, AnOlderViewAsksAfterANewerOneHasMovedTheTail) {
   }
   // Rows behind both, in the newest tail.
   write(100);
-  const shard::ReadView newest(shard());
+  Held newest(shard());
   expect_right(newest, "newest");
   expect_right(newer, "newer, whose tail begins there too");
   expect_right(older, "older, last");
@@ -143,30 +198,30 @@ TEST_P(FollowersTest, AnOlderViewAsksAfterANewerOneHasMovedTheTail) {
 TEST_P(FollowersTest, AnOlderListDoesNotReplaceWhatNewerViewsShare) {
   write(700);
   write(700);
-  const shard::ReadView older(shard());
+  Held older(shard());
   shard::Segments& segments = shard().segments();
-  ASSERT_EQ(segments.at(older.txn())->items.size(), 1u);
+  ASSERT_EQ(older.segments()->items.size(), 1u);
   write(100);
-  const shard::ReadView newer(shard());
-  const auto shared = segments.at(newer.txn());
+  Held newer(shard());
+  const auto shared = newer.segments();
   ASSERT_EQ(shared->items.size(), 2u);
   const std::uint64_t covered = segments.covered();
-  const auto old = segments.at(older.txn());
+  const auto old = older.segments();
   EXPECT_EQ(old->items.size(), 1u);
   EXPECT_EQ(old->items[0].segment, shared->items[0].segment);  // opened once
-  EXPECT_EQ(segments.at(newer.txn()), shared);
+  EXPECT_EQ(newer.segments(), shared);
   EXPECT_EQ(segments.covered(), covered);
   // The files of both lists go; views that are old find them gone, which is no damage.
   Context context;
   ASSERT_TRUE(shard().merge_step(true, context));
-  const shard::ReadView merged(shard());
-  const auto one = segments.at(merged.txn());
+  Held merged(shard());
+  const auto one = merged.segments();
   ASSERT_EQ(one->items.size(), 1u);
   for (int i = 0; i < 3; ++i) {
     expect_right(merged, "merged");
     expect_right(older, "older");
     expect_right(newer, "newer");
-    EXPECT_EQ(segments.at(merged.txn()), one);
+    EXPECT_EQ(merged.segments(), one);
   }
   EXPECT_EQ(segments.damages(), 0u);
   EXPECT_EQ(segments.covered(), covered);
