@@ -57,7 +57,7 @@ class Held {
   }
   std::shared_ptr<const shard::SegmentSet> segments() {
     std::shared_ptr<const shard::SegmentSet> out;
-    run([&](const shard::ReadView& view) { out = view.view.segments(); });
+    run([&](const shard::ReadView& view) { out = view.shard().segments().at(view.txn()); });
     return out;
   }
 
