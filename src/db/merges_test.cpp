@@ -159,15 +159,15 @@ TEST_F(MergesTest, CloseEndsTheBackgroundsMerge) {
 // the truth in between.
 TEST_F(MergesTest, ChurnAndCompactionDuringAMerge) {
   auto db = VecDatabase::open(dir(), options());
-  auto c = large(db, 12'000);
+  auto c = large(db, 8'000);
   c.optimize();
-  for (int round = 0; round < 3; ++round) {
-    for (std::size_t i = 0; i < 4'000; i += 1'000) c.batch_upsert(records(12'000 + 4'000 * round + i, 1'000));
+  for (int round = 0; round < 2; ++round) {
+    for (std::size_t i = 0; i < 4'000; i += 1'000) c.batch_upsert(records(8'000 + 4'000 * round + i, 1'000));
     Optimizing merge(c);
     int turns = 0;
     for (; turns < 2 || (!merge.ended() && turns < 6); ++turns) {  // writing for ever, it would never end
       // Whole runs of neighbours, so that blocks are given back.
-      const std::size_t first = (rng_() % 12) * 1'000;
+      const std::size_t first = (rng_() % 8) * 1'000;
       if (turns % 2 == 0) {
         const auto changed = records(first, 1'000);
         c.batch_upsert(changed);
