@@ -49,7 +49,7 @@ class Execution {
  private:
   std::vector<RowScore> run_leaf(const Leaf& leaf, PlanNode& node);
   std::vector<RowScore> run_vector(const Leaf& leaf, PlanNode& node, Context& ctx);
-  std::vector<RowScore> search_vectors(const catalog::VectorFieldSchema& field,
+  std::vector<RowScore> search_vectors(const catalog::VectorFieldSchema& field, const IndexSettings& index,
                                        const shard::VectorView& vectors, bool exact, const Leaf& leaf,
                                        PlanNode& node, Context& ctx);
   std::vector<RowScore> run_terms(const Leaf& leaf, PlanNode& node, Context& ctx);
@@ -80,13 +80,15 @@ std::vector<RowScore> Execution::run_vector(const Leaf& leaf, PlanNode& node, Co
   if (!field) invalid("vector '", request_.vector_name, "' was dropped");
   node.properties.emplace_back("metric", to_string(field->metric));
   if (field->dimension == 0) return {};  // no record has a vector yet
+  const IndexSettings index = index_settings(field->index, field->dimension, view_.state().live);
   for (;;) {
-    const bool exact = request_.exact || filter() != nullptr;  // what a filter lets through has to be found
+    // What a filter lets through has to be found.
+    const bool exact = request_.exact || filter() != nullptr || index.codes == Codes::kF32;
     const shard::VectorView vectors = view_.shard().vectors(*field).view(view_, exact);
     const Counters before = ctx.counters;
     const std::size_t properties = node.properties.size();
     try {
-      return search_vectors(*field, vectors, exact, leaf, node, ctx);
+      return search_vectors(*field, index, vectors, exact, leaf, node, ctx);
     } catch (const segment::PartDamaged& damaged) {
       ctx.counters = before;
       node.properties.resize(properties);
@@ -97,8 +99,8 @@ std::vector<RowScore> Execution::run_vector(const Leaf& leaf, PlanNode& node, Co
 }
 
 std::vector<RowScore> Execution::search_vectors(const catalog::VectorFieldSchema& field,
-                                                const shard::VectorView& vectors, bool exact,
-                                                const Leaf& leaf, PlanNode& node, Context& ctx) {
+                                                const IndexSettings& index, const shard::VectorView& vectors,
+                                                bool exact, const Leaf& leaf, PlanNode& node, Context& ctx) {
   ctx.counters.records_degraded += vectors.directory->degraded;
   node.properties.emplace_back("scan", vectors.segments    ? "segments, then f32"
                                        : vectors.has_codes ? "8-bit codes, then f32"
@@ -116,7 +118,8 @@ std::vector<RowScore> Execution::search_vectors(const catalog::VectorFieldSchema
   query.filter = &rows;
   query.exact = exact;
   query.exact_scores = request_.exact_scores;
-  query.ef = request_.ef;
+  query.ef = request_.ef != 0 ? request_.ef : index.ef_search;
+  query.oversampling = request_.oversampling != 0 ? request_.oversampling : index.oversampling;
   query.threads = request_.threads;
   query.parallel = request_.threads > 1 ? &parallel : nullptr;
   TopK out = make_collector(query, &order);
