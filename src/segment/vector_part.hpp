@@ -17,7 +17,7 @@ enum class PartKind : std::uint32_t {
   kFlat = 1,     ///< 8-bit codes that are scanned.
   kGraph = 2,    ///< A neighbour graph that is walked.
   kScanned = 3,  ///< Like kFlat, and to stay so: no graph is wanted, or it does not suit these rows.
-  kNothing = 4,  ///< No index is wanted: the rows are read from the truth.
+  kNothing = 5,  ///< No index is wanted: the rows are read from the truth.
 };
 
 /// One search of one part. Borrowed for the call.

@@ -364,7 +364,8 @@ bool is_outdated(const segment::Segment::PartEntry& part, const catalog::VectorF
   if (!is_indexed(field)) return kind != PartKind::kNothing;
   // What is scanned by 8-bit codes is as it should be until it gets a graph.
   if (!settings_of(field).has_graph()) return kind != PartKind::kFlat && kind != PartKind::kScanned;
-  return kind != PartKind::kFlat;
+  // And so is what waits for one.
+  return kind == PartKind::kGraph || kind == PartKind::kScanned || kind == PartKind::kNothing;
 }
 
 // Called before a commit: its rows will be added to those that no segment covers.

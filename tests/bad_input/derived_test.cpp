@@ -223,7 +223,8 @@ class BadInputDerived : public ::testing::Test {
 };
 
 TEST_F(BadInputDerived, Row45_WholeFiles) {
-  for (const auto& [name, file] : {std::pair<std::string, std::string>{"graph", graph_}, {"codes", scanned_}}) {
+  for (const auto& [name, file] :
+       {std::pair<std::string, std::string>{"graph", graph_}, {"codes", scanned_}}) {
     const auto over = [](const std::string& source) {
       return [source](const std::string& path) {
         fs::copy_file(source, path, fs::copy_options::overwrite_existing);
@@ -254,7 +255,8 @@ TEST_F(BadInputDerived, Row45_OneBit) {
   damaged("header", graph_, [](const std::string& path) { flip(path, place(path, kHeader) + 13); });
   damaged("links", graph_, [](const std::string& path) { flip(path, place(path, kLinks) + 4000); });
   damaged("codes", graph_, [](const std::string& path) { flip(path, place(path, kCodes) + 1000); });
-  damaged("scanned codes", scanned_, [](const std::string& path) { flip(path, place(path, kRows + 1) + 99); });
+  damaged("scanned codes", scanned_,
+          [](const std::string& path) { flip(path, place(path, kRows + 1) + 99); });
 }
 
 TEST_F(BadInputDerived, Row45_LiesUnderARightChecksum) {
@@ -275,7 +277,8 @@ TEST_F(BadInputDerived, Row45_LiesUnderARightChecksum) {
   header("residuals", kHasResiduals, 255);
   const auto links = [&](const std::string& what, const std::function<void(Bytes&, std::uint32_t)>& change) {
     damaged(what, graph_, [&](const std::string& path) {
-      lie(path, kLinks, [&](Bytes& bytes) { change(bytes, static_cast<std::uint32_t>(bytes.size() / 4 / 500)); });
+      lie(path, kLinks,
+          [&](Bytes& bytes) { change(bytes, static_cast<std::uint32_t>(bytes.size() / 4 / 500)); });
     });
   };
   links("a neighbour at the count", [](Bytes& bytes, std::uint32_t) { set32(bytes, 77, 500); });

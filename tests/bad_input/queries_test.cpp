@@ -38,8 +38,7 @@ TEST_F(BadInput, Row11_Effort) {
     const std::string number = std::to_string(ef);
     invalid({"ef is", number, "65536"}, [&] { docs_.query(Query({1, 0, 0}).ef(ef)); });
     invalid({"ef is", number, "65536"}, [&] { docs_.query_text("words", {.ef = ef}); });
-    invalid({"ef is", number, "65536"},
-            [&] { docs_.hybrid_query(HybridQuery({1, 0, 0}, "words").ef(ef)); });
+    invalid({"ef is", number, "65536"}, [&] { docs_.hybrid_query(HybridQuery({1, 0, 0}, "words").ef(ef)); });
     const std::vector<Query> batch = {Query({1, 0, 0}), Query({1, 0, 0}).ef(ef)};
     invalid({"ef is", number}, [&] { docs_.query_batch(batch); }, 1);
   }

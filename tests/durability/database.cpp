@@ -112,7 +112,8 @@ Content Database::content() const {
     options.after = page.next;
     more = !page.next.empty();
   }
-  if (const IndexOptions index = collection.info().index; index != IndexOptions{}) out["/index"] = to_json(index);
+  if (const IndexOptions index = collection.info().index; index != IndexOptions{})
+    out["/index"] = to_json(index);
   return out;
 }
 

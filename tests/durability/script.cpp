@@ -141,10 +141,9 @@ Script segments(Maker make, int commits) {
   add(s, 0, {Step::Kind::kCreate});
   for (int i = 0; i < commits; ++i) {
     if (i % 18 == 7) {
-      static const char* const kOptions[] = {R"({"profile":"small"})", R"({"profile":"fast","m":8})",
-                                             R"({"profile":"balanced","codes":"int8"})",
-                                             R"({"profile":"balanced"})",
-                                             R"({"profile":"balanced","codes":"f32"})"};
+      static const char* const kOptions[] = {
+          R"({"profile":"small"})", R"({"profile":"fast","m":8})", R"({"profile":"balanced","codes":"int8"})",
+          R"({"profile":"balanced"})", R"({"profile":"balanced","codes":"f32"})"};
       add(s, 0, {Step::Kind::kAlter, {Item{kOptions[i / 18 % 5], {}, {}, 0}}});
       continue;
     }
