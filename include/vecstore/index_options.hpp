@@ -10,11 +10,11 @@ namespace vecstore {
 
 /// A ready choice of everything in IndexOptions. The names are stored on disk and frozen.
 ///
-/// | profile   | what it is for                                    | bytes per vector of 384, search memory |
-/// |-----------|---------------------------------------------------|----------------------------------------|
-/// | kBalanced | the default: quick, small, quickly built          | about 740                              |
-/// | kFast     | more links: fewer steps per query, slower to build | about 810 | | kSmall    | no copy for
-/// rescoring, fewer links                | about 310                              |
+/// | profile   | what it is for                                     | file bytes per vector of 384 |
+/// |-----------|----------------------------------------------------|------------------------------|
+/// | kBalanced | the default: quick, small, quickly built           | about 750                    |
+/// | kFast     | more links: fewer steps per query, slower to build | about 810                    |
+/// | kSmall    | no copy for rescoring, fewer links                 | about 330                    |
 enum class Profile : std::uint8_t { kBalanced = 1, kFast = 2, kSmall = 3 };
 
 /// What stands for a vector in the index. The names are stored on disk and frozen.
