@@ -110,11 +110,11 @@ TEST_F(IndexOptionsTest, EveryProfileIsExactOnDemandAndFindsNearlyAllByDefault) 
       auto db = VecDatabase::open(dir(), small());
       db.pause_background();
       auto c = db.create_collection("c", {.metric = metric, .index = {.profile = profile}});
-      fill(c, 1500);
+      fill(c, 1000);
       c.optimize();
       const IndexStats index = c.stats().indexes.at("");
-      EXPECT_EQ(index.settings, index_settings({.profile = profile}, kDimension, 1500));
-      EXPECT_EQ(index.graph_rows + index.scanned_rows, 1500u);
+      EXPECT_EQ(index.settings, index_settings({.profile = profile}, kDimension, 1000));
+      EXPECT_EQ(index.graph_rows + index.scanned_rows, 1000u);
       EXPECT_EQ(index.outdated_rows, 0u);
       double error = 0;
       EXPECT_EQ(recall(c, exact, metric, &error), 1.0);
