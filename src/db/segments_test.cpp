@@ -298,6 +298,56 @@ TEST_F(SegmentsTest, ReadersCheckEveryHitWhileSegmentsAreMadeAndMerged) {
   EXPECT_TRUE(db.verify().ok());
 }
 
+// Enough rows and queries for tables of blocks; what moves blocks must not leave an old one in use.
+TEST_F(SegmentsTest, HitsAreReadRightlyWhileBlocksMove) {
+  OpenOptions options = small();
+  options.map_size = 1 << 20;
+  auto db = VecDatabase::open(dir(), options);
+  auto c = db.create_collection("c");
+  const auto text_of = [](const std::string& id) {
+    std::string text;
+    for (std::uint32_t i = 0; i < 150; ++i)
+      text += id + std::to_string(i * 2'654'435'761u);  // hardly shrinks
+    return text;
+  };
+  const auto expect_right = [&](const char* what) {
+    for (int i = 0; i < 60; ++i) {
+      const std::vector<float> q = random_vector(rng_);
+      const Hits hits = c.query(Query(q).k(10));
+      ASSERT_EQ(hits.size(), 10u) << what;
+      ASSERT_EQ(hits.degraded, 0u) << what;
+      for (const Hit& h : hits) {
+        ASSERT_EQ(truth_.count(h.id), 1u) << what << " " << h.id;
+        ASSERT_NEAR(h.score, cosine(q, truth_[h.id]), 1e-5) << what << " " << h.id;
+        ASSERT_EQ(h.text, text_of(h.id)) << what;
+      }
+    }
+  };
+  const auto add = [&](std::size_t n) {
+    std::vector<Record> batch = some(n);
+    for (Record& r : batch) r.text = text_of(r.id);
+    c.batch_upsert(batch);
+  };
+  add(3000);
+  add(3000);
+  c.optimize();
+  expect_right("loaded");
+  for (int round = 0; round < 4; ++round) {
+    for (int i = 0; i < 5; ++i) add(600);  // where freed pages are, and where the map grows
+    expect_right("appended");
+    std::vector<std::string> gone;
+    for (const auto& [id, v] : truth_) {
+      if (rng_() % 5 < 3) gone.push_back(id);
+    }
+    c.erase(gone);  // blocks are dropped and rewritten
+    for (const std::string& id : gone) truth_.erase(id);
+    expect_right("erased");
+    if (round == 2) db.compact();
+    if (round == 2) expect_right("compacted");
+  }
+  EXPECT_TRUE(db.verify().ok());
+}
+
 TEST_F(SegmentsTest, ThousandsOfEqualVectors) {
   auto db = VecDatabase::open(dir(), small());
   auto c = db.create_collection("c");

@@ -78,6 +78,8 @@ void GraphPart::search(const PartQuery& query, Context& context, std::vector<Par
   thread_local std::vector<HnswHit> hits;
   const std::shared_ptr<const Retired> retired = retired_nodes(query);
   const auto rows = row_numbers();
+  // Rows without gaps need no look at their numbers.
+  const bool dense = rows.back() - rows.front() + 1 == rows_;
   const auto every_row = [&] {
     for (std::uint32_t node = 0; node < rows_; ++node) {
       if (retired->nodes[node / 64] >> (node % 64) & 1) continue;
@@ -101,7 +103,8 @@ void GraphPart::search(const PartQuery& query, Context& context, std::vector<Par
   index_->search(walk, scratch, context, hits);
   // Among thousands of equal rows a walk may end early.
   if (hits.size() < std::min<std::size_t>(walk.k, rows_ - retired->count)) return every_row();
-  for (const HnswHit& hit : hits) out.push_back({rows[hit.node], hit.score, false});
+  for (const HnswHit& hit : hits)
+    out.push_back({dense ? rows.front() + hit.node : rows[hit.node], hit.score, false});
 }
 
 }  // namespace vecstore::segment

@@ -42,6 +42,10 @@ DocumentReader::DocumentReader(const ReadView& view)
       space_{BlockKind::kDocuments, view.shard().collection(), 0, 0},
       rows_(view.txn(), space_) {}
 
+void DocumentReader::prefetch(std::span<const std::uint64_t> rows) {
+  rows_.prefetch(rows, view_.shard().block_tables().at(view_, space_).get());
+}
+
 storage::Document DocumentReader::read(std::uint64_t row) {
   const auto stored = rows_.find(row);
   if (!stored)

@@ -57,7 +57,7 @@ class DocumentReader {
  public:
   explicit DocumentReader(const ReadView& view);
   /// Rows that `read` will be asked for in this order.
-  void prefetch(std::span<const std::uint64_t> rows) { rows_.prefetch(rows); }
+  void prefetch(std::span<const std::uint64_t> rows);
   /// kCorruption when the row is missing or damaged. Views last as long as the read view.
   storage::Document read(std::uint64_t row);
   /// kCorruption unless what was read last is the version that the id's entry names. A damaged page can hide

@@ -9,6 +9,7 @@
 #include "base/background.hpp"
 #include "base/metadata_names.hpp"
 #include "catalog/catalog.hpp"
+#include "shard/block_tables.hpp"
 #include "shard/prepared.hpp"
 #include "shard/segments.hpp"
 #include "shard/term_follower.hpp"
@@ -75,6 +76,7 @@ class Shard : public std::enable_shared_from_this<Shard> {
   void load_field_names(const storage::Txn& txn, const storage::CollectionState& state);
   VectorFollower& vectors(const catalog::VectorFieldSchema& field);
   TermFollower& terms() { return terms_; }
+  BlockTables& block_tables() { return block_tables_; }
 
  private:
   ApplyResult apply_in(storage::Commit& commit, const PreparedBatch& batch);
@@ -90,6 +92,7 @@ class Shard : public std::enable_shared_from_this<Shard> {
   FieldNames names_;
   TermFollower terms_;
   Segments segments_;
+  BlockTables block_tables_;
   std::mutex checkpoint_mutex_;  // one at a time; taken before any transaction
   std::mutex merge_mutex_;       // likewise
   std::atomic<std::uint64_t> covered_before_{~std::uint64_t{0}};     // when the background looked last

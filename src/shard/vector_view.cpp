@@ -168,12 +168,14 @@ namespace {
 class TruthVectors final : public segment::VectorLookup {
  public:
   TruthVectors(const ReadView& view, const catalog::VectorFieldSchema& field)
-      : row_bytes_(field.dimension * sizeof(float)),
-        reader_(view.txn(), {storage::BlockKind::kVectors, view.shard().collection(), field.number, 0}) {}
+      : view_(view),
+        space_{storage::BlockKind::kVectors, view.shard().collection(), field.number, 0},
+        row_bytes_(field.dimension * sizeof(float)),
+        reader_(view.txn(), space_) {}
 
   std::size_t read(std::span<const std::uint64_t> rows, const Found& found) override {
     std::size_t left_out = 0;
-    reader_.prefetch(rows);
+    reader_.prefetch(rows, view_.shard().block_tables().at(view_, space_).get());
     for (std::uint64_t row : rows) {
       try {
         const auto stored = reader_.find(row);
@@ -198,6 +200,8 @@ class TruthVectors final : public segment::VectorLookup {
     return copy_.data();
   }
 
+  const ReadView& view_;
+  const storage::RowSpace space_;
   const std::size_t row_bytes_;
   storage::RowReader reader_;
   std::vector<float> copy_;

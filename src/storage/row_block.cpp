@@ -171,6 +171,26 @@ BlockView::BlockView(std::string_view value, const BlockMeta& expected, bool ver
   data_ = value.data() + l.data;
 }
 
+bool BlockView::has_form_of(const BlockView& other) const {
+  return header_.flags == other.header_.flags && header_.row_bytes == other.header_.row_bytes &&
+         header_.count == other.header_.count && header_.element == other.header_.element &&
+         value_.size() == other.value_.size();
+}
+
+BlockView BlockView::like(const char* value, std::uint64_t last_row, std::uint64_t sequence) const {
+  BlockView out = *this;
+  out.header_.first_row = last_row - (header_.count - 1);
+  out.header_.last_row = last_row;
+  out.header_.sequence = sequence;
+  const auto moved = [&](const char* p) { return p ? value + (p - value_.data()) : nullptr; };
+  out.offsets_ = moved(offsets_);
+  out.crcs_ = moved(crcs_);
+  out.norms_ = moved(norms_);
+  out.data_ = moved(data_);
+  out.value_ = {value, value_.size()};
+  return out;
+}
+
 std::optional<std::uint32_t> BlockView::find(std::uint64_t wanted) const {
   if (wanted < header_.first_row || wanted > header_.last_row) return std::nullopt;
   if (!rows_) return static_cast<std::uint32_t>(wanted - header_.first_row);
@@ -199,9 +219,9 @@ std::string_view BlockView::bytes(std::uint32_t i) const {
   return {data_ + begin, end - begin};
 }
 
-bool BlockView::verify(std::uint32_t i) const {
+bool BlockView::verify(std::uint32_t i, const Witness& witness) const {
   const BlockMeta meta{header_.kind, header_.element, header_.collection, header_.field, 0};
-  return row_crc(meta, {row(i), bytes(i), inverse_norm(i)}) == load<std::uint32_t>(crcs_ + 4 * i);
+  return row_crc(meta, {row(i), bytes(i), witness.inverse_norm}) == witness.crc;
 }
 
 }  // namespace vecstore::storage

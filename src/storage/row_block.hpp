@@ -66,6 +66,11 @@ class BlockView {
   /// the rows; `verify_directory` also checks the header's checksum (rows carry their own).
   BlockView(std::string_view value, const BlockMeta& expected, bool verify_directory);
 
+  /// The block at `value`, which has the form of this one: as many rows, as long, without listed numbers.
+  /// Reads nothing of it.
+  BlockView like(const char* value, std::uint64_t last_row, std::uint64_t sequence) const;
+  bool has_form_of(const BlockView& other) const;
+
   std::uint32_t count() const { return header_.count; }
   std::uint64_t first_row() const { return header_.first_row; }
   std::uint64_t last_row() const { return header_.last_row; }
@@ -80,13 +85,21 @@ class BlockView {
   /// The row's bytes as they are, unchecked but for their bounds.
   std::string_view bytes(std::uint32_t i) const;
   float inverse_norm(std::uint32_t i) const { return norms_ ? load<float>(norms_ + 4 * i) : 0.0f; }
-  /// Asks the memory for what `verify` and `inverse_norm` will read.
+  /// Asks the memory for what `bytes`, `verify` and `inverse_norm` will read.
   void prefetch_directory(std::uint32_t i) const {
+    if (offsets_) __builtin_prefetch(offsets_ + 4 * std::size_t{i});
     __builtin_prefetch(crcs_ + 4 * std::size_t{i});
     if (norms_) __builtin_prefetch(norms_ + 4 * std::size_t{i});
   }
+  /// What the directory says of a row.
+  struct Witness {
+    std::uint32_t crc = 0;
+    float inverse_norm = 0;
+  };
+  Witness witness(std::uint32_t i) const { return {load<std::uint32_t>(crcs_ + 4 * i), inverse_norm(i)}; }
   /// True when the row's checksum holds.
-  bool verify(std::uint32_t i) const;
+  bool verify(std::uint32_t i, const Witness& witness) const;
+  bool verify(std::uint32_t i) const { return verify(i, witness(i)); }
   /// Listed row numbers and norms, for scans that take the block whole; nullptr when absent. May be
   /// unaligned.
   const char* row_numbers() const { return rows_; }

@@ -1,5 +1,6 @@
 #include "storage/rows.hpp"
 
+#include "storage/block_table.hpp"
 #include "storage/keys.hpp"
 
 namespace vecstore::storage {
@@ -9,20 +10,24 @@ std::string RowSpace::key(std::uint64_t last_row) const {
                                      : document_key(collection, last_row);
 }
 
-std::string_view RowReader::key_of(std::uint64_t row) {
+bool RowReader::seek_key(std::uint64_t row) {
+  if (!cursor_) {
+    key_ = space_.key(0);
+    cursor_.emplace(txn_.cursor(space_.keyspace()));
+  }
   store(key_.data() + key_.size() - 8, __builtin_bswap64(row));
-  return key_;
+  return cursor_->seek(key_);
 }
 
 bool RowReader::open_current(bool found, bool verify_directory) {
   have_ = false;
   if (!found) return false;
-  const std::string_view key = cursor_.key();
+  const std::string_view key = cursor_->key();
   const std::size_t head = key_.size() - 8;
   if (key.size() != key_.size() || key.substr(0, head) != std::string_view(key_).substr(0, head))
     return false;
   key_row_ = load_big_endian<std::uint64_t>(key.data() + head);
-  block_ = BlockView(cursor_.value(), space_.meta(), verify_directory);
+  block_ = BlockView(cursor_->value(), space_.meta(), verify_directory);
   if (block_.last_row() != key_row_) {
     fail(ErrorCode::kCorruption, "row block of collection ", space_.collection,
          ": key and header name different rows");
@@ -30,55 +35,77 @@ bool RowReader::open_current(bool found, bool verify_directory) {
   return have_ = true;
 }
 
-bool RowReader::seek(std::uint64_t row) { return open_current(cursor_.seek(key_of(row)), true); }
-bool RowReader::next() { return open_current(cursor_.next(), true); }
+bool RowReader::seek(std::uint64_t row) { return open_current(seek_key(row), true); }
+bool RowReader::next() { return open_current(cursor_->next(), true); }
 
-void RowReader::prefetch(std::span<const std::uint64_t> rows) {
+// Three rounds, each of which starts what the next one reads: blocks, their directories, rows.
+void RowReader::prefetch(std::span<const std::uint64_t> rows, const BlockTable* table) {
   constexpr std::size_t kLine = 64;
-  located_.clear();
+  located_.assign(rows.size(), {});
   next_located_ = 0;
-  std::vector<std::string_view> values(rows.size());
+  std::vector<std::string_view> values;  // of rows that the table does not know
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    if (!cursor_.seek(key_of(rows[i]))) break;
-    values[i] = cursor_.value();
+    Located& at = located_[i];
+    at.row = rows[i];
+    if (const auto block = table ? table->find(rows[i]) : std::nullopt) {
+      at.block = *block;
+      at.index = block->find(rows[i]);
+      if (at.index) block->prefetch_directory(*at.index);
+      continue;
+    }
+    if (values.empty()) values.resize(rows.size());
+    if (!seek_key(rows[i])) break;
+    values[i] = cursor_->value();
     __builtin_prefetch(values[i].data());
+    have_ = false;
   }
-  have_ = false;
-  for (std::size_t i = 0; i < rows.size(); ++i) {
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    Located& at = located_[i];
+    if (values[i].empty()) continue;
     try {
-      const BlockView block(values[i], space_.meta(), false);
-      const auto at = block.find(rows[i]);
-      if (!at) continue;
-      block.prefetch_directory(*at);
-      const std::string_view bytes = block.bytes(*at);
-      for (std::size_t line = 0; line < bytes.size(); line += kLine) __builtin_prefetch(bytes.data() + line);
-      located_.push_back({rows[i], block, *at});
+      at.block = BlockView(values[i], space_.meta(), false);
+      at.index = at.block.find(rows[i]);
+      if (at.index) at.block.prefetch_directory(*at.index);
     } catch (const Error&) {
       // Damaged, or beyond the space's last key: find says so.
     }
+  }
+  for (Located& at : located_) {
+    if (!at.index) continue;
+    try {
+      const std::string_view bytes = at.block.bytes(*at.index);
+      for (std::size_t line = 0; line < bytes.size(); line += kLine) __builtin_prefetch(bytes.data() + line);
+    } catch (const Error&) {
+      at.index.reset();
+    }
+  }
+  // Loads that wait side by side, before each row's own work would keep the next one's from starting.
+  for (Located& at : located_) {
+    if (at.index) at.witness = at.block.witness(*at.index);
   }
 }
 
 std::optional<StoredRow> RowReader::find(std::uint64_t row) {
   if (next_located_ < located_.size() && located_[next_located_].row == row) {
     const Located& found = located_[next_located_++];
-    return checked(found.block, found.index);
+    if (found.index) return checked(found.block, *found.index, found.witness);
   }
   // The row's own checksum covers its place, so a lookup need not read the whole directory.
   if (!have_ || row < block_.first_row() || row > block_.last_row()) {
-    if (!open_current(cursor_.seek(key_of(row)), false)) return std::nullopt;
+    if (!open_current(seek_key(row), false)) return std::nullopt;
   }
   const auto at = block_.find(row);
   if (!at) return std::nullopt;
-  return checked(block_, *at);
+  return checked(block_, *at, block_.witness(*at));
 }
 
-StoredRow RowReader::checked(const BlockView& block, std::uint32_t index) const {
-  if (!block.verify(index)) {
+StoredRow RowReader::checked(const BlockView& block, std::uint32_t index,
+                             const BlockView::Witness& witness) const {
+  if (!block.verify(index, witness)) {
     fail(ErrorCode::kCorruption, "collection ", space_.collection, ": the checksum of row ", block.row(index),
          " differs");
   }
-  return {block.bytes(index), block.element(), block.inverse_norm(index), block.sequence()};
+  return {block.bytes(index), block.element(), witness.inverse_norm, block.sequence()};
 }
 
 void write_rows(WriteTxn& txn, const RowSpace& space, std::span<const BlockRow> rows,

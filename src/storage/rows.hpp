@@ -34,16 +34,18 @@ struct StoredRow {
   std::uint64_t sequence = 0;  ///< Of its block: the newest commit among the block's rows.
 };
 
+class BlockTable;
+
 /// Reads rows of one space; quick when rows are asked for in ascending order, since the current block is
 /// kept. Lives inside a transaction, one thread at a time.
 class RowReader {
  public:
-  RowReader(const Txn& txn, const RowSpace& space)
-      : space_(space), key_(space.key(0)), cursor_(txn.cursor(space.keyspace())) {}
+  RowReader(const Txn& txn, const RowSpace& space) : txn_(txn), space_(space) {}
 
   /// Starts the memory reads of `rows` all at once, so that asking `find` for them in this order waits for
-  /// memory about once instead of once each. What cannot be located is left to `find`.
-  void prefetch(std::span<const std::uint64_t> rows);
+  /// memory about once instead of once each. What cannot be located is left to `find`. A table that is good
+  /// for this transaction spares searching the tree.
+  void prefetch(std::span<const std::uint64_t> rows, const BlockTable* table = nullptr);
   /// The row, its checksum verified; nullopt when no block holds it; kCorruption when it is damaged.
   std::optional<StoredRow> find(std::uint64_t row);
   /// The block that may hold `row` or else the next one; false past the end. A damaged block is kCorruption;
@@ -52,25 +54,27 @@ class RowReader {
   bool next();
   const BlockView& block() const { return block_; }
   /// The whole stored value of the current block.
-  std::string_view value() const { return cursor_.value(); }
+  std::string_view value() const { return cursor_->value(); }
   /// After seek or next threw: the last row that the damaged block's key names, to go on behind it.
   std::uint64_t damaged_last_row() const { return key_row_; }
 
  private:
   bool open_current(bool found, bool verify_directory);
-  std::string_view key_of(std::uint64_t row);
-  StoredRow checked(const BlockView& block, std::uint32_t index) const;
+  bool seek_key(std::uint64_t row);
+  StoredRow checked(const BlockView& block, std::uint32_t index, const BlockView::Witness& witness) const;
+  const Txn& txn_;
   RowSpace space_;
-  std::string key_;  // of the space, its last 8 bytes to be filled with a row
-  Cursor cursor_;
+  std::optional<Cursor> cursor_;  // made when the tree is first needed
+  std::string key_;               // of the space, its last 8 bytes to be filled with a row
   BlockView block_;
   std::uint64_t key_row_ = 0;
   bool have_ = false;
   /// Where prefetch found rows, in the order in which find will be asked.
   struct Located {
-    std::uint64_t row;
+    std::uint64_t row = 0;
     BlockView block;
-    std::uint32_t index;
+    std::optional<std::uint32_t> index;
+    BlockView::Witness witness;
   };
   std::vector<Located> located_;
   std::size_t next_located_ = 0;

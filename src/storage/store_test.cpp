@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "base/error.hpp"
+#include "storage/block_table.hpp"
 #include "storage/document.hpp"
 #include "storage/keys.hpp"
 #include "storage/rows.hpp"
@@ -140,6 +141,28 @@ TEST_F(StoreTest, ClosedAndReadOnly) {
   EXPECT_THROW(Store::Session s(*store), Error);
 }
 
+/// Some rows, missing ones among them, asked for in another order than they were announced.
+void expect_prefetched(const ReadTxn& txn, const RowSpace& space,
+                       const std::map<std::uint64_t, std::string>& model, const BlockTable& table,
+                       std::mt19937& random) {
+  std::vector<std::uint64_t> rows;
+  for (std::size_t n = random() % 40; n > 0; --n)
+    rows.push_back(model.empty() ? n : random() % (model.rbegin()->first + 3));
+  RowReader reader(txn, space);
+  const std::size_t half = rows.size() / 2;
+  reader.prefetch(std::span(rows).first(half), random() % 4 ? &table : nullptr);
+  reader.prefetch(std::span(rows).subspan(half), &table);
+  std::shuffle(rows.begin(), rows.end(), random);
+  for (const std::uint64_t row : rows) {
+    const auto found = reader.find(row);
+    const auto expected = model.find(row);
+    if (expected == model.end()) continue;  // a retired row may still lie there
+    ASSERT_TRUE(found) << "row " << row;
+    ASSERT_EQ(found->bytes, expected->second);
+    ASSERT_EQ(found->inverse_norm, static_cast<float>(row));
+  }
+}
+
 TEST_F(StoreTest, RowsAgainstAMap) {
   const unsigned seed = std::random_device()();
   RecordProperty("seed", std::to_string(seed));
@@ -148,11 +171,15 @@ TEST_F(StoreTest, RowsAgainstAMap) {
   const RowSpace space{BlockKind::kVectors, 7, 3, 1};
   std::map<std::uint64_t, std::string> model;
   std::uint64_t next = 0;
+  std::unique_ptr<BlockTable> table;  // kept while it is good
+  std::uint64_t epoch = 0;
+  std::size_t from_table = 0;
   for (int step = 0; step < 200; ++step) {
     if (random() % 3 || model.empty()) {
+      const bool gaps = random() % 2 == 0;
       std::vector<std::pair<std::uint64_t, std::string>> added;
       for (std::size_t n = 1 + random() % 300; n > 0; --n) {
-        next += 1 + (random() % 10 == 0);
+        next += 1 + (gaps && random() % 10 == 0);
         std::string bytes(400, '\0');
         for (char& c : bytes) c = static_cast<char>(random());
         added.emplace_back(next, bytes);
@@ -179,8 +206,17 @@ TEST_F(StoreTest, RowsAgainstAMap) {
           },
           1);
       for (std::uint64_t row : gone) model.erase(row);
+      table.reset();
     }
     ReadTxn txn(store->env());
+    if (!table || epoch != txn.map_epoch()) table = std::make_unique<BlockTable>(txn, space);
+    epoch = txn.map_epoch();
+    expect_prefetched(txn, space, model, *table, random);
+    for (std::uint64_t row = 0; row <= next + 1; ++row) {
+      const auto block = table->find(row);
+      from_table += block.has_value();
+      if (block) ASSERT_TRUE(block->find(row)) << "seed " << seed << " row " << row;
+    }
     RowReader reader(txn, space);
     for (const auto& [row, bytes] : model) {
       const auto found = reader.find(row);
@@ -200,6 +236,7 @@ TEST_F(StoreTest, RowsAgainstAMap) {
     EXPECT_EQ(live, model.size()) << "seed " << seed;
     EXPECT_LE(stored, 2 * model.size() + 1) << "seed " << seed;
   }
+  EXPECT_GT(from_table, 1000u) << "seed " << seed;
 }
 
 TEST(Document, RoundTripsAndCompresses) {

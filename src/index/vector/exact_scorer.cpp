@@ -10,12 +10,15 @@ namespace vecstore {
 
 ExactScorer::ExactScorer(Metric metric, std::span<const float> query)
     : metric_(metric), kernels_(simd::kernels()), query_(query.begin(), query.end()) {
-  for (std::size_t i = 0; i < query_.size(); ++i) {
-    if (!std::isfinite(query_[i])) invalid("query vector: component ", i, " is not a finite number");
+  const double length = norm_in_double(query_.data(), query_.size());
+  if (!std::isfinite(length)) {  // squares of floats do not overflow a double
+    for (std::size_t i = 0; i < query_.size(); ++i) {
+      if (!std::isfinite(query_[i])) invalid("query vector: component ", i, " is not a finite number");
+    }
   }
   if (metric_ != Metric::kCosine) return;
-  const double length = norm_in_double(query_.data(), query_.size());
-  for (float& v : query_) v = length > 0 ? static_cast<float>(v / length) : 0.0f;
+  const double inverse = length > 0 ? 1 / length : 0;
+  for (float& v : query_) v = static_cast<float>(v * inverse);
 }
 
 void ExactScorer::score(const VectorBlock& block, std::uint32_t begin, std::uint32_t count,

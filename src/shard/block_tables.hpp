@@ -1,0 +1,34 @@
+// The block tables that queries of one collection share.
+#pragma once
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <utility>
+
+#include "storage/block_table.hpp"
+
+namespace vecstore::shard {
+
+class ReadView;
+
+/// Thread-safe.
+class BlockTables {
+ public:
+  /// A table that is good for this view; nullptr where searching the tree is cheaper: in small collections,
+  /// and until some queries have come since rows were retired last.
+  std::shared_ptr<const storage::BlockTable> at(const ReadView& view, const storage::RowSpace& space);
+
+ private:
+  struct Kept {
+    std::shared_ptr<const storage::BlockTable> table;
+    std::uint64_t map_epoch = 0;  ///< Of one environment.
+    std::uint64_t retired_sequence = 0;
+    std::uint64_t end_row = 0;  ///< The next row of the view it was made for.
+    std::size_t wanted = 0;     ///< Queries that could have used a newer one.
+  };
+  std::mutex mutex_;
+  std::map<std::pair<storage::BlockKind, std::uint16_t>, Kept> kept_;  // by kind and field
+};
+
+}  // namespace vecstore::shard
