@@ -28,8 +28,8 @@ enum class Profile : std::uint8_t { kBalanced = 1, kFast = 2, kSmall = 3 };
 ///
 /// Whatever the codes, scores are those of the full vectors, unless a query says exact_scores(false): then
 /// what is found has the codes' scores and their order. Cosines of kInt4Residual are off by some
-/// ten-thousandths, those of kInt4 by some hundredths (0.05 at most among 400 of 48 dimensions), which costs
-/// kInt4 a fifth of its recall there; dot products by as much of the product of the lengths.
+/// ten-thousandths, those of kInt4 by some hundredths (up to 0.06 with 48 dimensions), which costs kInt4 a
+/// sixth of its recall there; dot products by as much of the product of the lengths.
 enum class Codes : std::uint8_t { kInt4Residual = 1, kInt4 = 2, kInt8 = 3, kF32 = 4 };
 
 std::string_view to_string(Profile profile);
