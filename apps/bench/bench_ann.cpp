@@ -7,10 +7,15 @@
 #include <chrono>
 #include <cmath>
 #include <cstdio>
+#include <ctime>
 #include <filesystem>
+#include <fstream>
+#include <iostream>
 #include <optional>
 #include <random>
 #include <set>
+#include <sstream>
+#include <stdexcept>
 #include <thread>
 
 #include "bench.hpp"
@@ -25,14 +30,24 @@ using Clock = std::chrono::steady_clock;
 constexpr const char* kUsage =
     "usage: vecstore-bench ann [--base B.npy --queries Q.npy] [--metric cosine|dot|euclidean] [--threads N]\n"
     "                          [--profile balanced|fast|small] [--index '{\"m\": 32, ...}']\n"
-    "                          [--n ROWS] [--dim D] [--exact-scores yes|no] [--passes 3] [--ef EF] [--folder "
-    "DIR]\n"
+    "                          [--n ROWS] [--dim D] [--exact-scores yes|no|both] [--passes 3] [--ef EF]\n"
+    "                          [--folder DIR] [--turns yes] [--db DIR] [--truth FILE]\n"
     "  Without --base: 100000 seeded rows of 384 dimensions. Builds, then prints one line per effort: "
     "recall@10\n"
-    "  against the exact neighbours, queries per second (median of the passes over all queries).\n";
+    "  against the exact neighbours, queries per second (median of the passes over all queries).\n"
+    "  --db DIR (with --base): keeps the database there, and takes it when it is there already. --truth "
+    "FILE: "
+    "the same\n"
+    "  with the exact neighbours, one line of ids per query.\n"
+    "  --turns yes: builds, prints {\"ready\": true, ...}, and for each line read from standard input makes "
+    "one "
+    "pass "
+    "over\n"
+    "  all efforts and prints {\"pass\": N}: so that a driver can measure others in turns with it.\n";
 constexpr std::size_t kNeighbours = 10;
 constexpr std::size_t kMostQueries = 2'000;
 constexpr std::size_t kBatch = 2'000;
+constexpr std::size_t kWarmUp = 200;
 constexpr std::int64_t kEfforts[] = {10, 12, 14,  16,  20,  24,  28,  32,  40,  48, 64,
                                      80, 96, 128, 160, 200, 256, 320, 400, 512, 800};
 
@@ -40,6 +55,8 @@ struct Options {
   std::string base;
   std::string queries;
   std::string folder;
+  std::string db;
+  std::string truth;
   Metric metric = Metric::kCosine;
   IndexOptions index;
   std::uint64_t threads = 1;
@@ -47,7 +64,8 @@ struct Options {
   std::uint64_t dim = 384;
   std::uint64_t passes = 3;
   std::uint64_t ef = 0;  // 0: all of them
-  bool exact_scores = true;
+  std::vector<bool> exact_scores = {true};
+  bool turns = false;
 };
 
 bool parse(std::span<const std::string> args, Options& o) {
@@ -64,6 +82,10 @@ bool parse(std::span<const std::string> args, Options& o) {
       o.queries = value;
     } else if (name == "--folder") {
       o.folder = value;
+    } else if (name == "--db") {
+      o.db = value;
+    } else if (name == "--truth") {
+      o.truth = value;
     } else if (name == "--metric") {
       o.metric = parse_metric(value);
     } else if (name == "--profile") {
@@ -71,14 +93,19 @@ bool parse(std::span<const std::string> args, Options& o) {
     } else if (name == "--index") {
       o.index = parse_index_options(value);
     } else if (name == "--exact-scores") {
-      if (value != "yes" && value != "no") return false;
-      o.exact_scores = value == "yes";
+      if (value != "yes" && value != "no" && value != "both") return false;
+      if (value == "both") o.exact_scores = {true, false};
+      if (value == "no") o.exact_scores = {false};
+    } else if (name == "--turns") {
+      if (value != "yes") return false;
+      o.turns = true;
     } else if (!(name == "--threads" && number(o.threads)) && !(name == "--n" && number(o.n)) &&
                !(name == "--passes" && number(o.passes)) && !(name == "--ef" && number(o.ef)) &&
                !(name == "--dim" && number(o.dim))) {
       return false;
     }
   }
+  if (!o.db.empty() && o.base.empty()) return false;
   return args.size() % 2 == 0 && o.base.empty() == o.queries.empty();
 }
 
@@ -144,13 +171,15 @@ double seconds_since(Clock::time_point start) {
 class Run {
  public:
   Run(const Options& options, Matrix queries, const Collection& collection, double build_seconds,
-      double bytes)
+      double build_cpu_seconds, double bytes)
       : o_(options),
         queries_(std::move(queries)),
         collection_(collection),
         build_seconds_(build_seconds),
+        build_cpu_seconds_(build_cpu_seconds),
         bytes_(bytes) {
     const IndexSettings s = collection_.stats().indexes.at("").settings;
+    profile_ = to_string(s.profile);
     settings_ = "\"codes\": \"" + std::string(to_string(s.codes)) + "\", ";
     if (!s.has_graph()) return;
     char text[96];
@@ -160,22 +189,60 @@ class Run {
   }
 
   void all() {
-    exact_.resize(queries_.size());
-    for (std::size_t i = 0; i < queries_.size(); ++i) exact_[i] = ask(i, 0);
-    for (const std::int64_t ef : kEfforts) {
-      if (o_.ef != 0 && static_cast<std::int64_t>(o_.ef) != ef) continue;
-      if (point(ef) > 0.998) break;
+    if (!read_exact()) find_exact();
+    if (!o_.turns) return efforts(o_.passes);
+    std::printf("{\"ready\": true, \"build_s\": %.2f, \"build_cpu_s\": %.2f}\n", build_seconds_,
+                build_cpu_seconds_);
+    std::fflush(stdout);
+    std::uint64_t pass = 0;
+    for (std::string line; std::getline(std::cin, line);) {
+      // What ran since the last pass has the caches; the peers' passes begin in the same way.
+      for (std::size_t i = 0; i < std::min<std::size_t>(kWarmUp, queries_.size()); ++i)
+        ask(i, kEfforts[0], o_.exact_scores[0]);
+      efforts(1);
+      std::printf("{\"pass\": %llu}\n", static_cast<unsigned long long>(++pass));
+      std::fflush(stdout);
     }
   }
 
  private:
-  std::vector<std::string> ask(std::size_t i, std::int64_t ef) const {
+  bool read_exact() {
+    if (o_.truth.empty() || !fs::exists(o_.truth)) return false;
+    std::ifstream in(o_.truth);
+    for (std::string line, id; std::getline(in, line);) {
+      std::istringstream words(line);
+      for (exact_.emplace_back(); words >> id;) exact_.back().push_back(id);
+    }
+    if (exact_.size() != queries_.size()) throw std::runtime_error(o_.truth + " is of other queries");
+    return true;
+  }
+
+  void find_exact() {
+    exact_.resize(queries_.size());
+    for (std::size_t i = 0; i < queries_.size(); ++i) exact_[i] = ask(i, 0, true);
+    if (o_.truth.empty()) return;
+    std::ofstream out(o_.truth);
+    for (const auto& ids : exact_) {
+      for (const std::string& id : ids) out << id << ' ';
+      out << '\n';
+    }
+    out.close();
+    if (!out) throw std::runtime_error("cannot write " + o_.truth);
+  }
+
+  void efforts(std::uint64_t passes) const {
+    for (const bool exact_scores : o_.exact_scores) {
+      for (const std::int64_t ef : kEfforts) {
+        if (o_.ef != 0 && static_cast<std::int64_t>(o_.ef) != ef) continue;
+        if (point(ef, exact_scores, passes) > 0.998) break;
+      }
+    }
+  }
+
+  // Effort 0: the exact neighbours.
+  std::vector<std::string> ask(std::size_t i, std::int64_t ef, bool exact_scores) const {
     Query q(Vector(std::span<const float>(queries_[i])));
-    q.k(kNeighbours)
-        .threads(1)
-        .with_text(false)
-        .with_metadata(false)
-        .exact_scores(ef == 0 || o_.exact_scores);
+    q.k(kNeighbours).threads(1).with_text(false).with_metadata(false).exact_scores(exact_scores);
     ef == 0 ? q.exact() : q.ef(ef);
     const Hits hits = collection_.query(q);
     std::vector<std::string> ids;
@@ -183,21 +250,26 @@ class Run {
     return ids;
   }
 
-  double point(std::int64_t ef) const {
+  double point(std::int64_t ef, bool exact_scores, std::uint64_t passes) const {
     std::vector<std::vector<std::string>> found(queries_.size());
-    std::vector<double> rates;
-    for (std::uint64_t pass = 0; pass < o_.passes; ++pass) {
+    std::vector<double> rates, cpu_rates;
+    for (std::uint64_t pass = 0; pass < passes; ++pass) {
+      const std::clock_t cpu_start = std::clock();
       const auto start = Clock::now();
       const auto work = [&](std::uint64_t t) {
-        for (std::size_t i = t; i < queries_.size(); i += o_.threads) found[i] = ask(i, ef);
+        for (std::size_t i = t; i < queries_.size(); i += o_.threads) found[i] = ask(i, ef, exact_scores);
       };
       std::vector<std::thread> threads;
       for (std::uint64_t t = 1; t < o_.threads; ++t) threads.emplace_back(work, t);
       work(0);
       for (auto& t : threads) t.join();
       rates.push_back(static_cast<double>(queries_.size()) / seconds_since(start));
+      // Per second of processor time, of all threads together: what a busy machine leaves comparable.
+      cpu_rates.push_back(static_cast<double>(queries_.size()) * CLOCKS_PER_SEC /
+                          static_cast<double>(std::max<std::clock_t>(1, std::clock() - cpu_start)));
     }
     std::sort(rates.begin(), rates.end());
+    std::sort(cpu_rates.begin(), cpu_rates.end());
     std::size_t right = 0, wanted = 0;
     for (std::size_t i = 0; i < queries_.size(); ++i) {
       const std::set<std::string> want(exact_[i].begin(), exact_[i].end());
@@ -207,10 +279,11 @@ class Run {
     const double recall = static_cast<double>(right) / static_cast<double>(wanted);
     std::printf(
         "{\"index\": \"%s\", \"params\": {\"ef\": %lld, %s\"threads\": %llu, \"exact_scores\": %s}, "
-        "\"recall_at_10\": %.4f, \"qps\": %.1f, \"build_s\": %.2f, \"bytes_per_vector\": %.1f}\n",
-        std::string(to_string(o_.index.profile)).c_str(), static_cast<long long>(ef), settings_.c_str(),
-        static_cast<unsigned long long>(o_.threads), o_.exact_scores ? "true" : "false", recall,
-        rates[rates.size() / 2], build_seconds_, bytes_);
+        "\"recall_at_10\": %.4f, \"qps\": %.1f, \"cpu_qps\": %.1f, \"build_s\": %.2f, \"bytes_per_vector\": "
+        "%.1f}\n",
+        profile_.c_str(), static_cast<long long>(ef), settings_.c_str(),
+        static_cast<unsigned long long>(o_.threads), exact_scores ? "true" : "false", recall,
+        rates[rates.size() / 2], cpu_rates[cpu_rates.size() / 2], build_seconds_, bytes_);
     std::fflush(stdout);
     return recall;
   }
@@ -218,8 +291,10 @@ class Run {
   const Options& o_;
   const Matrix queries_;
   const Collection collection_;
+  std::string profile_;
   std::string settings_;  // of the index, as members of an object
   const double build_seconds_;
+  const double build_cpu_seconds_;
   const double bytes_;
   std::vector<std::vector<std::string>> exact_;
 };
@@ -232,9 +307,11 @@ int run_ann(std::span<const std::string> args) {
   if (!parse(args, o)) return std::fputs(kUsage, stderr), 2;
   const Folder folder(o.folder);
   Matrix queries;
-  auto db = VecDatabase::open((folder.path / "db").string());
+  const bool kept = !o.db.empty() && fs::exists(o.db);
+  auto db = VecDatabase::open(o.db.empty() ? (folder.path / "db").string() : o.db);
   db.pause_background();
-  Collection collection = db.create_collection("bench", {.metric = o.metric, .index = o.index});
+  Collection collection = kept ? db.get_collection("bench")
+                               : db.create_collection("bench", {.metric = o.metric, .index = o.index});
   const auto load = [&](std::uint64_t rows, auto&& next) {
     std::vector<Record> batch;
     for (std::uint64_t i = 0; i < rows; ++i) {
@@ -252,16 +329,18 @@ int run_ann(std::span<const std::string> args) {
   } else {
     queries = read(o.queries, kMostQueries);
     cli::VectorFile file(o.base);
-    load(file.rows(), [&]() -> std::optional<std::vector<float>> {
+    load(kept ? 0 : file.rows(), [&]() -> std::optional<std::vector<float>> {
       std::vector<float> row;
       return file.next(row) ? std::optional(std::move(row)) : std::nullopt;
     });
   }
   const auto start = Clock::now();
-  collection.optimize();
+  const std::clock_t cpu_start = std::clock();
+  if (!kept) collection.optimize();
   const double build_seconds = seconds_since(start);
+  const double build_cpu_seconds = static_cast<double>(std::clock() - cpu_start) / CLOCKS_PER_SEC;
   const CollectionStats stats = collection.stats();
-  Run(o, std::move(queries), collection, build_seconds,
+  Run(o, std::move(queries), collection, build_seconds, build_cpu_seconds,
       static_cast<double>(stats.segment_bytes) / static_cast<double>(std::max<std::uint64_t>(stats.count, 1)))
       .all();
   db.close();

@@ -1,4 +1,6 @@
-// vecstore-bench embed: how many passages and tokens per second the native embedder takes on this machine.
+// vecstore-bench embed: how many passages and tokens per second the native embedder takes on this machine;
+// with
+// --out also a program that turns a file of passages into a matrix of embeddings.
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -6,7 +8,9 @@
 #include <filesystem>
 #include <fstream>
 #include <memory>
+#include <optional>
 #include <random>
+#include <stdexcept>
 #include <string_view>
 #include <vector>
 
@@ -21,6 +25,7 @@ namespace fs = std::filesystem;
 struct Options {
   std::string model = "all-MiniLM-L6-v2";
   std::string texts;
+  std::string out;
   std::string precision = "both";
   std::size_t threads = 0;
   double seconds = 30;
@@ -34,6 +39,8 @@ bool parse(std::span<const std::string> args, Options& o) {
       o.model = value;
     } else if (args[i] == "--texts") {
       o.texts = value;
+    } else if (args[i] == "--out") {
+      o.out = value;
     } else if (args[i] == "--precision" && (value == "f32" || value == "fast" || value == "both")) {
       o.precision = value;
     } else if (args[i] == "--threads") {
@@ -44,7 +51,8 @@ bool parse(std::span<const std::string> args, Options& o) {
       return false;
     }
   }
-  return true;
+  // One file holds one model's embeddings of one precision, of texts that were given.
+  return o.out.empty() || (o.precision != "both" && !o.texts.empty());
 }
 
 // The value of the key "text" of a JSON object in one line: enough for files of passages.
@@ -163,6 +171,30 @@ class RandomModel {
   std::size_t size_ = 0;
 };
 
+// A float32 matrix in NumPy's format 1.0, written row block by row block.
+class NpyWriter {
+ public:
+  NpyWriter(const std::string& path, std::size_t rows, std::size_t columns)
+      : path_(path), stream_(path, std::ios::binary | std::ios::trunc) {
+    std::string header = "{'descr': '<f4', 'fortran_order': False, 'shape': (" + std::to_string(rows) + ", " +
+                         std::to_string(columns) + "), }";
+    header.resize(117, ' ');
+    stream_ << std::string_view("\x93NUMPY\x01\x00\x76\x00", 10) << header << '\n';
+  }
+  void write(std::span<const float> values) {
+    stream_.write(reinterpret_cast<const char*>(values.data()),
+                  static_cast<std::streamsize>(values.size_bytes()));
+  }
+  void close() {
+    stream_.close();
+    if (!stream_) throw std::runtime_error("cannot write " + path_);
+  }
+
+ private:
+  std::string path_;
+  std::ofstream stream_;
+};
+
 void measure(const std::string& shown, const std::string& path, Precision precision, const Options& o,
              const std::vector<std::string>& texts) {
   using Clock = std::chrono::steady_clock;
@@ -177,15 +209,20 @@ void measure(const std::string& shown, const std::string& path, Precision precis
   constexpr std::size_t kBatch = 256;
   std::vector<std::string_view> batch;
   std::vector<float> out(kBatch * model.dimension());
+  std::optional<NpyWriter> writer;
+  if (!o.out.empty()) writer.emplace(o.out, texts.size(), model.dimension());
   std::size_t done = 0;
   const std::clock_t cpu_start = std::clock();
   const auto start = Clock::now();
-  while (done < texts.size() && since(start) < o.seconds) {
+  while (done < texts.size() && (writer || since(start) < o.seconds)) {
     batch.assign(texts.begin() + static_cast<std::ptrdiff_t>(done),
                  texts.begin() + static_cast<std::ptrdiff_t>(std::min(texts.size(), done + kBatch)));
-    model.embed_batch(batch, std::span(out).first(batch.size() * model.dimension()));
+    const std::span<float> values = std::span(out).first(batch.size() * model.dimension());
+    model.embed_batch(batch, values);
+    if (writer) writer->write(values);
     done += batch.size();
   }
+  if (writer) writer->close();
   const double seconds = since(start);
   // Of all threads: what a busy machine leaves comparable.
   const double cpu_seconds = static_cast<double>(std::clock() - cpu_start) / CLOCKS_PER_SEC;
@@ -210,7 +247,8 @@ int run_embed(std::span<const std::string> args) {
   if (!parse(args, o)) {
     std::fprintf(
         stderr,
-        "options: --model NAME --texts FILE.jsonl --threads N --precision f32|fast|both --seconds S\n");
+        "options: --model NAME --texts FILE.jsonl --threads N --precision f32|fast|both --seconds S\n"
+        "         --out FILE.npy   writes the embeddings of all texts; wants --texts and one precision\n");
     return 2;
   }
   const std::vector<std::string> texts = o.texts.empty() ? seeded_texts(20'000) : read_texts(o.texts);
@@ -224,7 +262,7 @@ int run_embed(std::span<const std::string> args) {
     try {
       SentenceTransformer::load(path);
     } catch (const Error& e) {
-      if (e.code() != ErrorCode::kNotFound) throw;
+      if (e.code() != ErrorCode::kNotFound || !o.out.empty()) throw;
       std::fprintf(stderr, "%s\nmeasured with random weights of the same shape instead\n", e.what());
       random = std::make_unique<RandomModel>();
       path = random->path();
