@@ -17,7 +17,7 @@ int run_ingest(std::span<const std::string> args);
 
 /// Nearest-neighbour search through the public API: recall@10 and queries per second for a range of efforts.
 /// Options: --base B.npy --queries Q.npy (without them seeded rows: --n, --dim), --metric NAME, --threads N,
-/// --exact-scores yes|no. Within 120 s with the defaults.
+/// --profile balanced|fast|small, --index JSON, --exact-scores yes|no. Within 120 s with the defaults.
 int run_ann(std::span<const std::string> args);
 
 /// The native embedder: passages and tokens per second in both precisions. Options: --model NAME

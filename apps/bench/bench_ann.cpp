@@ -29,6 +29,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr const char* kUsage =
     "usage: vecstore-bench ann [--base B.npy --queries Q.npy] [--metric cosine|dot|euclidean] [--threads N]\n"
+    "                          [--profile balanced|fast|small] [--index '{\"m\": 32, ...}']\n"
     "                          [--n ROWS] [--dim D] [--exact-scores yes|no|both] [--passes 3] [--ef EF]\n"
     "                          [--folder DIR] [--turns yes] [--db DIR] [--truth FILE]\n"
     "  Without --base: 100000 seeded rows of 384 dimensions. Builds, then prints one line per effort: "
@@ -57,6 +58,7 @@ struct Options {
   std::string db;
   std::string truth;
   Metric metric = Metric::kCosine;
+  IndexOptions index;
   std::uint64_t threads = 1;
   std::uint64_t n = 100'000;
   std::uint64_t dim = 384;
@@ -87,7 +89,9 @@ bool parse(std::span<const std::string> args, Options& o) {
     } else if (name == "--metric") {
       o.metric = parse_metric(value);
     } else if (name == "--profile") {
-      if (value != "balanced") return false;
+      o.index.profile = parse_profile(value);
+    } else if (name == "--index") {
+      o.index = parse_index_options(value);
     } else if (name == "--exact-scores") {
       if (value != "yes" && value != "no" && value != "both") return false;
       if (value == "both") o.exact_scores = {true, false};
@@ -173,7 +177,16 @@ class Run {
         collection_(collection),
         build_seconds_(build_seconds),
         build_cpu_seconds_(build_cpu_seconds),
-        bytes_(bytes) {}
+        bytes_(bytes) {
+    const IndexSettings s = collection_.stats().indexes.at("").settings;
+    profile_ = to_string(s.profile);
+    settings_ = "\"codes\": \"" + std::string(to_string(s.codes)) + "\", ";
+    if (!s.has_graph()) return;
+    char text[96];
+    std::snprintf(text, sizeof text, "\"m\": %u, \"ef_construction\": %u, \"oversampling\": %g, ", s.m,
+                  s.ef_construction, static_cast<double>(s.oversampling));
+    settings_ += text;
+  }
 
   void all() {
     if (!read_exact()) find_exact();
@@ -265,12 +278,12 @@ class Run {
     }
     const double recall = static_cast<double>(right) / static_cast<double>(wanted);
     std::printf(
-        "{\"index\": \"balanced\", \"params\": {\"ef\": %lld, \"threads\": %llu, \"exact_scores\": %s}, "
+        "{\"index\": \"%s\", \"params\": {\"ef\": %lld, %s\"threads\": %llu, \"exact_scores\": %s}, "
         "\"recall_at_10\": %.4f, \"qps\": %.1f, \"cpu_qps\": %.1f, \"build_s\": %.2f, \"bytes_per_vector\": "
         "%.1f}\n",
-        static_cast<long long>(ef), static_cast<unsigned long long>(o_.threads),
-        exact_scores ? "true" : "false", recall, rates[rates.size() / 2], cpu_rates[cpu_rates.size() / 2],
-        build_seconds_, bytes_);
+        profile_.c_str(), static_cast<long long>(ef), settings_.c_str(),
+        static_cast<unsigned long long>(o_.threads), exact_scores ? "true" : "false", recall,
+        rates[rates.size() / 2], cpu_rates[cpu_rates.size() / 2], build_seconds_, bytes_);
     std::fflush(stdout);
     return recall;
   }
@@ -278,6 +291,8 @@ class Run {
   const Options& o_;
   const Matrix queries_;
   const Collection collection_;
+  std::string profile_;
+  std::string settings_;  // of the index, as members of an object
   const double build_seconds_;
   const double build_cpu_seconds_;
   const double bytes_;
@@ -295,8 +310,8 @@ int run_ann(std::span<const std::string> args) {
   const bool kept = !o.db.empty() && fs::exists(o.db);
   auto db = VecDatabase::open(o.db.empty() ? (folder.path / "db").string() : o.db);
   db.pause_background();
-  Collection collection =
-      kept ? db.get_collection("bench") : db.create_collection("bench", {.metric = o.metric});
+  Collection collection = kept ? db.get_collection("bench")
+                               : db.create_collection("bench", {.metric = o.metric, .index = o.index});
   const auto load = [&](std::uint64_t rows, auto&& next) {
     std::vector<Record> batch;
     for (std::uint64_t i = 0; i < rows; ++i) {

@@ -1,4 +1,4 @@
-// vecstore collections, create, drop, stats, compact, optimize, verify, extract.
+// vecstore collections, create, alter, drop, stats, compact, optimize, verify, extract.
 #include <cstdio>
 
 #include "base/error.hpp"
@@ -16,6 +16,7 @@ Metadata describe(const Collection& collection) {
   out["count"] = Metadata(collection.count());
   out["metric"] = Metadata(to_string(info.metric));
   out["dimension"] = Metadata(info.dimension);
+  out["index"] = Metadata::parse(to_json(info.index));
   out["embedder"] = info.embedder_name.empty() ? Metadata(nullptr) : Metadata(info.embedder_name);
   Metadata::Array fields;
   for (const TextField& field : info.text_fields) {
@@ -27,9 +28,52 @@ Metadata describe(const Collection& collection) {
   Metadata vectors;
   for (const auto& [name, field] : info.vectors) {
     vectors[name] = Metadata{{"metric", to_string(field.metric)}, {"dimension", field.dimension}};
+    vectors[name]["index"] = Metadata::parse(to_json(field.index));
   }
   if (!vectors.empty()) out["vectors"] = std::move(vectors);
   return out;
+}
+
+IndexOptions index_options(const IndexArguments& given) {
+  IndexOptions out;
+  if (!given.json.empty()) out = parse_index_options(given.json);
+  if (given.profile) out.profile = parse_profile(*given.profile);
+  if (given.codes) out.codes = parse_codes(*given.codes);
+  if (given.m) out.m = given.m;
+  if (given.ef_construction) out.ef_construction = given.ef_construction;
+  if (given.ef_search) out.ef_search = given.ef_search;
+  if (given.oversampling) out.oversampling = given.oversampling;
+  return out;
+}
+
+/// What is wanted of a vector field's index, and how far it is.
+Metadata describe(const std::string& vector, const IndexStats& index) {
+  const IndexSettings& s = index.settings;
+  Metadata out = {{"vector", vector}, {"profile", to_string(s.profile)}, {"codes", to_string(s.codes)}};
+  if (s.has_graph()) {
+    out["m"] = Metadata(s.m);
+    out["ef_construction"] = Metadata(s.ef_construction);
+    out["ef_search"] = Metadata(s.ef_search);
+    out["oversampling"] = json_number(s.oversampling);
+  }
+  out["graph_rows"] = Metadata(index.graph_rows);
+  out["scanned_rows"] = Metadata(index.scanned_rows);
+  out["outdated_rows"] = Metadata(index.outdated_rows);
+  return out;
+}
+
+std::string index_line(const Metadata& index) {
+  const auto number = [&](const char* name) { return static_cast<std::uint64_t>(index[name].as_int()); };
+  std::string line = "  " + (index["vector"].as_string().empty() ? "index" : index["vector"].as_string()) +
+                     ": " + index["profile"].as_string() + ", codes " + index["codes"].as_string();
+  if (index.contains("m")) {
+    line += ", m " + grouped(number("m")) + ", ef_construction " + grouped(number("ef_construction")) +
+            ", ef_search " + grouped(number("ef_search"));
+  }
+  line += "; " + grouped(number("graph_rows")) + " rows in graphs, " + grouped(number("scanned_rows")) +
+          " in scanned codes";
+  if (number("outdated_rows") > 0) line += ", " + grouped(number("outdated_rows")) + " to be built anew";
+  return line + "\n";
 }
 
 }  // namespace
@@ -57,6 +101,7 @@ int create(const Common& common, const CreateOptions& options) {
   CollectionOptions request;
   if (options.metric) request.metric = parse_metric(*options.metric);
   request.dimension = options.dimension.value_or(0);
+  request.index = index_options(options.index);
   if (options.analyzer) request.text_fields = {TextField{.analyzer = *options.analyzer}};
   request.embedder = load_model(options.model, common);
   VecDatabase db = open_to_write(common, true);
@@ -65,6 +110,20 @@ int create(const Common& common, const CreateOptions& options) {
     print_json(describe(collection));
   else
     std::puts(("collection " + options.name + " created").c_str());
+  db.close();
+  return kExitOk;
+}
+
+int alter(const Common& common, const AlterOptions& options) {
+  const IndexOptions index = index_options(options.index);
+  VecDatabase db = open_to_write(common, false);
+  Collection collection = db.get_collection(options.name);
+  collection.alter_index(options.vector, index);
+  if (common.json)
+    print_json(describe(options.vector, collection.stats().indexes.at(options.vector)));
+  else
+    std::fputs(index_line(describe(options.vector, collection.stats().indexes.at(options.vector))).c_str(),
+               stdout);
   db.close();
   return kExitOk;
 }
@@ -103,6 +162,10 @@ int stats(const Common& common) {
     char digest[17];
     std::snprintf(digest, sizeof digest, "%016llx", static_cast<unsigned long long>(one.digest));
     entry["digest"] = Metadata(static_cast<const char*>(digest));
+    entry["segment_damages"] = Metadata(one.segment_damages);
+    Metadata::Array indexes;
+    for (const auto& [vector, index] : one.indexes) indexes.push_back(describe(vector, index));
+    entry["indexes"] = Metadata(std::move(indexes));
     each.push_back(std::move(entry));
   }
   if (!common.collection.empty() && each.empty())
@@ -122,6 +185,7 @@ int stats(const Common& common) {
             " records, " + bytes_text(static_cast<std::uint64_t>(entry["live_bytes"].as_int())) +
             " of data, " + grouped(static_cast<std::uint64_t>(entry["stored_rows"].as_int())) +
             " rows stored, digest " + entry["digest"].as_string() + "\n";
+    for (const Metadata& index : entry["indexes"].as_array()) text += index_line(index);
   }
   std::fputs(text.c_str(), stdout);
   return kExitOk;

@@ -84,6 +84,32 @@ void add_schema(CLI::App* command, std::optional<std::string>& metric, std::opti
       ->type_name("");
 }
 
+void add_index(CLI::App* command, IndexArguments& index) {
+  command
+      ->add_option("--profile", index.profile,
+                   "Index: balanced (the default), fast (more links) or small (least memory)")
+      ->check(CLI::IsMember({"balanced", "fast", "small"}))
+      ->type_name("");
+  command
+      ->add_option("--codes", index.codes,
+                   "Index: int4+residual and int4 have a graph; int8 and f32 are scanned, which is exact")
+      ->check(CLI::IsMember({"int4+residual", "int4", "int8", "f32"}))
+      ->type_name("");
+  command->add_option("--m", index.m, "Graph: a row has at most twice as many links, 2 to 64")
+      ->type_name("N");
+  command
+      ->add_option("--ef-construction", index.ef_construction,
+                   "Graph: near rows looked at for a row's links, 8 to 4096")
+      ->type_name("N");
+  command->add_option("--ef-search", index.ef_search, "Graph: effort of a query, 1 to 65536")->type_name("N");
+  command
+      ->add_option("--oversampling", index.oversampling,
+                   "Graph: at least so many times k are scored with full vectors, 1 to 100")
+      ->type_name("X");
+  command->add_option("--index", index.json, "The same as JSON: {\"profile\": \"fast\", \"ef_search\": 100}")
+      ->type_name("JSON");
+}
+
 void add_mode(CLI::App* command, std::string& mode, std::optional<float>& alpha) {
   command->add_option("-m,--mode", mode, "What to search (hybrid where there is a model, else text)")
       ->check(CLI::IsMember({"dense", "text", "hybrid"}))
@@ -271,13 +297,32 @@ void add_admin(CLI::App& app, CommandLine& line) {
   auto create_command = declare<CreateOptions>(
       app, line, "create", "Make an empty collection",
       "ingest makes a collection when it is missing; create is for choosing its schema beforehand.\n\n"
-      "Example:\n  vecstore create app.vdb articles --metric dot --dimension 768 --analyzer neutral",
+      "Examples:\n  vecstore create app.vdb articles --metric dot --dimension 768 --analyzer neutral\n"
+      "  vecstore create app.vdb pages --profile small",
       &create);
   CreateOptions& c = *create_command.options;
   add_database(create_command.app, line);
   create_command->add_option("NAME", c.name, "Name of the collection")->required()->type_name("");
   add_schema(create_command.app, c.metric, c.dimension, c.analyzer);
+  add_index(create_command.app, c.index);
   add_model(create_command.app, c.model, "Model that embeds its texts (none)");
+
+  auto alter_command = declare<AlterOptions>(
+      app, line, "alter", "Change how a collection's vectors are indexed",
+      "What is not given is as the profile has it. The change holds from the next query on; the index is "
+      "built "
+      "anew in\n"
+      "the background while a program has the database open, or at once by optimize.\n\n"
+      "Examples:\n"
+      "  vecstore alter app.vdb articles --profile small && vecstore optimize app.vdb\n"
+      "  vecstore alter app.vdb articles --profile fast --ef-search 100",
+      &alter);
+  AlterOptions& a = *alter_command.options;
+  add_database(alter_command.app, line);
+  alter_command->add_option("NAME", a.name, "Name of the collection")->required()->type_name("");
+  alter_command->add_option("--vector", a.vector, "Name of the vector (the one without a name)")
+      ->type_name("NAME");
+  add_index(alter_command.app, a.index);
 
   auto name = std::make_shared<std::string>();
   CLI::App* drop_command = app.add_subcommand("drop", "Delete a collection with all its records");

@@ -93,11 +93,29 @@ struct ScrollCommandOptions {
   bool vectors = false;
 };
 
+/// How vectors are indexed, as options of a command.
+struct IndexArguments {
+  std::string json;  ///< All of it; what is given singly takes its place.
+  std::optional<std::string> profile;
+  std::optional<std::string> codes;
+  std::optional<std::uint32_t> m;
+  std::optional<std::uint32_t> ef_construction;
+  std::optional<std::uint32_t> ef_search;
+  std::optional<float> oversampling;
+};
+
+struct AlterOptions {
+  std::string name;
+  std::string vector;
+  IndexArguments index;
+};
+
 struct CreateOptions {
   std::string name;
   std::optional<std::string> metric;
   std::optional<std::size_t> dimension;
   std::optional<std::string> analyzer;
+  IndexArguments index;
   ModelOptions model;
 };
 
@@ -117,6 +135,7 @@ int count(const Common& common, const std::string& where);
 int stats(const Common& common);
 int collections(const Common& common);
 int create(const Common& common, const CreateOptions& options);
+int alter(const Common& common, const AlterOptions& options);
 int drop(const Common& common, const std::string& name);
 int erase(const Common& common, const EraseOptions& options);
 int compact(const Common& common);

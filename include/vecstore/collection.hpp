@@ -25,15 +25,24 @@ struct Change {
   std::uint64_t row = 0;
 };
 
-/// What a collection is, as create_collection and the first write fixed it.
+/// What a collection is, as create_collection and the first write fixed it, and alter_index changed it.
 struct CollectionInfo {
   std::string name;
   Metric metric = Metric::kCosine;
   std::size_t dimension = 0;  ///< 0 until the first vector.
+  IndexOptions index;         ///< As given at creation or to alter_index; stats() tells what they come to.
   std::map<std::string, VectorField> vectors;
   std::vector<TextField> text_fields;
   std::string embedder_name;
   std::string embedder_fingerprint;
+};
+
+/// How far a vector field's index is. Rows that are in none of these counts are read from the truth.
+struct IndexStats {
+  IndexSettings settings;           ///< What is wanted now, for as many rows as there are.
+  std::uint64_t graph_rows = 0;     ///< Rows in graphs.
+  std::uint64_t scanned_rows = 0;   ///< Rows in codes that are scanned.
+  std::uint64_t outdated_rows = 0;  ///< Of both: made with other settings; the background makes them anew.
 };
 
 struct CollectionStats {
@@ -46,6 +55,7 @@ struct CollectionStats {
   std::uint64_t segment_bytes = 0;    ///< Their size.
   std::uint64_t rows_outside = 0;     ///< Rows that no segment covers: a query reads them from the truth.
   std::uint64_t segment_damages = 0;  ///< Damaged or missing files met since the database was opened.
+  std::map<std::string, IndexStats> indexes;  ///< By name of the vector; "" is the one without a name.
 };
 
 /// A write in a batch that mixes kinds; see Collection::batch_execute.
@@ -112,6 +122,12 @@ class Collection {
   /// Adds or drops a named vector without rewriting records.
   void add_vector(std::string_view name, const VectorField& field);
   void drop_vector(std::string_view name);
+  /// Changes how a vector field is indexed. `index` takes the place of all its options; metric and dimension
+  /// stay. One durable commit; what was built before goes on serving queries and is built anew in the
+  /// background, or at once by optimize. Codes kF32 hold from the next query on. Readers in other processes
+  /// follow. kNotFound, kInvalidArgument.
+  void alter_index(std::string_view vector_name, const IndexOptions& index);
+  void alter_index(const IndexOptions& index) { alter_index("", index); }
 
   /// Brings everything derived into one segment without retired rows, and returns when that is done; queries
   /// and writes go on meanwhile. kCancelled when `stop` is requested. Seconds per 100,000 records.

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "vecstore/index_options.hpp"
 #include "vecstore/metric.hpp"
 #include "vecstore/models.hpp"
 #include "vecstore/record.hpp"
@@ -70,6 +71,7 @@ enum class ElementType : std::uint8_t {
 struct VectorField {
   Metric metric = Metric::kCosine;
   std::size_t dimension = 0;  ///< 1 to 65,536; 0 = learned from the first vector.
+  IndexOptions index;         ///< Can be changed later: Collection::alter_index.
 
   bool operator==(const VectorField&) const = default;
 };
@@ -77,6 +79,7 @@ struct VectorField {
 struct CollectionOptions {
   Metric metric = Metric::kCosine;
   std::size_t dimension = 0;                   ///< 0 = the embedder's, else learned from the first vector.
+  IndexOptions index;                          ///< Of the vector without a name; see Collection::alter_index.
   std::map<std::string, VectorField> vectors;  ///< Named vectors beside the one without a name.
   std::vector<TextField> text_fields = {TextField{}};
   Embedder embedder;  ///< Its name and fingerprint are stored; it is found again by name.

@@ -55,9 +55,14 @@ class QueryBase {
   Self& using_vector(std::string name) { return vector_name_ = std::move(name), self(); }
   /// The true best, whatever it costs, instead of nearly all of them from a graph.
   Self& exact(bool value = true) { return exact_ = value, self(); }
-  /// How far a graph is searched, at least k: larger finds more of the true best, slower. 0 = 64.
+  /// How far a graph is searched: larger finds more of the true best, slower. 0 = the collection's
+  /// (IndexOptions::ef_search); what is below offset + k is raised to it. At most 65,536.
   Self& ef(std::int64_t value) { return ef_ = value, self(); }
-  /// false: scores may be estimates from the index's own codes, which saves reading the full vectors.
+  /// At least so many times k of what a graph finds are scored with their full vectors, 1 to 100: more of the
+  /// true best where codes are coarse. 0 = the collection's (IndexOptions::oversampling).
+  Self& oversampling(float value) { return oversampling_ = value, self(); }
+  /// false: scores may be estimates from the index's own codes (see Codes), which saves reading the full
+  /// vectors; there is no oversampling then.
   Self& exact_scores(bool value = true) { return exact_scores_ = value, self(); }
   Self& with_vectors(bool value = true) { return with_vectors_ = value, self(); }
   Self& with_text(bool value = true) { return with_text_ = value, self(); }
@@ -78,6 +83,7 @@ class QueryBase {
   std::string vector_name_;
   bool exact_ = false;
   std::int64_t ef_ = 0;
+  float oversampling_ = 0;
   bool exact_scores_ = true;
   bool with_vectors_ = false;
   bool with_text_ = true;
@@ -124,8 +130,9 @@ struct TextQueryOptions {
   std::optional<Filter> where;
   std::optional<float> alpha;  ///< Weighted fusion; reciprocal rank unless given.
   std::optional<float> score_threshold;
-  bool exact = false;   ///< See Query::exact.
-  std::int64_t ef = 0;  ///< See Query::ef.
+  bool exact = false;      ///< See Query::exact.
+  std::int64_t ef = 0;     ///< See Query::ef.
+  float oversampling = 0;  ///< See Query::oversampling.
   bool explain = false;
   std::optional<std::chrono::milliseconds> deadline;
   std::stop_token stop;

@@ -57,7 +57,7 @@ class VecDatabase {
   Collection create_collection(std::string_view name, const CollectionOptions& options = {});
   Collection get_collection(std::string_view name) const;  ///< kNotFound
   /// An existing collection's metric and dimension have to agree with what `options` gives
-  /// (kInvalidArgument).
+  /// (kInvalidArgument); how it is indexed stays.
   Collection get_or_create_collection(std::string_view name, const CollectionOptions& options = {});
   std::vector<std::string> list_collections() const;  ///< In the order of their names.
   /// kNotFound when there is none. One commit; the space is reused.

@@ -3,6 +3,7 @@
 #include "vecstore/collection.hpp"
 #include "vecstore/error.hpp"
 #include "vecstore/filter.hpp"
+#include "vecstore/index_options.hpp"
 #include "vecstore/metadata.hpp"
 #include "vecstore/metric.hpp"
 #include "vecstore/models.hpp"

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "base/error.hpp"
+#include "base/index_options.hpp"
 #include "vecstore/metadata.hpp"
 
 namespace vecstore::catalog {
@@ -63,8 +64,9 @@ VectorFieldSchema* Schema::find(std::string_view name, ElementType element) {
   return const_cast<VectorFieldSchema*>(std::as_const(*this).find(name, element));
 }
 
-VectorFieldSchema& Schema::add(std::string name, ElementType element, Metric metric, std::size_t dimension) {
-  vectors.push_back({std::move(name), element, next_number++, metric, dimension});
+VectorFieldSchema& Schema::add(std::string name, ElementType element, Metric metric, std::size_t dimension,
+                               const IndexOptions& index) {
+  vectors.push_back({std::move(name), element, next_number++, metric, dimension, index});
   return vectors.back();
 }
 
@@ -90,11 +92,13 @@ Schema make_schema(const CollectionOptions& options) {
   if (dimension != 0) check_dimension("dimension", dimension);
   if (options.vectors.size() > kMaxVectorFields)
     invalid("vectors: ", options.vectors.size(), " fields; the limit is ", kMaxVectorFields);
-  schema.add("", ElementType::kF32, options.metric, dimension);
+  check_index_options("index.", options.index);
+  schema.add("", ElementType::kF32, options.metric, dimension, options.index);
   for (const auto& [name, field] : options.vectors) {
     check_name("vector name", name);
     if (field.dimension != 0) check_dimension(concat("vectors['", name, "'].dimension"), field.dimension);
-    schema.add(name, ElementType::kF32, field.metric, field.dimension);
+    check_index_options(concat("vectors['", name, "'].index."), field.index);
+    schema.add(name, ElementType::kF32, field.metric, field.dimension, field.index);
   }
   check_text_fields(options.text_fields);
   schema.text_fields = options.text_fields;
@@ -109,6 +113,7 @@ std::string to_json(const Schema& schema) {
                                         {"number", f.number},
                                         {"metric", std::string(to_string(f.metric))},
                                         {"dimension", f.dimension}}));
+    if (f.index != IndexOptions{}) vectors[vectors.size() - 1]["index"] = index_metadata(f.index);
   }
   Metadata texts = Metadata::array();
   for (const auto& f : schema.text_fields) {
@@ -128,10 +133,10 @@ Schema schema_from_json(std::string_view json) {
     const Metadata m = Metadata::parse(json);
     Schema schema;
     for (const Metadata& v : m["vectors"].as_array()) {
-      schema.vectors.push_back({v["name"].as_string(), static_cast<ElementType>(v["element"].as_int()),
-                                static_cast<std::uint16_t>(v["number"].as_int()),
-                                parse_metric(v["metric"].as_string()),
-                                static_cast<std::size_t>(v["dimension"].as_int())});
+      schema.vectors.push_back(
+          {v["name"].as_string(), static_cast<ElementType>(v["element"].as_int()),
+           static_cast<std::uint16_t>(v["number"].as_int()), parse_metric(v["metric"].as_string()),
+           static_cast<std::size_t>(v["dimension"].as_int()), read_index_options(v["index"])});
     }
     schema.next_number = static_cast<std::uint16_t>(m["next_number"].as_int());
     for (const Metadata& t : m["text_fields"].as_array()) {

@@ -18,6 +18,7 @@ struct VectorFieldSchema {
   std::uint16_t number = 0;  ///< Key of its rows; never reused within a collection.
   Metric metric = Metric::kCosine;
   std::size_t dimension = 0;  ///< 0 until the first vector; always 0 for sparse fields.
+  IndexOptions index;
 
   bool operator==(const VectorFieldSchema&) const = default;
 };
@@ -31,7 +32,8 @@ struct Schema {
 
   const VectorFieldSchema* find(std::string_view name, ElementType element = ElementType::kF32) const;
   VectorFieldSchema* find(std::string_view name, ElementType element = ElementType::kF32);
-  VectorFieldSchema& add(std::string name, ElementType element, Metric metric, std::size_t dimension);
+  VectorFieldSchema& add(std::string name, ElementType element, Metric metric, std::size_t dimension,
+                         const IndexOptions& index = {});
   /// True when a text field lies in the metadata, so that changing metadata changes what text search finds.
   bool indexes_metadata() const;
 

@@ -90,8 +90,9 @@ CollectionInfo Collection::info() const {
     if (f.name.empty()) {
       out.metric = f.metric;
       out.dimension = f.dimension;
+      out.index = f.index;
     } else {
-      out.vectors[f.name] = {f.metric, f.dimension};
+      out.vectors[f.name] = {f.metric, f.dimension, f.index};
     }
   }
   out.text_fields = s.text_fields;
@@ -206,13 +207,33 @@ void Collection::optimize(std::stop_token stop) {
 void Collection::add_vector(std::string_view vector_name, const VectorField& field) {
   catalog::check_name("vector name", vector_name);
   if (field.dimension != 0) catalog::check_dimension("dimension", field.dimension);
+  check_index_options("index.", field.index);
   const storage::Store::Session session(impl_->shard().store());
   impl_->shard().change_schema([&](catalog::Schema& schema) {
     if (schema.find(vector_name)) fail(ErrorCode::kAlreadyExists, "vector '", vector_name, "' exists");
     if (schema.vectors.size() >= catalog::kMaxVectorFields)
       invalid("vectors: the limit is ", catalog::kMaxVectorFields);
-    schema.add(std::string(vector_name), ElementType::kF32, field.metric, field.dimension);
+    schema.add(std::string(vector_name), ElementType::kF32, field.metric, field.dimension, field.index);
   });
+}
+
+void Collection::alter_index(std::string_view vector_name, const IndexOptions& index) {
+  check_index_options("index.", index);
+  shard::Shard& shard = impl_->shard();
+  const storage::Store::Session session(shard.store());
+  shard.change_schema([&](catalog::Schema& schema) {
+    auto* field = schema.find(vector_name);
+    if (!field) fail(ErrorCode::kNotFound, "vector '", vector_name, "' does not exist");
+    field->index = index;
+  });
+  try {
+    // Where nothing was indexed before, any number of rows may wait for their first segment.
+    Context context;
+    shard.checkpoint(shard.segment_options().checkpoint_rows, context);
+  } catch (const Error&) {
+    // The change is durable; derived data follow it later.
+  }
+  shard.look_after_segments();
 }
 
 void Collection::drop_vector(std::string_view vector_name) {

@@ -30,8 +30,9 @@ query::Request request_from(const Q& q, unsigned default_threads) {
   r.where = q.where_;
   r.exact = q.exact_;
   r.exact_scores = q.exact_scores_;
-  query::check_ef(q.ef_, q.k_ + q.offset_);
+  query::check_effort(q.ef_, q.oversampling_);
   r.ef = static_cast<std::size_t>(q.ef_);
+  r.oversampling = q.oversampling_;
   r.with_vectors = q.with_vectors_;
   r.with_text = q.with_text_;
   r.with_metadata = q.with_metadata_;
@@ -128,7 +129,7 @@ Hits Collection::query_text(std::string_view text, std::int64_t k) const {
 
 Hits Collection::query_text(std::string_view text, const TextQueryOptions& o) const {
   query::check_limits(o.k, o.offset, o.score_threshold);
-  query::check_ef(o.ef, o.k + o.offset);
+  query::check_effort(o.ef, o.oversampling);
   if (o.alpha) query::check_fusion(Fusion::weighted(*o.alpha));
   Context ctx;
   if (o.deadline) ctx.deadline = deadline_after(*o.deadline);
@@ -142,6 +143,7 @@ Hits Collection::query_text(std::string_view text, const TextQueryOptions& o) co
   r.explain = o.explain;
   r.exact = o.exact;
   r.ef = static_cast<std::size_t>(o.ef);
+  r.oversampling = o.oversampling;
   r.threads = impl_->threads() ? impl_->threads() : std::max(1u, std::thread::hardware_concurrency());
   Mode mode = o.mode;
   if (mode == Mode::kHybrid && !o.embedder && info().embedder_fingerprint.empty()) {

@@ -101,6 +101,19 @@ CollectionStats Collection::stats() const {
   for (const auto& item : set->items) out.segment_bytes += item.entry.file_bytes;
   out.rows_outside = s.next_row - set->end_row();
   out.segment_damages = impl_->shard().segments().damages();
+  for (const auto& field : view.schema().vectors) {
+    if (field.element != ElementType::kF32) continue;
+    IndexStats& index = out.indexes[field.name];
+    index.settings = index_settings(field.index, field.dimension, s.live);
+    for (const auto& item : set->items) {
+      const auto* part = item.segment ? item.segment->find(field.number) : nullptr;
+      if (!part) continue;
+      const bool graph = part->part->kind() == segment::PartKind::kGraph;
+      if (part->part->kind() == segment::PartKind::kNothing) continue;
+      (graph ? index.graph_rows : index.scanned_rows) += part->meta.rows;
+      if (shard::is_outdated(*part, field)) index.outdated_rows += part->meta.rows;
+    }
+  }
   return out;
 }
 

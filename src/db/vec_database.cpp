@@ -9,6 +9,7 @@
 #include "base/os_process.hpp"
 #include "catalog/catalog.hpp"
 #include "db/database_impl.hpp"
+#include "shard/quarantine.hpp"
 #include "storage/segment_list.hpp"
 #include "storage/verify.hpp"
 
@@ -190,9 +191,10 @@ void VecDatabase::Impl::sweep_segments() try {
   for (const std::string& name : os::list_directory(directory)) {
     const std::uint64_t number = storage::segment_number(name);
     store_->reserve_segment_numbers(number);
-    if (!listed.contains(number)) remove_segment(directory + "/" + name);
+    if (!listed.contains(number) && !shard::is_quarantined(name)) remove_segment(directory + "/" + name);
   }
   if (!listed.empty()) store_->reserve_segment_numbers(*listed.rbegin());
+  shard::trim_quarantine(store_->directory(), shard::kMostQuarantined);
 } catch (const Error&) {
   // Derived data keep no database from opening. Without all lists nothing is removed.
 }

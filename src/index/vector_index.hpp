@@ -46,6 +46,7 @@ struct VectorQuery {
   bool exact = false;                 ///< Demand the true k best. A flat index is always exact.
   bool exact_scores = true;  ///< False: an index that walks codes may return the scores that they give.
   std::size_t ef = 0;       ///< Effort of a walk, at least k; 0 = the index's default. A flat index has none.
+  float oversampling = 0;   ///< At least so many times k of what a walk finds are scored in full.
   std::size_t threads = 1;  ///< How many parts the work may be cut into; above 1 needs `parallel`.
   const ParallelFor* parallel = nullptr;
 };

@@ -76,7 +76,7 @@ class Execution {
  private:
   std::vector<RowScore> run_leaf(const Leaf& leaf, Note& note);
   std::vector<RowScore> run_vector(const Leaf& leaf, Note& note, Context& ctx);
-  std::vector<RowScore> search_vectors(const catalog::VectorFieldSchema& field,
+  std::vector<RowScore> search_vectors(const catalog::VectorFieldSchema& field, const IndexSettings& index,
                                        const shard::VectorView& vectors, bool exact, const Leaf& leaf,
                                        Note& note, Context& ctx);
   std::vector<RowScore> run_terms(const Leaf& leaf, Note& note, Context& ctx);
@@ -107,13 +107,15 @@ std::vector<RowScore> Execution::run_vector(const Leaf& leaf, Note& note, Contex
   if (!field) invalid("vector '", request_.vector_name, "' was dropped");
   note.property("metric", to_string(field->metric));
   if (field->dimension == 0) return {};  // no record has a vector yet
+  const IndexSettings index = index_settings(field->index, field->dimension, view_.state().live);
   for (;;) {
-    const bool exact = request_.exact || filter() != nullptr;  // what a filter lets through has to be found
+    // What a filter lets through has to be found.
+    const bool exact = request_.exact || filter() != nullptr || index.codes == Codes::kF32;
     const shard::VectorView vectors = view_.shard().vectors(*field).view(view_, exact);
     const Counters before = ctx.counters;
     const std::size_t properties = note.properties();
     try {
-      return search_vectors(*field, vectors, exact, leaf, note, ctx);
+      return search_vectors(*field, index, vectors, exact, leaf, note, ctx);
     } catch (const segment::PartDamaged& damaged) {
       ctx.counters = before;
       note.forget_from(properties);
@@ -124,8 +126,8 @@ std::vector<RowScore> Execution::run_vector(const Leaf& leaf, Note& note, Contex
 }
 
 std::vector<RowScore> Execution::search_vectors(const catalog::VectorFieldSchema& field,
-                                                const shard::VectorView& vectors, bool exact,
-                                                const Leaf& leaf, Note& note, Context& ctx) {
+                                                const IndexSettings& index, const shard::VectorView& vectors,
+                                                bool exact, const Leaf& leaf, Note& note, Context& ctx) {
   ctx.counters.records_degraded += vectors.directory->degraded;
   note.property("scan", vectors.segments    ? "segments, then f32"
                         : vectors.has_codes ? "8-bit codes, then f32"
@@ -143,7 +145,8 @@ std::vector<RowScore> Execution::search_vectors(const catalog::VectorFieldSchema
   query.filter = &rows;
   query.exact = exact;
   query.exact_scores = request_.exact_scores;
-  query.ef = request_.ef;
+  query.ef = request_.ef != 0 ? request_.ef : index.ef_search;
+  query.oversampling = request_.oversampling != 0 ? request_.oversampling : index.oversampling;
   query.threads = request_.threads;
   query.parallel = request_.threads > 1 ? &parallel : nullptr;
   TopK out = make_collector(query, &order);

@@ -3,6 +3,7 @@
 
 #include "base/error.hpp"
 #include "query/request.hpp"
+#include "vecstore/index_options.hpp"
 
 namespace vecstore::query {
 
@@ -15,9 +16,10 @@ void check_limits(std::int64_t k, std::int64_t offset, const std::optional<float
   if (score_threshold && std::isnan(*score_threshold)) invalid("score_threshold is NaN");
 }
 
-void check_ef(std::int64_t ef, std::int64_t wanted) {
-  if (ef == 0 || (ef >= wanted && ef <= kMaxHits)) return;
-  invalid("ef is ", ef, "; ", wanted, " (offset + k) to ", kMaxHits, " are allowed, or 0");
+void check_effort(std::int64_t ef, float oversampling) {
+  if (ef < 0 || ef > std::int64_t{kMaxEf}) invalid("ef is ", ef, "; 0 to ", kMaxEf, " are allowed");
+  if (oversampling != 0 && !(oversampling >= 1 && oversampling <= kMaxOversampling))
+    invalid("oversampling is ", oversampling, "; 1 to ", kMaxOversampling, " are allowed, or 0");
 }
 
 void check_fusion(const Fusion& fusion) {

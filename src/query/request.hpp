@@ -26,7 +26,8 @@ struct Request {
   std::optional<float> score_threshold;
   bool exact = false;
   bool exact_scores = true;
-  std::size_t ef = 0;
+  std::size_t ef = 0;      ///< 0: the collection's.
+  float oversampling = 0;  ///< Likewise.
   std::optional<Filter> where;
   bool with_vectors = false;
   bool with_text = true;
@@ -55,8 +56,8 @@ struct Plan {
 
 /// Throws kInvalidArgument for numbers out of range: k, offset, score_threshold, alpha.
 void check_limits(std::int64_t k, std::int64_t offset, const std::optional<float>& score_threshold);
-/// `ef` is 0 or from `wanted` (offset + k) to kMaxHits.
-void check_ef(std::int64_t ef, std::int64_t wanted);
+/// What is below offset + k is raised to it later.
+void check_effort(std::int64_t ef, float oversampling);
 void check_fusion(const Fusion& fusion);
 
 Plan make_plan(const Request& request, std::uint64_t live_rows);

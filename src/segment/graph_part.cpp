@@ -8,7 +8,7 @@
 
 namespace vecstore::segment {
 namespace {
-constexpr std::uint32_t kDefaultEf = 64;
+constexpr std::uint32_t kDefaultEf = 64;  // of callers that have no collection's setting
 constexpr std::uint32_t kLeastHits = 20;
 constexpr std::size_t kMostShare = 8;  // one in so many
 // Up to so many rows everything is checked at once when the file is opened.
@@ -98,7 +98,8 @@ void GraphPart::search(const PartQuery& query, Context& context, std::vector<Par
   walk.k = static_cast<std::uint32_t>(std::min(query.k, rows_));
   walk.ef =
       std::max<std::uint32_t>(walk.k, query.ef != 0 ? static_cast<std::uint32_t>(query.ef) : kDefaultEf);
-  walk.hits = std::max(2 * walk.k, kLeastHits);
+  walk.hits = std::max(
+      {2 * walk.k, kLeastHits, static_cast<std::uint32_t>(std::min<std::size_t>(query.candidates, rows_))});
   if (retired->count > 0) walk.retired = retired->nodes.data();
   if (query.bound > -std::numeric_limits<float>::infinity()) walk.known_score = query.bound;
   index_->search(walk, scratch, context, hits);

@@ -26,6 +26,17 @@ io::IndexFileInfo file_info(const SegmentIdentity& identity) {
   return info;
 }
 
+/// Stands for rows that are read from the truth.
+class NoPart final : public VectorPart {
+ public:
+  PartKind kind() const override { return PartKind::kNothing; }
+  std::size_t rows() const override { return 0; }
+  void search(const PartQuery&, Context&, std::vector<PartCandidate>&) const override {
+    fail(ErrorCode::kCorruption, "a part without index cannot be searched");
+  }
+  std::span<const std::uint64_t> row_numbers() const override { return {}; }
+};
+
 std::string file_name(std::uint64_t number) { return concat(number, ".vsx"); }
 
 std::unique_ptr<const VectorPart> open_part(const std::shared_ptr<const io::IndexFile>& file,
@@ -38,6 +49,8 @@ std::unique_ptr<const VectorPart> open_part(const std::shared_ptr<const io::Inde
       return std::make_unique<GraphPart>(file, meta);
     case PartKind::kSketched:
       return std::make_unique<SketchPart>(file, meta);
+    case PartKind::kNothing:
+      return std::make_unique<NoPart>();
   }
   fail(ErrorCode::kUnsupportedFormat, file->path(), ": a part of unknown kind ", meta.kind);
 }
@@ -77,11 +90,15 @@ std::shared_ptr<const Segment> Segment::open(const std::string& path, const Segm
   return segment;
 }
 
+const Segment::PartEntry* Segment::find(std::uint16_t field) const {
+  const auto at =
+      std::find_if(parts_.begin(), parts_.end(), [=](const PartEntry& p) { return p.meta.field == field; });
+  return at == parts_.end() ? nullptr : &*at;
+}
+
 const VectorPart* Segment::vectors(std::uint16_t field) const {
-  for (const PartEntry& p : parts_) {
-    if (p.meta.field == field) return p.part.get();
-  }
-  return nullptr;
+  const PartEntry* entry = find(field);
+  return entry ? entry->part.get() : nullptr;
 }
 
 bool Segment::warm_up(Context& context) const {
@@ -102,7 +119,8 @@ SegmentWriter::SegmentWriter(const std::string& directory, const SegmentIdentity
             static_cast<std::uint32_t>(1 + fields * kSectionsPerPart)) {}
 
 void SegmentWriter::add_flat(std::uint16_t field, Metric metric, std::size_t dimension,
-                             const VectorRows& rows, const Context& context, PartKind kind) {
+                             const VectorRows& rows, const Context& context, const PartBuild& build,
+                             PartKind kind) {
   RowEncoder encoder(metric, dimension);
   std::vector<std::uint64_t> numbers;
   std::vector<std::uint8_t> group(code_group_bytes(metric, dimension));
@@ -122,7 +140,7 @@ void SegmentWriter::add_flat(std::uint16_t field, Metric metric, std::size_t dim
   });
   if (numbers.empty()) return;
   parts_.push_back({field, static_cast<std::uint32_t>(kind), static_cast<std::uint32_t>(metric),
-                    static_cast<std::uint32_t>(dimension), numbers.size()});
+                    static_cast<std::uint32_t>(dimension), numbers.size(), build});
   rows_ = std::max<std::uint64_t>(rows_, numbers.size());
   if (numbers.size() % simd::kGroupRows != 0) flush();
   while (numbers.size() % simd::kGroupRows != 0) numbers.push_back(kNoRow);
@@ -130,7 +148,7 @@ void SegmentWriter::add_flat(std::uint16_t field, Metric metric, std::size_t dim
 }
 
 bool SegmentWriter::add_sketches(std::uint16_t field, Metric metric, std::size_t dimension,
-                                 const VectorRows& rows, const Context& context) {
+                                 const VectorRows& rows, const PartBuild& build, const Context& context) {
   SketchEncoder encoder(dimension);
   const std::size_t group_words = encoder.rotation().group_words();
   std::vector<std::uint64_t> numbers, groups;
@@ -150,8 +168,8 @@ bool SegmentWriter::add_sketches(std::uint16_t field, Metric metric, std::size_t
   if (!all) return false;
   if (numbers.empty()) return true;
   parts_.push_back({field, static_cast<std::uint32_t>(PartKind::kSketched),
-                    static_cast<std::uint32_t>(metric), static_cast<std::uint32_t>(dimension),
-                    numbers.size()});
+                    static_cast<std::uint32_t>(metric), static_cast<std::uint32_t>(dimension), numbers.size(),
+                    build});
   rows_ = std::max<std::uint64_t>(rows_, numbers.size());
   for (; numbers.size() % simd::kSketchRows != 0; norms.push_back(0)) numbers.push_back(kNoRow);
   file_.add(vector_section(field, kRowsSection), std::as_bytes(std::span(numbers)));
@@ -162,13 +180,20 @@ bool SegmentWriter::add_sketches(std::uint16_t field, Metric metric, std::size_t
 }
 
 void SegmentWriter::add_graph(std::uint16_t field, const HnswIndex& index,
-                              std::span<const std::uint64_t> rows, const Context& context) {
+                              std::span<const std::uint64_t> rows, const PartBuild& build,
+                              const Context& context) {
   parts_.push_back({field, static_cast<std::uint32_t>(PartKind::kGraph),
                     static_cast<std::uint32_t>(index.metric()), static_cast<std::uint32_t>(index.dimension()),
-                    rows.size()});
+                    rows.size(), build});
   rows_ = std::max<std::uint64_t>(rows_, rows.size());
   file_.add(vector_section(field, kRowsSection), std::as_bytes(rows));
   index.write(file_, vector_section(field, kGraphSection), context);
+}
+
+void SegmentWriter::add_nothing(std::uint16_t field, Metric metric, std::size_t dimension, std::uint64_t rows,
+                                const PartBuild& build) {
+  parts_.push_back({field, static_cast<std::uint32_t>(PartKind::kNothing), static_cast<std::uint32_t>(metric),
+                    static_cast<std::uint32_t>(dimension), rows, build});
 }
 
 std::uint64_t SegmentWriter::finish() {

@@ -30,12 +30,13 @@ class Segment {
   /// kNotFound, kCorruption (also for a sound file that is another segment), kUnsupportedFormat, kIo.
   static std::shared_ptr<const Segment> open(const std::string& path, const SegmentIdentity& expected);
 
-  /// nullptr when no row of the segment has a vector in this field.
-  const VectorPart* vectors(std::uint16_t field) const;
   struct PartEntry {
     PartMeta meta;
     std::unique_ptr<const VectorPart> part;
   };
+  /// nullptr when no row of the segment has a vector in this field.
+  const PartEntry* find(std::uint16_t field) const;
+  const VectorPart* vectors(std::uint16_t field) const;
   const std::vector<PartEntry>& parts() const { return parts_; }
   std::uint64_t file_bytes() const { return file_->size(); }
   /// Warms one part up that is not; false when all are.
@@ -66,16 +67,20 @@ class SegmentWriter {
 
   /// 8-bit codes; about 1 microsecond per row of 384 dimensions. Nothing is written for no rows.
   void add_flat(std::uint16_t field, Metric metric, std::size_t dimension, const VectorRows& rows,
-                const Context& context, PartKind kind = PartKind::kFlat);
+                const Context& context, const PartBuild& build = {}, PartKind kind = PartKind::kFlat);
 
   /// Sketches, for the cosine and the dot product; about 0.1 microseconds per row of 384 dimensions. False,
   /// and nothing is written, when a row is too short or too long for one.
   bool add_sketches(std::uint16_t field, Metric metric, std::size_t dimension, const VectorRows& rows,
-                    const Context& context);
+                    const PartBuild& build, const Context& context);
 
   /// A graph whose nodes are `rows`, ascending.
   void add_graph(std::uint16_t field, const HnswIndex& index, std::span<const std::uint64_t> rows,
-                 const Context& context);
+                 const PartBuild& build, const Context& context);
+
+  /// Says that the field's rows, at most `rows`, are not in this segment.
+  void add_nothing(std::uint16_t field, Metric metric, std::size_t dimension, std::uint64_t rows,
+                   const PartBuild& build);
 
   /// Synced and in its place when this returns; its length.
   std::uint64_t finish();

@@ -35,13 +35,24 @@ struct SegmentMeta {
 };
 static_assert(sizeof(SegmentMeta) == 32);
 
+/// What was asked for when a part was built. A part that asks for something else is made anew.
+struct PartBuild {
+  std::uint32_t codes = 0;  ///< Codes
+  std::uint32_t m = 0;      ///< 0 where no graph was asked for; so is what follows.
+  std::uint32_t ef_construction = 0;
+  std::uint32_t layout = 0;  ///< How a graph lies in memory: 0, links and codes apart.
+
+  bool operator==(const PartBuild&) const = default;
+};
+
 struct PartMeta {
   std::uint32_t field = 0;
   std::uint32_t kind = 0;    ///< PartKind
   std::uint32_t metric = 0;  ///< Metric
   std::uint32_t dimension = 0;
   std::uint64_t rows = 0;
+  PartBuild build;
 };
-static_assert(sizeof(PartMeta) == 24);
+static_assert(sizeof(PartMeta) == 40);
 
 }  // namespace vecstore::segment

@@ -1,6 +1,7 @@
 #include "segment/segmented_index.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <optional>
 
 #include "base/error.hpp"
@@ -35,11 +36,11 @@ class SegmentedIndex::Rescorer {
     run(std::span(found).subspan(first, end - first), out);
   }
 
-  /// Scores are estimates. How far they are off shows in the first k rows; those that could still be among
-  /// the k best if they were off as far again, on their side, are scored too.
-  void estimated(std::vector<PartCandidate>& found, TopK& out) {
+  /// Scores are estimates. How far they are off shows in the first rows, k or more; those that could still be
+  /// among the k best if they were off as far again, on their side, are scored too.
+  void estimated(std::vector<PartCandidate>& found, std::size_t at_least, TopK& out) {
     std::sort(found.begin(), found.end(), better);
-    const std::size_t first = std::min(found.size(), out.k());
+    const std::size_t first = std::min(found.size(), std::max(out.k(), at_least));
     error_ = 0;
     run(std::span(found).first(first), out);
     const float slack = kErrorRoom * error_;
@@ -99,6 +100,10 @@ void SegmentedIndex::search(const VectorQuery& query, Context& context, TopK& ou
   part_query.k = out.k();
   part_query.ef = query.ef;
   part_query.bound = out.bound();
+  part_query.candidates =
+      query.exact_scores
+          ? static_cast<std::size_t>(std::ceil(query.oversampling * static_cast<float>(out.k())))
+          : 0;
   part_query.filter = query.filter;
   part_query.retired = parts_.retired;
   part_query.retired_version = parts_.retired_version;
@@ -126,7 +131,7 @@ void SegmentedIndex::search(const VectorQuery& query, Context& context, TopK& ou
     }
   }
   if (query.exact_scores) {
-    if (!walked.empty()) rescorer().estimated(walked, out);
+    if (!walked.empty()) rescorer().estimated(walked, part_query.candidates, out);
   } else {
     for (const PartCandidate& c : walked) out.push(c.row, c.score);
   }

@@ -17,8 +17,9 @@ namespace vecstore::segment {
 enum class PartKind : std::uint32_t {
   kFlat = 1,      ///< 8-bit codes that are scanned.
   kGraph = 2,     ///< A neighbour graph that is walked.
-  kScanned = 3,   ///< Like kFlat, and to stay so: a graph does not suit these rows.
+  kScanned = 3,   ///< Like kFlat, and to stay so: no graph is wanted, or it does not suit these rows.
   kSketched = 4,  ///< Sketches (one bit per component) that are scanned.
+  kNothing = 5,   ///< No index is wanted: the rows are read from the truth.
 };
 
 /// One search of one part. Borrowed for the call.
@@ -26,6 +27,7 @@ struct PartQuery {
   std::span<const float> vector;
   std::size_t k = 10;
   std::size_t ef = 0;                                     ///< Effort of a walk; 0 = the part's default.
+  std::size_t candidates = 0;                             ///< How many a walk is to bring at least.
   float bound = -std::numeric_limits<float>::infinity();  ///< Scores below this are not wanted.
   const RowFilter* filter = nullptr;       ///< Rows that may be returned; must leave out the retired ones.
   std::span<const std::uint64_t> retired;  ///< The same for graphs: bit per row number, retired ones set.

@@ -10,6 +10,7 @@
 #include "base/os_file.hpp"
 #include "segment/graph_part.hpp"
 #include "segment/sketch_part.hpp"
+#include "shard/quarantine.hpp"
 #include "shard/read_view.hpp"
 #include "shard/row_source.hpp"
 #include "shard/shard.hpp"
@@ -45,17 +46,35 @@ bool has_parts(const catalog::VectorFieldSchema& field) {
   return field.element == ElementType::kF32 && field.dimension > 0;
 }
 
-/// A graph over these rows: the one of `base`, if it has the first of them, with the others added. nullptr
-/// where it does not find what it should: such rows are scanned.
+IndexSettings settings_of(const catalog::VectorFieldSchema& field) {
+  return index_settings(field.index, field.dimension, 0);
+}
+
+bool is_indexed(const catalog::VectorFieldSchema& field) {
+  return has_parts(field) && settings_of(field).codes != Codes::kF32;
+}
+
+/// What parts of this field have to say of themselves.
+segment::PartBuild build_of(const catalog::VectorFieldSchema& field) {
+  const IndexSettings s = settings_of(field);
+  return {static_cast<std::uint32_t>(s.codes), s.m, s.ef_construction, 0};
+}
+
+/// A graph over these rows: the one of `base`, if it has the first of these rows and was made in the
+/// same way, with the others added. nullptr where it does not find what it should: such rows are scanned.
 std::shared_ptr<const HnswIndex> build_graph(const RowSource& source, const catalog::VectorFieldSchema& field,
-                                             const segment::VectorPart* base, unsigned threads,
+                                             const segment::Segment::PartEntry* base, unsigned threads,
                                              Context& context) {
+  const IndexSettings settings = settings_of(field);
   const ParallelFor parallel = [&](std::size_t count, const std::function<void(std::size_t)>& fn) {
     Executor::shared().parallel_for(count, threads, fn);
   };
   HnswOptions options;
   options.metric = field.metric;
   options.dimension = field.dimension;
+  options.rescoring_copy = settings.codes == Codes::kInt4Residual;
+  options.build.m = settings.m;
+  options.build.ef_construction = settings.ef_construction;
   options.build.threads = threads;
   if (threads > 1) options.build.parallel = &parallel;
   const std::vector<std::uint64_t>& rows = source.rows();
@@ -65,9 +84,11 @@ std::shared_ptr<const HnswIndex> build_graph(const RowSource& source, const cata
     const bool good = index->sampled_recall(vectors, options, context) >= HnswIndex::kLeastSampledRecall;
     return good ? std::move(index) : nullptr;
   };
-  const auto* graph = base && base->kind() == segment::PartKind::kGraph
-                          ? static_cast<const segment::GraphPart*>(base)
-                          : nullptr;
+  // Codes are made anew in any case: only the links are taken over.
+  const bool same_links = base && base->part->kind() == segment::PartKind::kGraph &&
+                          base->meta.build.m == settings.m &&
+                          base->meta.build.ef_construction == settings.ef_construction;
+  const auto* graph = same_links ? static_cast<const segment::GraphPart*>(base->part.get()) : nullptr;
   if (graph) {
     std::vector<std::uint32_t> removed;
     std::size_t at = 0;
@@ -118,7 +139,10 @@ SegmentEntry build(Shard& shard, const Plan& plan, MaybeSession& session, Contex
   std::uint64_t row_bytes = 0;
   for (const auto& field : plan.schema.vectors) row_bytes += kIndexBytesPerRow + 2 * field.dimension;
   const std::uint64_t wanted = kDiskReserve + (plan.end_row - plan.first_row) * row_bytes;
-  if (const auto free = os::disk_space(shard.store().directory()).free_bytes; free < wanted) {
+  const auto free_bytes = [&] { return os::disk_space(shard.store().directory()).free_bytes; };
+  // What is kept to be looked at is in nobody's way.
+  if (free_bytes() < wanted) trim_quarantine(shard.store().directory(), 0);
+  if (const auto free = free_bytes(); free < wanted) {
     fail(ErrorCode::kDiskFull, "'", shard.store().directory(), "': a segment may need ", wanted, " bytes, ",
          free, " are free");
   }
@@ -133,14 +157,21 @@ SegmentEntry build(Shard& shard, const Plan& plan, MaybeSession& session, Contex
       options.threads ? options.threads : std::max(1u, std::thread::hardware_concurrency());
   for (const auto& field : plan.schema.vectors) {
     if (!has_parts(field)) continue;
-    auto kind = segment::PartKind::kFlat;
-    if (plan.graphs) {
-      const segment::VectorPart* base = plan.base ? plan.base->vectors(field.number) : nullptr;
-      const RowSource rows(shard, field, plan.first_row, plan.end_row, base, context);
+    const segment::PartBuild asked = build_of(field);
+    if (!is_indexed(field)) {
+      writer.add_nothing(field.number, field.metric, field.dimension, plan.end_row - plan.first_row, asked);
+      continue;
+    }
+    const bool walked = settings_of(field).has_graph();
+    auto kind = walked ? segment::PartKind::kFlat : segment::PartKind::kScanned;
+    if (plan.graphs && walked) {
+      const segment::Segment::PartEntry* base = plan.base ? plan.base->find(field.number) : nullptr;
+      const RowSource rows(shard, field, plan.first_row, plan.end_row, base ? base->part.get() : nullptr,
+                           context);
       if (rows.rows().size() >= options.graph_rows) {
         const auto graph = build_graph(rows, field, base, threads, context);
         if (graph) {
-          writer.add_graph(field.number, *graph, rows.rows(), context);
+          writer.add_graph(field.number, *graph, rows.rows(), asked, context);
           continue;
         }
         kind = segment::PartKind::kScanned;
@@ -148,9 +179,9 @@ SegmentEntry build(Shard& shard, const Plan& plan, MaybeSession& session, Contex
     }
     const segment::VectorRows vectors = vectors_in_steps(shard, field, plan.first_row, plan.end_row);
     if (kind == segment::PartKind::kFlat && segment::has_sketches(field.metric, field.dimension) &&
-        writer.add_sketches(field.number, field.metric, field.dimension, vectors, context))
+        writer.add_sketches(field.number, field.metric, field.dimension, vectors, asked, context))
       continue;
-    writer.add_flat(field.number, field.metric, field.dimension, vectors, context, kind);
+    writer.add_flat(field.number, field.metric, field.dimension, vectors, context, asked, kind);
   }
   entry.rows = writer.rows();
   session.emplace(shard.store());
@@ -213,6 +244,15 @@ struct Run {
   std::size_t count = 0;
 };
 
+/// Parts of dropped fields are nobody's.
+bool has_outdated_part(const segment::Segment& segment, const catalog::Schema& schema) {
+  return std::any_of(segment.parts().begin(), segment.parts().end(), [&](const auto& p) {
+    const auto field = std::find_if(schema.vectors.begin(), schema.vectors.end(),
+                                    [&](const auto& f) { return f.number == p.meta.field; });
+    return field != schema.vectors.end() && is_outdated(p, *field);
+  });
+}
+
 /// What should become one segment: a run at the end of the list, or one that is damaged or has too many
 /// retired rows.
 std::optional<Run> plan_merge(const ReadView& view, const SegmentSet& set, const SegmentOptions& options,
@@ -236,15 +276,21 @@ std::optional<Run> plan_merge(const ReadView& view, const SegmentSet& set, const
       retired = std::max(retired, dead);
     }
     live[i] = item.entry.rows - std::min(item.entry.rows, retired);
-    anew[i] = !item.segment || (all ? retired > 0 : retired * kRetiredShare > item.entry.rows);
+    anew[i] = !item.segment || (all ? retired > 0 : retired * kRetiredShare > item.entry.rows) ||
+              has_outdated_part(*item.segment, view.schema());
   }
+  const auto wants_graph = [&](std::uint32_t number) {
+    const auto& fields = view.schema().vectors;
+    return std::none_of(fields.begin(), fields.end(),
+                        [&](const auto& f) { return f.number == number && !settings_of(f).has_graph(); });
+  };
   const auto is_flat = [&](std::size_t i) {
     return set.items[i].segment && live[i] >= options.graph_rows &&
            std::any_of(set.items[i].segment->parts().begin(), set.items[i].segment->parts().end(),
                        [&](const auto& p) {
                          return (p.part->kind() == segment::PartKind::kFlat ||
                                  p.part->kind() == segment::PartKind::kSketched) &&
-                                p.meta.rows >= options.graph_rows;
+                                p.meta.rows >= options.graph_rows && wants_graph(p.meta.field);
                        });
   };
   if (all) {
@@ -267,11 +313,22 @@ std::optional<Run> plan_merge(const ReadView& view, const SegmentSet& set, const
 
 }  // namespace
 
+bool is_outdated(const segment::Segment::PartEntry& part, const catalog::VectorFieldSchema& field) {
+  using segment::PartKind;
+  if (part.meta.build == build_of(field)) return false;
+  const PartKind kind = part.part->kind();
+  if (!is_indexed(field)) return kind != PartKind::kNothing;
+  // What is scanned by 8-bit codes is as it should be until it gets a graph.
+  if (!settings_of(field).has_graph()) return kind != PartKind::kFlat && kind != PartKind::kScanned;
+  // And so is what waits for one.
+  return kind == PartKind::kGraph || kind == PartKind::kScanned || kind == PartKind::kNothing;
+}
+
 // Called before a commit: its rows will be added to those that no segment covers.
 void Shard::keep_bound(const PreparedBatch& batch) {
   std::uint64_t bytes = 0;
   for (const PreparedVector& v : batch.vectors) bytes += v.element == ElementType::kF32 ? v.bytes.size() : 0;
-  if (bytes == 0) return;
+  if (bytes == 0 || batch.schema == unindexed_schema_.load(std::memory_order_relaxed)) return;
   const std::uint64_t row_bytes = bytes / batch.writes.size() + 1;
   const std::uint64_t most = std::min(kMostRowsOutside, kMostBytesOutside / row_bytes);
   const std::uint64_t enough = std::min(segment_options_.checkpoint_rows, most / 2);
@@ -304,9 +361,11 @@ void Shard::checkpoint(std::uint64_t at_least, Context& context) {
     plan.schema = view.schema();
     plan.sequence = view.state().sequence;
     const auto& fields = plan.schema.vectors;
-    if (std::none_of(fields.begin(), fields.end(), has_parts) ||
-        plan.end_row - plan.first_row < std::max<std::uint64_t>(at_least, 1))
+    if (std::none_of(fields.begin(), fields.end(), is_indexed)) {
+      if (std::any_of(fields.begin(), fields.end(), has_parts)) unindexed_schema_ = view.state().schema;
       return;
+    }
+    if (plan.end_row - plan.first_row < std::max<std::uint64_t>(at_least, 1)) return;
   }
   MaybeSession held;
   const SegmentEntry entry = build(*this, plan, held, context);

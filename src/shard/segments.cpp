@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "base/error.hpp"
+#include "shard/quarantine.hpp"
 
 namespace vecstore::shard {
 
@@ -18,14 +19,20 @@ segment::SegmentIdentity Segments::identity(const storage::SegmentEntry& entry) 
   return out;
 }
 
-std::shared_ptr<const segment::Segment> Segments::known(const storage::SegmentEntry& entry) const {
+std::optional<std::shared_ptr<const segment::Segment>> Segments::known(
+    const storage::SegmentEntry& entry) const {
   for (const auto* set : {set_.get(), previous_.get()}) {
     if (!set) continue;
     const auto item = std::find_if(set->items.begin(), set->items.end(),
                                    [&](const SegmentSet::Item& i) { return i.entry == entry; });
     if (item != set->items.end()) return item->segment;
   }
-  return open(entry);
+  return std::nullopt;
+}
+
+// Numbers are never given twice, so what has this name is the damaged file, or nothing.
+void Segments::put_aside(std::uint64_t number) const {
+  if (!store_.read_only()) quarantine(store_.directory(), number);
 }
 
 // nullptr whatever is wrong with a derived file: the truth has everything, the query goes on without it.
@@ -34,8 +41,10 @@ std::shared_ptr<const segment::Segment> Segments::open(const storage::SegmentEnt
     auto segment =
         segment::Segment::open(storage::segment_path(store_.directory(), entry.number), identity(entry));
     if (segment->file_bytes() == entry.file_bytes) return segment;
+    put_aside(entry.number);
   } catch (const Error& e) {
     if (e.code() == ErrorCode::kOutOfMemory) throw;
+    if (e.code() == ErrorCode::kCorruption) put_aside(entry.number);
   }
   return nullptr;
 }
@@ -52,10 +61,12 @@ std::shared_ptr<const SegmentSet> Segments::at(const storage::ReadTxn& txn) {
   std::uint64_t damages = 0;
   try {
     for (const storage::SegmentEntry& entry : storage::decode_segments(collection_, stored)) {
-      set->items.push_back({entry, known(entry)});
-      if (!set->items.back().segment) ++damages;
+      const auto before = known(entry);
+      set->items.push_back({entry, before ? *before : open(entry)});
+      if (set->items.back().segment) continue;
+      set->usable = false;
+      damages += !before;
     }
-    set->usable = damages == 0;
   } catch (const Error& e) {
     if (e.code() != ErrorCode::kCorruption && e.code() != ErrorCode::kUnsupportedFormat) throw;
     set->items.clear();
@@ -82,6 +93,7 @@ void Segments::report_damage(std::uint64_t number) {
     item.segment = nullptr;
     changed->usable = false;
     damages_.fetch_add(1, std::memory_order_relaxed);
+    put_aside(number);
   }
   set_ = changed;
 }

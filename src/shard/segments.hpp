@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -35,7 +36,8 @@ class Segments {
 
   /// The set of this transaction; files that are not open yet are opened, at some microseconds each.
   std::shared_ptr<const SegmentSet> at(const storage::ReadTxn& txn);
-  /// A search met damage in this segment: it is not used again, and maintenance makes it anew.
+  /// A search met damage in this segment: it is not used again, its file is put aside (by the process that
+  /// writes), and maintenance makes it anew.
   void report_damage(std::uint64_t number);
   /// Damaged and missing files met since the collection was opened.
   std::uint64_t damages() const { return damages_.load(std::memory_order_relaxed); }
@@ -52,8 +54,10 @@ class Segments {
   std::uint64_t covered() const { return covered_.load(std::memory_order_relaxed); }
 
  private:
-  std::shared_ptr<const segment::Segment> known(const storage::SegmentEntry& entry) const;
+  /// nullopt when neither of the last sets has it.
+  std::optional<std::shared_ptr<const segment::Segment>> known(const storage::SegmentEntry& entry) const;
   std::shared_ptr<const segment::Segment> open(const storage::SegmentEntry& entry) const;
+  void put_aside(std::uint64_t number) const;
 
   storage::Store& store_;
   const std::uint32_t collection_;

@@ -79,6 +79,7 @@ void Shard::change_schema(const std::function<void(catalog::Schema&)>& change) {
         const catalog::Schema before = catalog::read_schema(commit.txn, collection_, *state);
         catalog::Schema after = before;
         change(after);
+        if (after == before) return;
         for (const auto& field : before.vectors) {
           const bool kept = std::any_of(after.vectors.begin(), after.vectors.end(),
                                         [&](const auto& f) { return f.number == field.number; });

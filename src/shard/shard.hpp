@@ -35,6 +35,9 @@ struct SegmentOptions {
   unsigned threads = 0;
 };
 
+/// Whether a part is not what the schema asks for, which may have changed since it was made.
+bool is_outdated(const segment::Segment::PartEntry& part, const catalog::VectorFieldSchema& field);
+
 /// Thread-safe. Writers go through Store's group commit; each query reads through a ReadView of its own.
 class Shard : public std::enable_shared_from_this<Shard> {
  public:
@@ -63,7 +66,8 @@ class Shard : public std::enable_shared_from_this<Shard> {
   /// Asks for both in the background.
   void look_after_segments();
 
-  /// Adds a vector field or drops one, without touching records.
+  /// Adds a vector field, drops one or changes how it is indexed, without touching records. No commit when
+  /// nothing changes.
   void change_schema(const std::function<void(catalog::Schema&)>& change);
 
   // What read views share. Each is brought up to the view that asks.
@@ -97,6 +101,7 @@ class Shard : public std::enable_shared_from_this<Shard> {
   std::atomic<std::uint64_t> covered_before_{~std::uint64_t{0}};     // when the background looked last
   std::atomic<std::chrono::steady_clock::time_point> rest_until_{};  // after a failure
   std::atomic<std::uint64_t> next_row_{0};                           // after the last commit of this process
+  std::atomic<std::uint64_t> unindexed_schema_{0};  // number of one under which no field is indexed
 
   std::mutex mutex_;        // guards what follows
   std::mutex names_mutex_;  // one loader of field names at a time

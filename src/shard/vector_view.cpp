@@ -245,6 +245,7 @@ VectorView VectorFollower::view(const ReadView& view, bool exact) {
   for (const SegmentSet::Item& item : set->items) {
     const segment::VectorPart* part = item.segment->vectors(field_.number);
     if (!part) continue;
+    if (part->kind() == segment::PartKind::kNothing) return all_.view(view, 0);
     parts.parts.push_back(part);
     out.part_segments.push_back(item.entry.number);
   }

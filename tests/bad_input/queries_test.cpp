@@ -1,4 +1,4 @@
-// Bad queries, filters, deadlines and embedders: rows 10, 12 to 14, 28, 29, 31 to 33 and 62.
+// Bad queries, filters, deadlines and embedders: rows 10 to 14, 28, 29, 31 to 33 and 62.
 #include <chrono>
 #include <limits>
 #include <thread>
@@ -23,6 +23,55 @@ TEST_F(BadInput, Row10_K) {
     const std::vector<Query> batch = {Query({1, 0, 0}), Query({1, 0, 0}).k(k)};
     invalid({"k is", number}, [&] { docs_.query_batch(batch); }, 1);
   }
+}
+
+TEST_F(BadInput, Row11_Effort) {
+  // 0 is the collection's, what is below offset + k is raised to it.
+  for (std::int64_t ef : {0, 1, 2, 9, 10, 10'000, 65'536}) {
+    EXPECT_EQ(docs_.query(Query({1, 0, 0}).ef(ef)).size(), 3u) << ef;
+    EXPECT_EQ(docs_.query(Query({1, 0, 0}).k(1).offset(1).ef(ef)).size(), 1u) << ef;
+    EXPECT_EQ(docs_.query_text("words", {.ef = ef}).size(), 3u) << ef;
+  }
+  for (std::int64_t ef :
+       {std::int64_t{-1}, std::int64_t{65'537}, std::int64_t{1} << 31, std::int64_t{1} << 32,
+        std::numeric_limits<std::int64_t>::max(), std::numeric_limits<std::int64_t>::min()}) {
+    const std::string number = std::to_string(ef);
+    invalid({"ef is", number, "65536"}, [&] { docs_.query(Query({1, 0, 0}).ef(ef)); });
+    invalid({"ef is", number, "65536"}, [&] { docs_.query_text("words", {.ef = ef}); });
+    invalid({"ef is", number, "65536"}, [&] { docs_.hybrid_query(HybridQuery({1, 0, 0}, "words").ef(ef)); });
+    const std::vector<Query> batch = {Query({1, 0, 0}), Query({1, 0, 0}).ef(ef)};
+    invalid({"ef is", number}, [&] { docs_.query_batch(batch); }, 1);
+  }
+  for (float oversampling : {0.0f, 1.0f, 1.5f, 100.0f})
+    EXPECT_EQ(docs_.query(Query({1, 0, 0}).oversampling(oversampling)).size(), 3u) << oversampling;
+  for (float oversampling : {-1.0f, 0.5f, 100.5f, 1e30f, std::numeric_limits<float>::infinity(),
+                             std::numeric_limits<float>::quiet_NaN()}) {
+    invalid({"oversampling is", "1 to 100"},
+            [&] { docs_.query(Query({1, 0, 0}).oversampling(oversampling)); });
+    invalid({"oversampling is", "1 to 100"},
+            [&] { docs_.query_text("words", {.oversampling = oversampling}); });
+  }
+}
+
+// The same numbers as options of a collection.
+TEST_F(BadInput, Row11_OptionsOfTheIndex) {
+  const auto both = [&](std::initializer_list<std::string_view> words, const IndexOptions& index) {
+    invalid(words, [&] { db_.create_collection("new", {.index = index}); });
+    invalid(words, [&] { db_.create_collection("new", {.vectors = {{"x", {.index = index}}}}); });
+    invalid(words, [&] { docs_.add_vector("new", {.index = index}); });
+    invalid(words, [&] { docs_.alter_index(index); });
+    invalid(words, [&] { docs_.alter_index("title", index); });
+  };
+  both({"ef_search is 0", "1 to 65536"}, {.ef_search = 0});
+  both({"ef_search is 2147483648", "1 to 65536"}, {.ef_search = 2'147'483'648u});
+  both({"ef_construction is 4294967295", "8 to 4096"}, {.ef_construction = 4'294'967'295u});
+  both({"m is 0", "2 to 64"}, {.m = 0});
+  both({"m is 65", "2 to 64"}, {.m = 65});
+  both({"oversampling is", "1.0", "100.0"}, {.oversampling = 0.0f});
+  both({"oversampling is", "1.0", "100.0"}, {.oversampling = std::numeric_limits<float>::quiet_NaN()});
+  both({"profile"}, {.profile = static_cast<Profile>(0)});
+  both({"codes"}, {.codes = static_cast<Codes>(77)});
+  both({"m is 16", "f32", "graph"}, {.codes = Codes::kF32, .m = 16});
 }
 
 TEST_F(BadInput, Row12_Offset) {

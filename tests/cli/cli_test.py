@@ -12,7 +12,7 @@ import unittest
 
 from support import PROGRAM, ProgramTest, extracted_bytes
 
-COMMANDS = ["ingest", "query", "run", "eval", "get", "scroll", "count", "erase", "collections", "create", "drop", "stats", "compact", "optimize", "verify",
+COMMANDS = ["ingest", "query", "run", "eval", "get", "scroll", "count", "erase", "collections", "create", "alter", "drop", "stats", "compact", "optimize", "verify",
             "extract", "completion"]
 
 
@@ -224,6 +224,29 @@ class Database(ProgramTest):
         for command in ("collections", "stats", "verify"):
             self.assertTrue(self.run_program(command, "x.vdb"))
 
+    def test_options_of_the_index(self):
+        created = self.run_program.json("create", "x.vdb", "a", "--profile", "fast", "--ef-search", "100", "--oversampling", "1.1")
+        self.assertEqual(created["index"], {"profile": "fast", "ef_search": 100, "oversampling": 1.1})
+        other = self.run_program.json("create", "x.vdb", "b", "--index", '{"profile": "small", "m": 20}', "--m", "30")
+        self.assertEqual(other["index"], {"profile": "small", "m": 30})
+        self.assertEqual(self.run_program.json("create", "x.vdb", "c")["index"], {"profile": "balanced"})
+        [index] = self.run_program.json("stats", "x.vdb", "-c", "a")["each"][0]["indexes"]
+        self.assertEqual([index[k] for k in ("vector", "profile", "codes", "ef_search", "oversampling", "graph_rows", "outdated_rows")],
+                         ["", "fast", "int4+residual", 100, 1.1, 0, 0])
+        altered = self.run_program.json("alter", "x.vdb", "a", "--codes", "int8")
+        self.assertEqual((altered["profile"], altered["codes"], "m" in altered), ("balanced", "int8", False))
+        self.assertEqual(self.run_program.json("collections", "x.vdb")["collections"][0]["index"], {"profile": "balanced", "codes": "int8"})
+        self.assertIn("codes int8", self.run_program("stats", "x.vdb"))
+        for words, args in ((["index.m is 65", "2 to 64"], ["--m", "65"]), (["m is 8", "int8"], ["--codes", "int8", "--m", "8"]),
+                            (["'speed' is unknown", "ef_search"], ["--index", '{"speed": 1}'])):
+            for command in ("create", "alter"):
+                message = self.run_program.json(command, "x.vdb", "new" if command == "create" else "a", *args, code=1)["error"]["message"]
+                for word in words:
+                    self.assertIn(word, message)
+        self.run_program("alter", "x.vdb", "a", "--profile", "huge", code=2)
+        self.run_program("alter", "x.vdb", "nobody", code=3)
+        self.run_program("alter", "x.vdb", "a", "--vector", "nobody", code=3)
+
     def test_optimize_builds_the_index(self):
         rows = "".join(json.dumps({"_id": str(i), "text": "row %d" % i}) + "\n" for i in range(5000))
         self.write("many.jsonl", rows)
@@ -233,6 +256,11 @@ class Database(ProgramTest):
         self.assertEqual([(e["name"], e["segments"]) for e in report["each"]], [("default", 1)])
         self.assertEqual(self.run_program.json("stats", "m.vdb")["each"][0]["rows_outside"], 0)
         self.assertEqual(self.run_program.json("verify", "m.vdb")["damages"], [])
+        self.assertEqual(self.run_program.json("stats", "m.vdb")["each"][0]["indexes"][0]["graph_rows"], 5000)
+        self.assertEqual(self.run_program.json("alter", "m.vdb", "default", "--profile", "small")["outdated_rows"], 5000)
+        self.run_program("optimize", "m.vdb")
+        [index] = self.run_program.json("stats", "m.vdb")["each"][0]["indexes"]
+        self.assertEqual((index["codes"], index["graph_rows"], index["outdated_rows"]), ("int4", 5000, 0))
         self.run_program("optimize", "no.vdb", code=3)
 
     def test_compact_gives_space_back(self):

@@ -70,6 +70,9 @@ void Database::apply(const Step& step) {
     case Step::Kind::kCompact:
     case Step::Kind::kOptimize:
       return;
+    case Step::Kind::kAlter:
+      collection.alter_index(parse_index_options(items.front().id));
+      return;
     case Step::Kind::kUpsert:
       collection.upsert(record_of(items.front()));
       return;
@@ -109,6 +112,8 @@ Content Database::content() const {
     options.after = page.next;
     more = !page.next.empty();
   }
+  if (const IndexOptions index = collection.info().index; index != IndexOptions{})
+    out["/index"] = to_json(index);
   return out;
 }
 
@@ -124,7 +129,8 @@ std::string Database::damages() const {
   // What the list names was synced before the list was.
   if (const auto damages = collection.stats().segment_damages; damages > 0)
     out += concat(damages, " listed segments are damaged or missing; ");
-  const auto records = content().size();
+  const Content all = content();
+  const auto records = all.size() - all.count("/index");
   if (collection.count() != records) out += concat("count is ", collection.count(), ", scroll has ", records);
   return out;
 }

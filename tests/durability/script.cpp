@@ -133,12 +133,20 @@ Script compaction(Maker make, int commits) {
   return s;
 }
 
-// Enough rows for checkpoints between the steps, and merges into graphs every ninth.
+// Enough rows for checkpoints between the steps, and every ninth a merge; before every other of these the
+// options of the index change, so that everything is built anew.
 Script segments(Maker make, int commits) {
   Script s{.name = "segments", .checkpoint_rows = 60};
   int number = 0;
   add(s, 0, {Step::Kind::kCreate});
   for (int i = 0; i < commits; ++i) {
+    if (i % 18 == 7) {
+      static const char* const kOptions[] = {
+          R"({"profile":"small"})", R"({"profile":"fast","m":8})", R"({"profile":"balanced","codes":"int8"})",
+          R"({"profile":"balanced"})", R"({"profile":"balanced","codes":"f32"})"};
+      add(s, 0, {Step::Kind::kAlter, {Item{kOptions[i / 18 % 5], {}, {}, 0}}});
+      continue;
+    }
     if (i % 9 == 8) {
       add(s, 0, {Step::Kind::kOptimize});
       continue;
@@ -155,6 +163,10 @@ void apply(const Step& step, Content& content) {
   switch (step.kind) {
     case Step::Kind::kCreate:
     case Step::Kind::kOptimize:
+      break;
+    case Step::Kind::kAlter:
+      content["/index"] = step.items.front().id;
+      if (content["/index"] == R"({"profile":"balanced"})") content.erase("/index");
       break;
     case Step::Kind::kErase:
       content.erase(step.items.front().id);

@@ -16,8 +16,9 @@ struct Item {
 
 /// One commit, or the creation of a database.
 struct Step {
-  enum class Kind { kCreate, kUpsert, kBatch, kErase, kUpdateMetadata, kMixed, kCompact, kOptimize };
+  enum class Kind { kCreate, kUpsert, kBatch, kErase, kUpdateMetadata, kMixed, kCompact, kOptimize, kAlter };
   Kind kind = Kind::kUpsert;
+  /// kAlter: the first item's id is the options of the index, as JSON.
   /// kErase and kUpdateMetadata: the first item's id; kMixed: upserts; kCompact: upserts while it runs.
   std::vector<Item> items;
   std::vector<std::string> erased;  ///< kMixed
@@ -38,7 +39,8 @@ struct Script {
   int commits() const;
 };
 
-/// What a database holds: each id with everything that is stored under it, as text.
+/// What a database holds: each id with everything that is stored under it, as text; and under "/index" how
+/// its vectors are indexed, where that was changed.
 using Content = std::map<std::string, std::string>;
 std::string describe(const Item& item);
 

@@ -12,6 +12,8 @@ namespace vecstore {
 namespace {
 
 constexpr std::uint32_t kQueries = 48, kTop = 10, kEf = 256;
+constexpr std::uint32_t kUnscored =
+    4;  // times as many hits get full vectors where there is no rescoring copy
 
 // The best scores of one query so far, in ascending order.
 struct Best {
@@ -69,6 +71,7 @@ double HnswIndex::sampled_recall(const RowVectors& vectors, const HnswOptions& o
     query.vector = own;
     query.k = kTop + 1;
     query.ef = kEf;
+    if (residual_bytes_ == 0) query.hits = kUnscored * query.k;
     search(query, scratch, context, hits);
     const float least = best[q].scores[0];
     std::uint32_t good = 0;

@@ -200,6 +200,26 @@ void HnswIndex::Checks::codes(const void* context, const std::uint32_t* nodes, s
     index.file_->admit(bytes_of(index.cold_.codes + nodes[i] * index.code_bytes_, index.code_bytes_));
 }
 
+// Rows that no walk comes to would be missing in every answer, and nothing else would tell.
+void HnswIndex::Checks::reachable(const HnswIndex& index, const simd::WalkGraph& graph, Context& context) {
+  std::vector<bool> seen(graph.nodes);
+  std::vector<std::uint32_t> queue{index.root_};
+  queue.reserve(graph.nodes);
+  seen[index.root_] = true;
+  for (std::size_t at = 0; at < queue.size(); ++at) {
+    if ((at & 1023) == 0) context.check();
+    const std::uint32_t* links = graph.links + std::size_t{queue[at]} * graph.degree;
+    for (std::uint32_t i = 0; i < graph.degree; ++i) {
+      if (seen[links[i]]) continue;
+      seen[links[i]] = true;
+      queue.push_back(links[i]);
+    }
+  }
+  if (queue.size() == graph.nodes) return;
+  fail(ErrorCode::kCorruption, index.file_->path(), ": ", graph.nodes - queue.size(),
+       " nodes cannot be reached");
+}
+
 void HnswIndex::warm_up(Context& context, bool copy) const {
   const std::lock_guard lock(warm_mutex_);
   if (warm()) return;
@@ -222,6 +242,7 @@ void HnswIndex::warm_up(Context& context, bool copy) const {
     std::memcpy(own->links.get() + node * link_bytes, cold_.links + std::size_t{node} * degree_, link_bytes);
     std::memcpy(own->codes.get() + node * code_bytes_, cold_.codes + node * code_bytes_, code_bytes_);
   }
+  Checks::reachable(*this, own->walk, context);
   owned_ = std::move(own);
   walk_.store(&owned_->walk, std::memory_order_release);
 }

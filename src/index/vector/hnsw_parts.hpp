@@ -31,6 +31,8 @@ struct HnswIndex::Owned {
 struct HnswIndex::Checks {
   static void links(const void* index, std::uint32_t node);
   static void codes(const void* index, const std::uint32_t* nodes, std::size_t count);
+  /// All nodes from the root; the links have been checked.
+  static void reachable(const HnswIndex& index, const simd::WalkGraph& graph, Context& context);
 };
 
 }  // namespace vecstore

@@ -90,7 +90,9 @@ HnswIndex::Limits HnswIndex::limits_of(std::uint32_t ef, std::uint32_t k) {
   limits.most_expanded = 128 + 8 * std::max(ef, k);
   limits.margin = std::clamp(3 + 0.5f * doublings, 2.5f, 6.0f);
   limits.most_rescored = std::max(4 * k, 64 + 2 * ef);
-  limits.probes = std::clamp(2 + ef / 128, 3u, simd::kMaxProbes);
+  limits.probes = ef < 12 ? 1 : std::clamp(2 + ef / 128, 3u, simd::kMaxProbes);
+  // The least effort is a walk that goes on only while it finds better rows.
+  if (ef < 16) limits.gap = ef > 8 ? 0.182f * static_cast<float>(ef - 8) / 8 : 0.0f;
   return limits;
 }
 
