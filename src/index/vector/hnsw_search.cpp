@@ -88,7 +88,7 @@ HnswIndex::Limits HnswIndex::limits_of(std::uint32_t ef, std::uint32_t k) {
   limits.gap = doublings > 0 ? 0.364f + 0.34f * doublings : 0.364f * std::exp2(doublings);
   limits.kept = std::max(k, ef / 4);
   limits.most_expanded = 128 + 8 * std::max(ef, k);
-  limits.margin = std::clamp(3 + 0.5f * doublings, 2.5f, 6.0f);
+  limits.margin = std::clamp(3 + 1.5f * doublings, 2.5f, 10.0f);
   limits.most_rescored = std::max(4 * k, 64 + 2 * ef);
   limits.probes = ef < 12 ? 1 : std::clamp(2 + ef / 128, 3u, simd::kMaxProbes);
   // The least effort is a walk that goes on only while it finds better rows.
