@@ -262,19 +262,20 @@ TEST_F(IndexOptionsTest, ChangingNothingIsNoCommitAndBadChangesChangeNothing) {
 }
 
 TEST_F(IndexOptionsTest, AReaderProcessFollowsAChange) {
-  auto db = VecDatabase::open(dir(), small());
-  auto c = db.create_collection("c");
-  fill(c, 900);
-  c.optimize();
   int ready[2], go[2];
   ASSERT_EQ(pipe(ready), 0);
   ASSERT_EQ(pipe(go), 0);
-  const pid_t child = fork();
+  const pid_t child = fork();  // while there are no threads
   ASSERT_GE(child, 0);
   if (child == 0) {
     alarm(60);
+    close(ready[0]);
+    close(go[1]);
     int result = 1;
     try {
+      char first = 0;
+      if (read(go[0], &first, 1) != 1) _exit(8);
+      while (rows_.size() < 6) rows_.push_back(clustered());  // as the parent's
       auto reader = VecDatabase::open(dir(), {.read_only = true});
       const auto docs = reader.get_collection("c");
       const auto whole = [&] { return docs.query(Query(Vector(rows_[5]))).hits.at(0).id == "5"; };
@@ -293,8 +294,15 @@ TEST_F(IndexOptionsTest, AReaderProcessFollowsAChange) {
     }
     _exit(result);
   }
+  close(ready[1]);  // so that a child that ends is noticed
+  close(go[0]);
+  auto db = VecDatabase::open(dir(), small());
+  auto c = db.create_collection("c");
+  fill(c, 900);
+  c.optimize();
   char byte = 0;
   db.pause_background();
+  ASSERT_EQ(write(go[1], &byte, 1), 1);
   ASSERT_EQ(read(ready[0], &byte, 1), 1);
   c.alter_index({.profile = Profile::kSmall});
   ASSERT_EQ(write(go[1], &byte, 1), 1);
