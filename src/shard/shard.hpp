@@ -79,6 +79,8 @@ class Shard : public std::enable_shared_from_this<Shard> {
   VectorFollower& vectors(const catalog::VectorFieldSchema& field);
   TermFollower& terms() { return terms_; }
   BlockTables& block_tables() { return block_tables_; }
+  /// Has those made that queries miss; also while the background is paused.
+  void ask_for_block_tables();
 
  private:
   ApplyResult apply_in(storage::Commit& commit, const PreparedBatch& batch);
