@@ -28,6 +28,11 @@ constexpr std::uint64_t kMostBytesOutside = std::uint64_t{64} << 20;
 constexpr std::uint64_t kIndexBytesPerRow = 256;
 constexpr std::uint64_t kIndexBytesPerLink = 8;
 constexpr std::uint64_t kDiskReserve = std::uint64_t{8} << 20;
+// Writers keep the rows without a segment below these bounds. Where there are so many times more (nothing was
+// indexed before), it would take them long: the background catches up.
+constexpr std::uint64_t kFarAbove = 4;
+// One file takes so many rows at most, so that no writer waits for more.
+constexpr std::uint64_t kMostRowsPerCheckpoint = 65'536;
 // After a failure nothing is tried for so long.
 constexpr auto kRest = std::chrono::seconds(2);
 constexpr auto kQuiet = std::chrono::milliseconds(200);
@@ -361,6 +366,10 @@ void Shard::keep_bound(const PreparedBatch& batch) {
   const std::uint64_t covered = segments_.covered();
   const std::uint64_t outside = next > covered ? next - covered : 0;
   if (outside < enough || resting()) return;
+  if (outside > kFarAbove * std::max<std::uint64_t>(most, batch.writes.size())) {
+    catch_up();
+    return;
+  }
   Context context;
   if (outside + batch.writes.size() <= most) {
     const std::unique_lock lock(checkpoint_mutex_, std::try_to_lock);
@@ -375,10 +384,32 @@ void Shard::keep_bound(const PreparedBatch& batch) {
 }
 
 void Shard::checkpoint(std::uint64_t at_least, Context& context) {
-  if (store_->read_only()) return;
+  while (checkpoint_piece(at_least, context)) {
+  }
+}
+
+void Shard::catch_up() {
+  behind_ = true;
+  look_after_segments();
+}
+
+bool Shard::catch_up_step(Context& context) {
+  if (!behind_.exchange(false)) return false;
+  try {
+    if (checkpoint_piece(segment_options_.checkpoint_rows, context)) behind_ = true;
+  } catch (...) {
+    behind_ = true;
+    throw;
+  }
+  return true;
+}
+
+bool Shard::checkpoint_piece(std::uint64_t at_least, Context& context) {
+  if (store_->read_only()) return false;
   const storage::Store::Session session(*store_);  // before the mutex, as writers hold one here
   const std::lock_guard lock(checkpoint_mutex_);
   Plan plan;
+  bool more = false;
   {
     const ReadView view(*this);
     plan.first_row = segments_.at(view.txn())->end_row();
@@ -388,19 +419,22 @@ void Shard::checkpoint(std::uint64_t at_least, Context& context) {
     const auto& fields = plan.schema.vectors;
     if (std::none_of(fields.begin(), fields.end(), is_indexed)) {
       if (std::any_of(fields.begin(), fields.end(), has_parts)) unindexed_schema_ = view.state().schema;
-      return;
+      return false;
     }
-    if (plan.end_row - plan.first_row < std::max<std::uint64_t>(at_least, 1)) return;
+    if (plan.end_row - plan.first_row < std::max<std::uint64_t>(at_least, 1)) return false;
+    if ((more = plan.end_row - plan.first_row > kMostRowsPerCheckpoint))
+      plan.end_row = plan.first_row + kMostRowsPerCheckpoint;
   }
   MaybeSession held;
   const SegmentEntry entry = build(*this, plan, held, context);
-  if (!publish(*this, {}, entry)) return;
+  if (!publish(*this, {}, entry)) return false;
   {
     // Opens the file and counts its rows as covered.
     const ReadView view(*this);
     segments_.at(view.txn());
   }
   look_after_segments();
+  return more;
 }
 
 bool Shard::resting() const { return std::chrono::steady_clock::now() < rest_until_.load(); }
@@ -411,14 +445,20 @@ void Shard::look_after_segments() {
   background_->request(this, [weak = weak_from_this()](std::stop_token stop) {
     const auto shard = weak.lock();
     if (!shard) return false;
+    Context context;
+    context.stop = stop;
+    try {
+      if (shard->catch_up_step(context)) return true;
+    } catch (...) {
+      shard->rest();
+      throw;
+    }
     // While segments keep coming, merging them would take the writer's cores and be done again soon after.
     const std::uint64_t covered = shard->segments_.covered();
     if (shard->covered_before_.exchange(covered) != covered) {
       sleep(stop, kQuiet);
       return true;
     }
-    Context context;
-    context.stop = std::move(stop);
     try {
       return shard->warm_step(context) || shard->merge_step(false, context);
     } catch (...) {
