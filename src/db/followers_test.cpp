@@ -16,6 +16,7 @@
 #include "catalog/catalog.hpp"
 #include "db/collection_impl.hpp"
 #include "query/record_filter.hpp"
+#include "shard/row_source.hpp"
 #include "storage/keys.hpp"
 #include "storage/store.hpp"
 
@@ -347,6 +348,37 @@ TEST_P(FollowersTest, BlockTablesAreMadeBesideTheQueries) {
   replace(11, 1);
   const shard::ReadView view(shard());
   for (int i = 0; i < 100; ++i) EXPECT_FALSE(shard().block_tables().at(view, space));
+}
+
+// What is built from a collection or field that was dropped meanwhile is of no use: it ends.
+TEST_P(FollowersTest, ARowSourceEndsWithWhatItReads) {
+  write(300);
+  const catalog::VectorFieldSchema field = shard::ReadView(shard()).schema().vectors[0];
+  const Context context;
+  const auto source = [&] { return shard::RowSource(shard(), field, 0, 300, nullptr, context); };
+  const auto sweep = [&] {
+    for (bool more = true; more;)
+      store_->write([&](storage::Commit& commit) { more = catalog::sweep(commit, 100); }, 0, true);
+  };
+  const shard::RowSource before_field = source();
+  const shard::RowSource before_drop = source();
+  EXPECT_EQ(before_field.vector(7)[0], vectors_[7][0]);
+  // A row that alone is missing is passed over.
+  replace(0, 299);
+  EXPECT_EQ(before_field.vector(100)[0], 0.0f);  // beyond what was read ahead
+  shard().change_schema([](catalog::Schema& schema) { schema.vectors.clear(); });
+  sweep();
+  EXPECT_THROW(before_field.vector(200), shard::FieldDropped);
+  store_->write(
+      [&](storage::Commit& commit) { catalog::drop_collection(commit, catalog::kDefaultNamespace, "c"); }, 0,
+      true);
+  sweep();
+  try {
+    before_drop.vector(9);
+    FAIL() << "nothing is there to be read";
+  } catch (const Error& e) {
+    EXPECT_EQ(e.code(), ErrorCode::kNotFound);
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Dimensions, FollowersTest, ::testing::Values(24u, 128u));
