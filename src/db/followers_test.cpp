@@ -244,22 +244,23 @@ TEST_P(FollowersTest, AnOlderListDoesNotReplaceWhatNewerViewsShare) {
 // Rows replaced one by one: the block that held the old ones is removed, and what newer views share never saw
 // them.
 TEST_P(FollowersTest, AnOlderViewSeesRowsWhoseBlockIsGone) {
-  write(300);
-  write(16);  // a block of its own
+  for (int i = 0; i < 3; ++i) write(7'000);  // enough for codes
+  write(300);                                // before it, a segment
+  write(16);                                 // a block of its own
   write(200);
   auto older = std::make_unique<Held>(shard());
-  replace(300, 16);
+  replace(21'300, 16);
   Held newer(shard());
   newer.run([&](const shard::ReadView& view) {
     storage::RowReader reader(view.txn(), {storage::BlockKind::kVectors, shard().collection(), 0, 0});
-    EXPECT_FALSE(reader.find(305)) << "the block is still there: this tests nothing";
-    EXPECT_FALSE(view.is_live(305));
+    EXPECT_FALSE(reader.find(21'305)) << "the block is still there: this tests nothing";
+    EXPECT_FALSE(view.is_live(21'305));
   });
   for (const bool exact : {false, true}) {
     // The second search is by codes, where there are some.
     for (int i = 0; i < 3; ++i) newer.run([&](const auto& view) { search(view, vector(), exact); });
     older->run([&](const shard::ReadView& view) {
-      for (std::size_t row = 300; row < 316; ++row) {
+      for (std::size_t row = 21'300; row < 21'316; ++row) {
         const shard::VectorView vectors = shard().vectors(view.schema().vectors[0]).view(view, exact);
         const query::ViewRows rows(view, nullptr, &vectors.directory->bad_rows);
         VectorQuery query;
@@ -274,7 +275,7 @@ TEST_P(FollowersTest, AnOlderViewSeesRowsWhoseBlockIsGone) {
         ASSERT_EQ(hits.size(), 1u);
         EXPECT_EQ(hits[0].row, row) << (exact ? "exact" : "usual");
       }
-      EXPECT_GE(search(view, vectors_[310], exact), 8u);
+      EXPECT_GE(search(view, vectors_[21'310], exact), 8u);
     });
     newer.run([&](const auto& view) { EXPECT_GE(search(view, vectors_.back(), exact), 8u); });
   }

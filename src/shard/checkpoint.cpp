@@ -117,10 +117,11 @@ std::shared_ptr<const HnswIndex> build_graph(const RowSource& source, const cata
         }
       }
       // `at` rows are the kept nodes, in order; one that lies between them (unreadable before) would shift
-      // the rest. Half of it gone, or less than a third kept: the old links are not worth keeping.
+      // the rest. A quarter of it gone, or no more than half of the rows: the old links are not worth
+      // keeping.
       const std::size_t kept = old.size() - removed.size();
       const bool in_front = at == rows.size() || rows[at] > old.back();
-      if (in_front && kept * 2 > old.size() && kept * 3 > count)
+      if (in_front && kept * 4 > old.size() * 3 && kept * 2 > count)
         return checked(HnswIndex::merge(graph->index(), removed, count, vectors, options, context));
     } catch (const Error& e) {
       if (e.code() != ErrorCode::kCorruption || truth_damaged) throw;
