@@ -42,7 +42,8 @@ void SketchPass::set_limit(const SketchRun& run) {
     cosine = std::max(-1.0f, bound_);
   }
   limit_ = search_.query.most_distance(cosine);
-  margin_ = search_.query.margin(cosine);
+  // Without a bound above 0 rows of every angle may count, and those at right angles are off the most.
+  margin_ = search_.query.margin(std::max(cosine, 0.0f));
 }
 
 void SketchPass::run(const SketchRun& run, std::uint64_t first_row, std::uint64_t end_row, Context& context) {

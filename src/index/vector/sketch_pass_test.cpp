@@ -109,6 +109,52 @@ TEST(SketchPass, FindsWhatComparingEveryRowFinds) {
   }
 }
 
+/// The best first, as (-score, row).
+std::vector<std::pair<double, std::uint64_t>> ranked(const Rows& rows, Metric metric,
+                                                     const std::vector<float>& q) {
+  std::vector<std::pair<double, std::uint64_t>> out;
+  for (std::size_t i = 0; i < rows.numbers.size(); ++i)
+    out.emplace_back(-score(metric, q, rows.vectors[i]), rows.numbers[i]);
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
+// Where every score is negative, rows near the right angle are the best, and the estimate errs most there.
+TEST(SketchPass, FindsTheBestOfNegativeScores) {
+  std::printf("seed %u\n", kSeed);
+  std::mt19937 rng(kSeed);
+  Rows rows = make(6'000, rng);
+  for (auto& v : rows.vectors) {
+    for (float& x : v) x += 1.2f;
+  }
+  constexpr std::size_t kTop = 10;
+  for (const Metric metric : {Metric::kCosine, Metric::kDot}) {
+    SketchStore store(kDimension, metric == Metric::kDot);
+    for (std::size_t i = 0; i < rows.numbers.size(); ++i)
+      store.append(rows.numbers[i], rows.vectors[i].data(), inverse_norm(rows.vectors[i]));
+    const SketchView view = store.view();
+    std::size_t found = 0, wanted = 0;
+    for (int turn = 0; turn < 90; ++turn) {
+      std::vector<float> q = rows.vectors[rng() % rows.vectors.size()];
+      for (float& x : q) x = -x;
+      const auto best = ranked(rows, metric, q);
+      ASSERT_LT(-best[0].first, 0);
+      const float bounds[] = {-std::numeric_limits<float>::infinity(),
+                              static_cast<float>(-best[kTop - 1].first),
+                              static_cast<float>(-best[500].first)};
+      const SketchSearch search(store.rotation(), metric, q);
+      SketchPass pass(search, kTop, bounds[turn % 3], nullptr);
+      Context context;
+      for (const SketchRun& run : view.runs) pass.run(run, 0, kNoRow, context);
+      std::set<std::uint64_t> got;
+      for (const Candidate& c : pass.take()) got.insert(c.row);
+      for (std::size_t i = 0; i < kTop; ++i) found += got.contains(best[i].second);
+      wanted += kTop;
+    }
+    EXPECT_GE(static_cast<double>(found), 0.985 * static_cast<double>(wanted)) << to_string(metric);
+  }
+}
+
 TEST(SketchStore, RowsThatHaveNoSketchAreNamedAndOldOnesAreDropped) {
   std::mt19937 rng(kSeed);
   const Rows rows = make(3'000, rng);
