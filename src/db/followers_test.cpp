@@ -125,7 +125,7 @@ class FollowersTest : public ::testing::TestWithParam<std::size_t> {
   /// A search in this view finds the best of its rows and none of later ones; how many of the best, of 10.
   std::size_t search(const shard::ReadView& view, const std::vector<float>& q) {
     constexpr std::size_t kTop = 10;
-    const shard::VectorView vectors = shard().vectors(view.schema().vectors[0]).view(view, false);
+    const shard::VectorView vectors = shard().vectors(view.schema().vectors[0]).view(view, false, true);
     const query::ViewRows rows(view, nullptr, &vectors.directory->bad_rows);
     VectorQuery query;
     query.vector = q;

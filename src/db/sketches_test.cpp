@@ -159,6 +159,37 @@ TEST_P(SketchesTest, ReopenedAndReadBesideTheWriter) {
   EXPECT_EQ(c.query(Query(std::vector<float>(kDimension, 1e-30f)).k(kTop)).size(), kTop);
 }
 
+// 8-bit codes prove what they leave out, in segments and behind them.
+TEST_P(SketchesTest, CodesThatAreScannedAreExact) {
+  auto db = VecDatabase::open(dir_, small());
+  db.pause_background();
+  const auto expect_exact = [&](const Collection& c) {
+    EXPECT_GE(c.stats().segments, 1u);
+    EXPECT_GE(c.stats().rows_outside, 700u);
+    for (int i = 0; i < 150; ++i) {
+      const std::vector<float> q = vector();
+      const Hits hits = c.query(Query(q).k(kTop));
+      const Hits exact = c.query(Query(q).k(kTop).exact());
+      for (std::size_t j = 0; j < kTop; ++j) ASSERT_EQ(hits[j].id, exact[j].id);
+    }
+  };
+  auto c = db.create_collection("c", {.metric = GetParam(), .index = {.codes = Codes::kInt8}});
+  c.batch_upsert(some(1'000));
+  c.batch_upsert(some(700));
+  expect_exact(c);
+  // What was sketched before the settings changed.
+  auto changed = db.create_collection("changed", {.metric = GetParam()});
+  changed.batch_upsert(some(1'000));
+  changed.batch_upsert(some(400));
+  EXPECT_EQ(changed.query(vector(), 1).size(), 1u);
+  changed.alter_index({.codes = Codes::kInt8});
+  changed.optimize();
+  changed.batch_upsert(some(400));
+  EXPECT_EQ(changed.query(vector(), 1).size(), 1u);
+  changed.batch_upsert(some(300));
+  expect_exact(changed);
+}
+
 INSTANTIATE_TEST_SUITE_P(Metrics, SketchesTest, ::testing::Values(Metric::kCosine, Metric::kDot));
 
 }  // namespace

@@ -111,7 +111,7 @@ std::vector<RowScore> Execution::run_vector(const Leaf& leaf, Note& note, Contex
   for (;;) {
     // What a filter lets through has to be found.
     const bool exact = request_.exact || filter() != nullptr || index.codes == Codes::kF32;
-    const shard::VectorView vectors = view_.shard().vectors(*field).view(view_, exact);
+    const shard::VectorView vectors = view_.shard().vectors(*field).view(view_, exact, index.has_graph());
     const Counters before = ctx.counters;
     const std::size_t properties = note.properties();
     try {
