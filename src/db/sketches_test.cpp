@@ -159,6 +159,37 @@ TEST_P(SketchesTest, ReopenedAndReadBesideTheWriter) {
   EXPECT_EQ(c.query(Query(std::vector<float>(kDimension, 1e-30f)).k(kTop)).size(), kTop);
 }
 
+TEST_P(SketchesTest, WhatWasJustWrittenIsFoundByItsOwnVector) {
+  if (GetParam() != Metric::kCosine) return;
+  auto db = VecDatabase::open(dir_, small());
+  db.pause_background();
+  auto c = db.create_collection("c", {.metric = GetParam()});
+  c.batch_upsert(some(1'100));
+  const std::vector<float> middle = vector();
+  std::vector<Record> batch;
+  for (std::size_t i = 0; i < 600; ++i) {
+    std::vector<float> v = middle;
+    for (float& x : v) x += 0.01f * normal_(rng_);
+    if (i >= 440) {
+      v.assign(kDimension, 0.0f);
+      v[i - 440] = 2.5f;
+    }
+    batch.push_back({.id = "near" + std::to_string(i), .vector = Vector(v)});
+  }
+  c.batch_upsert(batch);
+  EXPECT_GE(c.stats().rows_outside, 600u);
+  for (int turn = 0; turn < 2; ++turn) {
+    for (const Record& r : batch) {
+      const Hits hits = c.query(r.vector, 1);
+      ASSERT_EQ(hits.size(), 1u);
+      EXPECT_EQ(hits[0].id, r.id);
+    }
+    c.batch_upsert(some(1'100));
+    c.batch_upsert(some(1));  // a segment has all others now
+    EXPECT_LT(c.stats().rows_outside, 256u);
+  }
+}
+
 // 8-bit codes prove what they leave out, in segments and behind them.
 TEST_P(SketchesTest, CodesThatAreScannedAreExact) {
   auto db = VecDatabase::open(dir_, small());

@@ -57,7 +57,7 @@ bool is_indexed(const catalog::VectorFieldSchema& field) {
 /// What parts of this field have to say of themselves.
 segment::PartBuild build_of(const catalog::VectorFieldSchema& field) {
   const IndexSettings s = settings_of(field);
-  return {static_cast<std::uint32_t>(s.codes), s.m, s.ef_construction, 0};
+  return {static_cast<std::uint32_t>(s.codes), s.m, s.ef_construction};
 }
 
 /// A graph over these rows: the one of `base`, if it has the first of these rows and was made in the

@@ -155,6 +155,40 @@ TEST(SketchPass, FindsTheBestOfNegativeScores) {
   }
 }
 
+// However many others are nearly equal.
+TEST(SketchPass, EveryRowIsFoundByItsOwnVector) {
+  std::printf("seed %u\n", kSeed);
+  std::mt19937 rng(kSeed);
+  std::normal_distribution<float> normal;
+  Rows rows = make(40, rng);
+  for (std::size_t i = 0; i < 40 * 60; ++i) {
+    std::vector<float> v = rows.vectors[i % 40];
+    for (float& x : v) x += 0.01f * normal(rng);
+    rows.vectors.push_back(std::move(v));
+  }
+  for (std::size_t i = 0; i < kDimension; ++i) {
+    rows.vectors.emplace_back(kDimension);
+    rows.vectors.back()[i] = 0.3f + static_cast<float>(i);
+  }
+  SketchStore store(kDimension, false);
+  for (std::size_t i = 0; i < rows.vectors.size(); ++i)
+    store.append(i, rows.vectors[i].data(), inverse_norm(rows.vectors[i]));
+  const SketchView view = store.view();
+  ASSERT_EQ(view.end_row, rows.vectors.size());
+  for (std::size_t i = 0; i < rows.vectors.size(); ++i) {
+    const SketchSearch search(store.rotation(), Metric::kCosine, rows.vectors[i]);
+    for (const float bound : {-std::numeric_limits<float>::infinity(), 1.0f, 1.000001f}) {
+      SketchPass pass(search, 1, bound, nullptr);
+      Context context;
+      for (const SketchRun& run : view.runs) pass.run(run, 0, kNoRow, context);
+      const auto got = pass.take();
+      const auto own = std::find_if(got.begin(), got.end(), [&](const Candidate& c) { return c.row == i; });
+      ASSERT_NE(own, got.end()) << i << " with bound " << bound;
+      ASSERT_GE(own->upper, 1.0f);
+    }
+  }
+}
+
 TEST(SketchStore, RowsThatHaveNoSketchAreNamedAndOldOnesAreDropped) {
   std::mt19937 rng(kSeed);
   const Rows rows = make(3'000, rng);
