@@ -221,6 +221,31 @@ TEST_P(SketchesTest, CodesThatAreScannedAreExact) {
   expect_exact(changed);
 }
 
+// Codes of what is nearly equal may come to more than 1.
+TEST_P(SketchesTest, ScoresFromCodesAreCosines) {
+  if (GetParam() != Metric::kCosine) return;
+  auto db = VecDatabase::open(dir_, small());
+  db.pause_background();
+  for (const Codes codes : {Codes::kInt4, Codes::kInt4Residual}) {
+    auto c = db.create_collection(std::string("c") + (codes == Codes::kInt4 ? "4" : "12"),
+                                  {.index = {.codes = codes}});
+    const auto batch = some(5'000);
+    c.batch_upsert(batch);
+    c.optimize();
+    for (std::size_t i = 0; i < batch.size(); i += 11) {
+      std::vector<float> q = batch[i].vector.dense();
+      const float sign = i % 2 == 0 ? 1.0f : -1.0f;
+      for (float& x : q) x *= sign;
+      for (const Hit& h : c.query(Query(q).k(3).exact_scores(false))) {
+        EXPECT_LE(h.score, 1.0f);
+        EXPECT_GE(h.score, -1.0f);
+        EXPECT_GE(h.distance, 0.0f);
+        EXPECT_LE(h.distance, 2.0f);
+      }
+    }
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Metrics, SketchesTest, ::testing::Values(Metric::kCosine, Metric::kDot));
 
 }  // namespace
