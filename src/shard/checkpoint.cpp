@@ -166,6 +166,7 @@ SegmentEntry build(Shard& shard, const Plan& plan, MaybeSession& session, Contex
     auto kind = walked ? segment::PartKind::kFlat : segment::PartKind::kScanned;
     if (plan.graphs && walked) {
       const segment::Segment::PartEntry* base = plan.base ? plan.base->find(field.number) : nullptr;
+      if (base && !belongs_to(*base, field)) base = nullptr;
       const RowSource rows(shard, field, plan.first_row, plan.end_row, base ? base->part.get() : nullptr,
                            context);
       if (rows.rows().size() >= options.graph_rows) {
@@ -313,8 +314,14 @@ std::optional<Run> plan_merge(const ReadView& view, const SegmentSet& set, const
 
 }  // namespace
 
+bool belongs_to(const segment::Segment::PartEntry& part, const catalog::VectorFieldSchema& field) {
+  return part.meta.dimension == field.dimension &&
+         part.meta.metric == static_cast<std::uint32_t>(field.metric);
+}
+
 bool is_outdated(const segment::Segment::PartEntry& part, const catalog::VectorFieldSchema& field) {
   using segment::PartKind;
+  if (!belongs_to(part, field)) return true;
   if (part.meta.build == build_of(field)) return false;
   const PartKind kind = part.part->kind();
   if (!is_indexed(field)) return kind != PartKind::kNothing;

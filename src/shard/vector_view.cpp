@@ -244,8 +244,14 @@ VectorView VectorFollower::view(const ReadView& view, bool exact, bool sketched)
   parts.metric = field_.metric;
   parts.dimension = field_.dimension;
   for (const SegmentSet::Item& item : set->items) {
-    const segment::VectorPart* part = item.segment->vectors(field_.number);
-    if (!part) continue;
+    const segment::Segment::PartEntry* entry = item.segment->find(field_.number);
+    if (!entry) continue;
+    const segment::VectorPart* part = entry->part.get();
+    if (!belongs_to(*entry, field_)) {
+      view.shard().segments().report_damage(item.entry.number);
+      view.shard().look_after_segments();
+      return all_.view(view, 0, false);
+    }
     if (part->kind() == segment::PartKind::kNothing) return all_.view(view, 0, false);
     parts.parts.push_back(part);
     out.part_segments.push_back(item.entry.number);
