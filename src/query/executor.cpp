@@ -119,6 +119,9 @@ std::vector<RowScore> Execution::run_vector(const Leaf& leaf, Note& note, Contex
     } catch (const segment::PartDamaged& damaged) {
       ctx.counters = before;
       note.forget_from(properties);
+      if (damaged.part >= vectors.part_segments.size())  // the newest rows, which are in no file
+        fail(ErrorCode::kCorruption, "vector '", request_.vector_name,
+             "': its newest rows cannot be searched");
       // Not used again from now on: the truth answers instead.
       view_.shard().segments().report_damage(vectors.part_segments[damaged.part]);
     }
