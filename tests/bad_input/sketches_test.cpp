@@ -15,7 +15,7 @@ constexpr std::size_t kKind = 9, kMetric = 10, kDimensionPlace = 11, kRowCount =
 
 class BadInputSketches : public ::testing::Test {
  protected:
-  /// A store with a segment of 600 sketched rows and 299 behind it; closed.
+  /// A store with a segment of 600 sketched rows, and one of 299 that closing it writes.
   BadInputSketches() {
     auto db = VecDatabase::open(good(), kSmall);
     db.pause_background();
