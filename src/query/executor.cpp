@@ -107,7 +107,7 @@ std::vector<RowScore> Execution::run_vector(const Leaf& leaf, Note& note, Contex
   if (!field) invalid("vector '", request_.vector_name, "' was dropped");
   note.property("metric", to_string(field->metric));
   if (field->dimension == 0) return {};  // no record has a vector yet
-  const IndexSettings index = index_settings(field->index, field->dimension, view_.state().live);
+  const IndexSettings index = index_settings(field->index, view_.state().live);
   for (;;) {
     // What a filter lets through has to be found.
     const bool exact = request_.exact || filter() != nullptr || index.codes == Codes::kF32;

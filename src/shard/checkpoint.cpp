@@ -46,9 +46,7 @@ bool has_parts(const catalog::VectorFieldSchema& field) {
   return field.element == ElementType::kF32 && field.dimension > 0;
 }
 
-IndexSettings settings_of(const catalog::VectorFieldSchema& field) {
-  return index_settings(field.index, field.dimension, 0);
-}
+IndexSettings settings_of(const catalog::VectorFieldSchema& field) { return index_settings(field.index, 0); }
 
 bool is_indexed(const catalog::VectorFieldSchema& field) {
   return has_parts(field) && settings_of(field).codes != Codes::kF32;
