@@ -44,7 +44,7 @@ struct OpenOptions {
       4'000;  ///< Rows of a segment from which on it gets a graph when merged (cosine, dot).
   /// Which share of the data file has to be free or erased before a background thread compacts it; 1 = never,
   /// only `VecDatabase::compact` does.
-  double compact_ratio = 0.5;
+  double compact_ratio = 0.3;
   std::uint64_t compact_min_bytes = std::uint64_t{64} << 20;  ///< And how many bytes that has to give back.
 };
 

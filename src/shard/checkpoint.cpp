@@ -102,7 +102,7 @@ std::shared_ptr<const HnswIndex> build_graph(const RowSource& source, const cata
     // rest. Half of it gone, or less than a third kept: the old links are not worth keeping.
     const std::size_t kept = old.size() - removed.size();
     const bool in_front = at == rows.size() || rows[at] > old.back();
-    if (in_front && kept * 2 > old.size() && kept * 3 > count)
+    if (in_front && kept * 4 > old.size() * 3 && kept * 2 > count)
       return checked(HnswIndex::merge(graph->index(), removed, count, vectors, options, context));
   }
   return checked(HnswIndex::build(options, count, vectors, context));

@@ -33,7 +33,7 @@ struct StoreOptions {
   std::uint64_t map_size = std::uint64_t{64} << 30;
   std::uint64_t max_map_size = std::uint64_t{1} << 42;
   std::uint64_t change_retention = 1'000'000;
-  double compact_ratio = 0.5;  ///< maintenance_due; 1 = never.
+  double compact_ratio = 0.3;  ///< maintenance_due; 1 = never.
   std::uint64_t compact_min_bytes = std::uint64_t{64} << 20;
   /// Called after a commit that makes maintenance_due() true, by the thread that committed, without a lock.
   /// It must neither wait nor throw.

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <functional>
 #include <limits>
 
 #include "base/error.hpp"
@@ -15,7 +16,7 @@ namespace {
 constexpr std::uint32_t kCandidates = 8192;
 constexpr std::uint32_t kStepsPerCheck = 512;
 constexpr std::uint32_t kFewestHits = 20;
-constexpr float kGuard = 0.75f;  // of the gap
+constexpr float kGuard = 1.0f;  // of the gap
 
 struct Found {
   float estimate;
@@ -33,6 +34,19 @@ bool better(const Found& a, const Found& b) {
   return a.estimate != b.estimate ? a.estimate < b.estimate : a.node < b.node;
 }
 
+/// Leaves the `count` best scores. Of equal ones those that come first: far from all rows, floats cannot tell
+/// apart what estimates can.
+void keep_best(std::size_t count, std::vector<float>& scores, std::vector<HnswHit>& hits) {
+  scores.clear();
+  for (const HnswHit& h : hits) scores.push_back(h.score);
+  const auto last = scores.begin() + static_cast<std::ptrdiff_t>(count - 1);
+  std::nth_element(scores.begin(), last, scores.end(), std::greater<>());
+  const float least = *last;
+  auto room = static_cast<std::ptrdiff_t>(count) -
+              std::count_if(scores.begin(), last, [=](float s) { return s > least; });
+  std::erase_if(hits, [&](const HnswHit& h) { return h.score < least || (h.score == least && room-- <= 0); });
+}
+
 }  // namespace
 
 struct HnswScratch::Arrays {
@@ -45,6 +59,7 @@ struct HnswScratch::Arrays {
   std::vector<std::uint32_t> done_nodes;
   std::vector<std::uint32_t> touched;
   std::vector<Found> found;
+  std::vector<float> scores;
   simd::WalkState state{};
   float known_estimate = 0;
 
@@ -88,7 +103,7 @@ HnswIndex::Limits HnswIndex::limits_of(std::uint32_t ef, std::uint32_t k) {
   limits.gap = doublings > 0 ? 0.364f + 0.34f * doublings : 0.364f * std::exp2(doublings);
   limits.kept = std::max(k, ef / 4);
   limits.most_expanded = 128 + 8 * std::max(ef, k);
-  limits.margin = std::clamp(3 + 0.5f * doublings, 2.5f, 6.0f);
+  limits.margin = std::clamp(3 + 1.5f * doublings, 2.5f, 10.0f);
   limits.most_rescored = std::max(4 * k, 64 + 2 * ef);
   limits.probes = ef < 12 ? 1 : std::clamp(2 + ef / 128, 3u, simd::kMaxProbes);
   // The least effort is a walk that goes on only while it finds better rows.
@@ -235,8 +250,12 @@ void HnswIndex::collect(HnswScratch::Arrays& a, const HnswQuery& query, const Li
                      better);
     a.found.resize(wanted);
   }
+  if (a.found.size() > hits) std::sort(a.found.begin(), a.found.end(), better);
   rescore(a, context, out);
-  if (out.size() > hits) out.resize(hits);
+  if (out.size() > hits) keep_best(hits, a.scores, out);
+  std::sort(out.begin(), out.end(), [](const HnswHit& x, const HnswHit& y) {
+    return x.score != y.score ? x.score > y.score : x.node < y.node;
+  });
 }
 
 void HnswIndex::rescore(HnswScratch::Arrays& a, Context& context, std::vector<HnswHit>& out) const {
@@ -256,9 +275,6 @@ void HnswIndex::rescore(HnswScratch::Arrays& a, Context& context, std::vector<Hn
     const std::uint8_t* residual = residual_bytes_ ? residuals_ + f.node * residual_bytes_ : nullptr;
     out.push_back({a.query.score(codes + f.node * code_bytes_, residual, side(f.node)), f.node});
   }
-  std::sort(out.begin(), out.end(), [](const HnswHit& x, const HnswHit& y) {
-    return x.score != y.score ? x.score > y.score : x.node < y.node;
-  });
   context.counters.rows_rescored += out.size();
 }
 
