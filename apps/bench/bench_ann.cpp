@@ -31,7 +31,7 @@ constexpr const char* kUsage =
     "usage: vecstore-bench ann [--base B.npy --queries Q.npy] [--metric cosine|dot|euclidean] [--threads N]\n"
     "                          [--profile balanced|fast|small] [--index '{\"m\": 32, ...}']\n"
     "                          [--n ROWS] [--dim D] [--exact-scores yes|no|both] [--passes 3] [--ef EF]\n"
-    "                          [--folder DIR] [--turns yes] [--db DIR] [--truth FILE]\n"
+    "                          [--folder DIR] [--turns yes] [--db DIR] [--truth FILE] [--build-threads N]\n"
     "  Without --base: 100000 seeded rows of 384 dimensions. Builds, then prints one line per effort: "
     "recall@10\n"
     "  against the exact neighbours, queries per second (median of the passes over all queries).\n"
@@ -60,6 +60,7 @@ struct Options {
   Metric metric = Metric::kCosine;
   IndexOptions index;
   std::uint64_t threads = 1;
+  std::uint64_t build_threads = 0;  // 0: one per core
   std::uint64_t n = 100'000;
   std::uint64_t dim = 384;
   std::uint64_t passes = 3;
@@ -101,7 +102,8 @@ bool parse(std::span<const std::string> args, Options& o) {
       o.turns = true;
     } else if (!(name == "--threads" && number(o.threads)) && !(name == "--n" && number(o.n)) &&
                !(name == "--passes" && number(o.passes)) && !(name == "--ef" && number(o.ef)) &&
-               !(name == "--dim" && number(o.dim))) {
+               !(name == "--dim" && number(o.dim)) &&
+               !(name == "--build-threads" && number(o.build_threads))) {
       return false;
     }
   }
@@ -168,15 +170,21 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
+std::string two_digits(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.2f", value);
+  return text;
+}
+
 class Run {
  public:
-  Run(const Options& options, Matrix queries, const Collection& collection, double build_seconds,
-      double build_cpu_seconds, double bytes)
+  Run(const Options& options, Matrix queries, const Collection& collection,
+      std::optional<double> build_seconds, double build_cpu_seconds, double bytes)
       : o_(options),
         queries_(std::move(queries)),
         collection_(collection),
-        build_seconds_(build_seconds),
-        build_cpu_seconds_(build_cpu_seconds),
+        build_seconds_(build_seconds ? two_digits(*build_seconds) : "null"),
+        build_cpu_seconds_(build_seconds ? two_digits(build_cpu_seconds) : "null"),
         bytes_(bytes) {
     const IndexSettings s = collection_.stats().indexes.at("").settings;
     profile_ = to_string(s.profile);
@@ -191,8 +199,9 @@ class Run {
   void all() {
     if (!read_exact()) find_exact();
     if (!o_.turns) return efforts(o_.passes);
-    std::printf("{\"ready\": true, \"build_s\": %.2f, \"build_cpu_s\": %.2f}\n", build_seconds_,
-                build_cpu_seconds_);
+    std::printf("{\"ready\": true, \"cached\": %s, \"build_s\": %s, \"build_cpu_s\": %s}\n",
+                build_seconds_ == "null" ? "true" : "false", build_seconds_.c_str(),
+                build_cpu_seconds_.c_str());
     std::fflush(stdout);
     std::uint64_t pass = 0;
     for (std::string line; std::getline(std::cin, line);) {
@@ -279,11 +288,11 @@ class Run {
     const double recall = static_cast<double>(right) / static_cast<double>(wanted);
     std::printf(
         "{\"index\": \"%s\", \"params\": {\"ef\": %lld, %s\"threads\": %llu, \"exact_scores\": %s}, "
-        "\"recall_at_10\": %.4f, \"qps\": %.1f, \"cpu_qps\": %.1f, \"build_s\": %.2f, \"bytes_per_vector\": "
+        "\"recall_at_10\": %.4f, \"qps\": %.1f, \"cpu_qps\": %.1f, \"build_s\": %s, \"bytes_per_vector\": "
         "%.1f}\n",
         profile_.c_str(), static_cast<long long>(ef), settings_.c_str(),
         static_cast<unsigned long long>(o_.threads), exact_scores ? "true" : "false", recall,
-        rates[rates.size() / 2], cpu_rates[cpu_rates.size() / 2], build_seconds_, bytes_);
+        rates[rates.size() / 2], cpu_rates[cpu_rates.size() / 2], build_seconds_.c_str(), bytes_);
     std::fflush(stdout);
     return recall;
   }
@@ -292,9 +301,9 @@ class Run {
   const Matrix queries_;
   const Collection collection_;
   std::string profile_;
-  std::string settings_;  // of the index, as members of an object
-  const double build_seconds_;
-  const double build_cpu_seconds_;
+  std::string settings_;             // of the index, as members of an object
+  const std::string build_seconds_;  // as JSON: null when the database was there already
+  const std::string build_cpu_seconds_;
   const double bytes_;
   std::vector<std::vector<std::string>> exact_;
 };
@@ -308,7 +317,8 @@ int run_ann(std::span<const std::string> args) {
   const Folder folder(o.folder);
   Matrix queries;
   const bool kept = !o.db.empty() && fs::exists(o.db);
-  auto db = VecDatabase::open(o.db.empty() ? (folder.path / "db").string() : o.db);
+  auto db = VecDatabase::open(o.db.empty() ? (folder.path / "db").string() : o.db,
+                              {.background_threads = static_cast<unsigned>(o.build_threads)});
   db.pause_background();
   Collection collection = kept ? db.get_collection("bench")
                                : db.create_collection("bench", {.metric = o.metric, .index = o.index});
@@ -336,8 +346,9 @@ int run_ann(std::span<const std::string> args) {
   }
   const auto start = Clock::now();
   const std::clock_t cpu_start = std::clock();
-  if (!kept) collection.optimize();
-  const double build_seconds = seconds_since(start);
+  collection.optimize();  // of a kept database it reads the graph into memory
+  std::optional<double> build_seconds;
+  if (!kept) build_seconds = seconds_since(start);
   const double build_cpu_seconds = static_cast<double>(std::clock() - cpu_start) / CLOCKS_PER_SEC;
   const CollectionStats stats = collection.stats();
   Run(o, std::move(queries), collection, build_seconds, build_cpu_seconds,

@@ -155,8 +155,8 @@ def start_vecstore(args, folder):
     out = []
     for profile in args.profiles:
         command = [args.vecstore, "ann", "--base", args.base, "--queries", args.queries, "--metric", args.metric,
-                   "--threads", str(args.threads), "--profile", profile, "--exact-scores", "both", "--turns", "yes",
-                   "--truth", folder + "/truth.txt"]
+                   "--threads", str(args.threads), "--build-threads", str(args.build_threads), "--profile", profile,
+                   "--exact-scores", "both", "--turns", "yes", "--truth", folder + "/truth.txt"]
         command += args.vecstore_args + (["--folder", args.folder] if args.folder else [])
         worker, ready = start(f"vecstore {profile}", command, f"{folder}/vecstore-{profile}.log")
         if worker is None:

@@ -72,9 +72,9 @@ struct IndexSettings {
   bool operator==(const IndexSettings&) const = default;
 };
 
-/// What `options` come to for vectors of `dimension` in a collection of about `rows`; `rows` decides about
-/// ef_search only. The options have been checked.
-IndexSettings index_settings(const IndexOptions& options, std::size_t dimension, std::uint64_t rows);
+/// What `options` come to in a collection of about `rows`, which decide about ef_search only. The options
+/// have been checked.
+IndexSettings index_settings(const IndexOptions& options, std::uint64_t rows);
 
 /// Throws kInvalidArgument that names the member, its value and the limits; `what` begins its name.
 void check_index_options(std::string_view what, const IndexOptions& options);

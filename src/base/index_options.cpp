@@ -12,29 +12,27 @@
 namespace vecstore {
 namespace {
 
-/// What a profile is, for vectors up to a dimension. docs/design/0008 has the figures.
+/// What a profile is. docs/design/0008 has the figures.
 struct ProfileRow {
   Profile profile;
-  std::size_t up_to_dimension;
   Codes codes;
   std::uint32_t m;
   std::uint32_t ef_construction;
   std::uint32_t ef_search;  // up to kRowsOfEf rows
   float oversampling;
 };
-constexpr std::size_t kAnyDimension = std::numeric_limits<std::size_t>::max();
 constexpr ProfileRow kProfiles[] = {
-    {Profile::kBalanced, kAnyDimension, Codes::kInt4Residual, 16, 100, 64, 1.0f},
-    {Profile::kFast, kAnyDimension, Codes::kInt4Residual, 24, 100, 64, 1.0f},
-    {Profile::kSmall, kAnyDimension, Codes::kInt4, 12, 100, 64, 4.0f},
+    {Profile::kBalanced, Codes::kInt4Residual, 16, 100, 64, 1.0f},
+    {Profile::kFast, Codes::kInt4Residual, 24, 100, 64, 1.0f},
+    {Profile::kSmall, Codes::kInt4, 12, 100, 64, 4.0f},
 };
 // Beyond so many rows a walk has to look further for the same recall.
 constexpr double kRowsOfEf = 100'000;
 constexpr double kEfPerDoubling = 1.15;
 
-const ProfileRow& row_of(Profile profile, std::size_t dimension) {
+const ProfileRow& row_of(Profile profile) {
   for (const ProfileRow& row : kProfiles) {
-    if (row.profile == profile && dimension <= row.up_to_dimension) return row;
+    if (row.profile == profile) return row;
   }
   return kProfiles[0];
 }
@@ -123,8 +121,8 @@ std::string_view to_string(Codes codes) { return name_of(kCodesNames, codes); }
 Profile parse_profile(std::string_view name) { return value_of("profile", kProfileNames, name); }
 Codes parse_codes(std::string_view name) { return value_of("codes", kCodesNames, name); }
 
-IndexSettings index_settings(const IndexOptions& options, std::size_t dimension, std::uint64_t rows) {
-  const ProfileRow& row = row_of(options.profile, dimension);
+IndexSettings index_settings(const IndexOptions& options, std::uint64_t rows) {
+  const ProfileRow& row = row_of(options.profile);
   IndexSettings out;
   out.profile = options.profile;
   out.codes = options.codes.value_or(row.codes);
@@ -135,7 +133,7 @@ IndexSettings index_settings(const IndexOptions& options, std::size_t dimension,
   out.ef_construction = options.ef_construction.value_or(row.ef_construction);
   out.ef_search = options.ef_search.value_or(static_cast<std::uint32_t>(ef));
   // What 4 bits alone find has to be looked at with more of them, whatever the profile.
-  const ProfileRow& small = row_of(Profile::kSmall, dimension);
+  const ProfileRow& small = row_of(Profile::kSmall);
   out.oversampling =
       options.oversampling.value_or(out.codes == small.codes ? small.oversampling : row.oversampling);
   return out;
@@ -148,7 +146,7 @@ void check_index_options(std::string_view what, const IndexOptions& o) {
   check_range(what, "ef_construction", o.ef_construction, kMinEfConstruction, kMaxEfConstruction);
   check_range(what, "ef_search", o.ef_search, 1u, kMaxEf);
   check_range(what, "oversampling", o.oversampling, 1.0f, kMaxOversampling);
-  if (index_settings(o, 1, 0).has_graph()) return;
+  if (index_settings(o, 0).has_graph()) return;
   const auto refuse = [&](std::string_view name, const auto& value) {
     if (value)
       invalid(what, name, " is ", *value, ", but codes '", to_string(*o.codes),

@@ -65,27 +65,27 @@ TEST(IndexOptions, RefusalsNameMemberValueAndLimits) {
 }
 
 TEST(IndexOptions, ProfilesDecideAndSingleSettingsTakeTheirPlace) {
-  const IndexSettings balanced = index_settings({}, 384, 1000);
+  const IndexSettings balanced = index_settings({}, 1000);
   EXPECT_TRUE(balanced.has_graph());
-  const IndexSettings fast = index_settings({.profile = Profile::kFast}, 384, 1000);
+  const IndexSettings fast = index_settings({.profile = Profile::kFast}, 1000);
   EXPECT_GT(fast.m, balanced.m);
-  const IndexSettings small = index_settings({.profile = Profile::kSmall}, 384, 1000);
+  const IndexSettings small = index_settings({.profile = Profile::kSmall}, 1000);
   EXPECT_LT(small.m, balanced.m);
   EXPECT_EQ(small.codes, Codes::kInt4);
   EXPECT_GT(small.oversampling, balanced.oversampling);
   // Codes of 4 bits are looked at more closely whoever chose them.
-  EXPECT_EQ(index_settings({.codes = Codes::kInt4}, 384, 1000).oversampling, small.oversampling);
-  EXPECT_EQ(index_settings({.codes = Codes::kInt4, .oversampling = 2.0f}, 384, 1000).oversampling, 2.0f);
-  EXPECT_EQ(index_settings({.m = 5}, 384, 1000).m, 5u);
-  EXPECT_EQ(index_settings({.m = 5}, 384, 1000).ef_construction, balanced.ef_construction);
+  EXPECT_EQ(index_settings({.codes = Codes::kInt4}, 1000).oversampling, small.oversampling);
+  EXPECT_EQ(index_settings({.codes = Codes::kInt4, .oversampling = 2.0f}, 1000).oversampling, 2.0f);
+  EXPECT_EQ(index_settings({.m = 5}, 1000).m, 5u);
+  EXPECT_EQ(index_settings({.m = 5}, 1000).ef_construction, balanced.ef_construction);
   // Only the effort of a query grows with the rows: an index that was built stays as it should be.
-  const IndexSettings many = index_settings({}, 384, 10'000'000);
+  const IndexSettings many = index_settings({}, 10'000'000);
   EXPECT_GT(many.ef_search, balanced.ef_search);
   EXPECT_EQ(many.m, balanced.m);
   EXPECT_EQ(many.ef_construction, balanced.ef_construction);
-  EXPECT_EQ(index_settings({.ef_search = 33}, 384, 10'000'000).ef_search, 33u);
+  EXPECT_EQ(index_settings({.ef_search = 33}, 10'000'000).ef_search, 33u);
   for (const Codes codes : {Codes::kInt8, Codes::kF32}) {
-    const IndexSettings scanned = index_settings({.codes = codes}, 384, 1000);
+    const IndexSettings scanned = index_settings({.codes = codes}, 1000);
     EXPECT_FALSE(scanned.has_graph());
     EXPECT_EQ(scanned.m, 0u);
     EXPECT_EQ(scanned.ef_search, 0u);

@@ -104,7 +104,7 @@ CollectionStats Collection::stats() const {
   for (const auto& field : view.schema().vectors) {
     if (field.element != ElementType::kF32) continue;
     IndexStats& index = out.indexes[field.name];
-    index.settings = index_settings(field.index, field.dimension, s.live);
+    index.settings = index_settings(field.index, s.live);
     for (const auto& item : set->items) {
       const auto* part = item.segment ? item.segment->find(field.number) : nullptr;
       if (!part) continue;

@@ -137,7 +137,7 @@ class FollowersTest : public ::testing::TestWithParam<std::size_t> {
   /// A search in this view finds the best of its rows and none of later ones; how many of the best, of 10.
   std::size_t search(const shard::ReadView& view, const std::vector<float>& q, bool exact = false) {
     constexpr std::size_t kTop = 10;
-    const shard::VectorView vectors = shard().vectors(view.schema().vectors[0]).view(view, exact);
+    const shard::VectorView vectors = shard().vectors(view.schema().vectors[0]).view(view, exact, true);
     const query::ViewRows rows(view, nullptr, &vectors.directory->bad_rows);
     VectorQuery query;
     query.vector = q;
@@ -261,7 +261,7 @@ TEST_P(FollowersTest, AnOlderViewSeesRowsWhoseBlockIsGone) {
     for (int i = 0; i < 3; ++i) newer.run([&](const auto& view) { search(view, vector(), exact); });
     older->run([&](const shard::ReadView& view) {
       for (std::size_t row = 21'300; row < 21'316; ++row) {
-        const shard::VectorView vectors = shard().vectors(view.schema().vectors[0]).view(view, exact);
+        const shard::VectorView vectors = shard().vectors(view.schema().vectors[0]).view(view, exact, true);
         const query::ViewRows rows(view, nullptr, &vectors.directory->bad_rows);
         VectorQuery query;
         query.vector = vectors_[row];

@@ -113,7 +113,7 @@ TEST_F(IndexOptionsTest, EveryProfileIsExactOnDemandAndFindsNearlyAllByDefault) 
       fill(c, 1000);
       c.optimize();
       const IndexStats index = c.stats().indexes.at("");
-      EXPECT_EQ(index.settings, index_settings({.profile = profile}, kDimension, 1000));
+      EXPECT_EQ(index.settings, index_settings({.profile = profile}, 1000));
       EXPECT_EQ(index.graph_rows + index.scanned_rows, 1000u);
       EXPECT_EQ(index.outdated_rows, 0u);
       double error = 0;
@@ -194,7 +194,7 @@ TEST_F(IndexOptionsTest, ChangesAreDurableAndBuiltWhileQueriesGoOn) {
     c.alter_index(steps[i]);
     EXPECT_EQ(c.info().index, steps[i]);
     const IndexSettings now = c.stats().indexes.at("").settings;
-    EXPECT_EQ(now, index_settings(steps[i], kDimension, records));
+    EXPECT_EQ(now, index_settings(steps[i], records));
     EXPECT_EQ(recall(c, exact), 1.0) << "before it is built";
     EXPECT_GE(recall(c), 0.95) << "before it is built";
     if (now.codes == Codes::kF32) {

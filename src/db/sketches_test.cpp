@@ -159,6 +159,93 @@ TEST_P(SketchesTest, ReopenedAndReadBesideTheWriter) {
   EXPECT_EQ(c.query(Query(std::vector<float>(kDimension, 1e-30f)).k(kTop)).size(), kTop);
 }
 
+TEST_P(SketchesTest, WhatWasJustWrittenIsFoundByItsOwnVector) {
+  if (GetParam() != Metric::kCosine) return;
+  auto db = VecDatabase::open(dir_, small());
+  db.pause_background();
+  auto c = db.create_collection("c", {.metric = GetParam()});
+  c.batch_upsert(some(1'100));
+  const std::vector<float> middle = vector();
+  std::vector<Record> batch;
+  for (std::size_t i = 0; i < 600; ++i) {
+    std::vector<float> v = middle;
+    for (float& x : v) x += 0.01f * normal_(rng_);
+    if (i >= 440) {
+      v.assign(kDimension, 0.0f);
+      v[i - 440] = 2.5f;
+    }
+    batch.push_back({.id = "near" + std::to_string(i), .vector = Vector(v)});
+  }
+  c.batch_upsert(batch);
+  EXPECT_GE(c.stats().rows_outside, 600u);
+  for (int turn = 0; turn < 2; ++turn) {
+    for (const Record& r : batch) {
+      const Hits hits = c.query(r.vector, 1);
+      ASSERT_EQ(hits.size(), 1u);
+      EXPECT_EQ(hits[0].id, r.id);
+    }
+    c.batch_upsert(some(1'100));
+    c.batch_upsert(some(1));  // a segment has all others now
+    EXPECT_LT(c.stats().rows_outside, 256u);
+  }
+}
+
+// 8-bit codes prove what they leave out, in segments and behind them.
+TEST_P(SketchesTest, CodesThatAreScannedAreExact) {
+  auto db = VecDatabase::open(dir_, small());
+  db.pause_background();
+  const auto expect_exact = [&](const Collection& c) {
+    EXPECT_GE(c.stats().segments, 1u);
+    EXPECT_GE(c.stats().rows_outside, 700u);
+    for (int i = 0; i < 150; ++i) {
+      const std::vector<float> q = vector();
+      const Hits hits = c.query(Query(q).k(kTop));
+      const Hits exact = c.query(Query(q).k(kTop).exact());
+      for (std::size_t j = 0; j < kTop; ++j) ASSERT_EQ(hits[j].id, exact[j].id);
+    }
+  };
+  auto c = db.create_collection("c", {.metric = GetParam(), .index = {.codes = Codes::kInt8}});
+  c.batch_upsert(some(1'000));
+  c.batch_upsert(some(700));
+  expect_exact(c);
+  // What was sketched before the settings changed.
+  auto changed = db.create_collection("changed", {.metric = GetParam()});
+  changed.batch_upsert(some(1'000));
+  changed.batch_upsert(some(400));
+  EXPECT_EQ(changed.query(vector(), 1).size(), 1u);
+  changed.alter_index({.codes = Codes::kInt8});
+  changed.optimize();
+  changed.batch_upsert(some(400));
+  EXPECT_EQ(changed.query(vector(), 1).size(), 1u);
+  changed.batch_upsert(some(300));
+  expect_exact(changed);
+}
+
+// Codes of what is nearly equal may come to more than 1.
+TEST_P(SketchesTest, ScoresFromCodesAreCosines) {
+  if (GetParam() != Metric::kCosine) return;
+  auto db = VecDatabase::open(dir_, small());
+  db.pause_background();
+  for (const Codes codes : {Codes::kInt4, Codes::kInt4Residual}) {
+    auto c = db.create_collection(std::string("c") + (codes == Codes::kInt4 ? "4" : "12"),
+                                  {.index = {.codes = codes}});
+    const auto batch = some(5'000);
+    c.batch_upsert(batch);
+    c.optimize();
+    for (std::size_t i = 0; i < batch.size(); i += 11) {
+      std::vector<float> q = batch[i].vector.dense();
+      const float sign = i % 2 == 0 ? 1.0f : -1.0f;
+      for (float& x : q) x *= sign;
+      for (const Hit& h : c.query(Query(q).k(3).exact_scores(false))) {
+        EXPECT_LE(h.score, 1.0f);
+        EXPECT_GE(h.score, -1.0f);
+        EXPECT_GE(h.distance, 0.0f);
+        EXPECT_LE(h.distance, 2.0f);
+      }
+    }
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Metrics, SketchesTest, ::testing::Values(Metric::kCosine, Metric::kDot));
 
 }  // namespace

@@ -15,6 +15,9 @@ namespace {
 constexpr double kDistanceMargin = 2.0;
 constexpr double kEstimateMargin = 2.0;
 constexpr double kLeastVariance = 1.0 / 32;
+// Any number would do; with this one the direction (1, 1, ... 1), which positive data have in common, is
+// represented as well as most are, whatever the dimension.
+constexpr std::uint64_t kSigns = 4;
 
 }  // namespace
 
@@ -24,7 +27,7 @@ SketchRotation::SketchRotation(std::size_t dimension)
   const float scale = static_cast<float>(1 / std::sqrt(static_cast<double>(span_)));
   signs_.resize(kRounds * span_);
   for (std::size_t i = 0; i < signs_.size(); ++i)
-    signs_[i] = mix64(i / 64 + 1) >> (i % 64) & 1 ? scale : -scale;
+    signs_[i] = mix64(i / 64 + kSigns) >> (i % 64) & 1 ? scale : -scale;
 }
 
 const SketchRotation& SketchRotation::of(std::size_t dimension) {
@@ -34,7 +37,8 @@ const SketchRotation& SketchRotation::of(std::size_t dimension) {
   return made->try_emplace(dimension, dimension).first->second;
 }
 
-// What is left over when the number of components is no power of two takes part in every other round.
+// Where the number of components is no power of two a round mixes as many of them as it can, from the front
+// and from the end in turns. With two rounds of each the energy is spread over all, wherever it was.
 void SketchRotation::rotate(const float* vector, float* out) const {
   std::copy_n(vector, dimension_, out);
   std::fill(out + dimension_, out + 64 * words_, 0.0f);

@@ -5,6 +5,7 @@
 // sign that the row has there, estimates the cosine. Both have a known spread, whatever the data are: what
 // could be a result is found with a chosen certainty.
 #pragma once
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -17,6 +18,13 @@ namespace vecstore {
 
 /// From so many dimensions on sketches are precise enough to pay.
 inline constexpr std::size_t kLeastSketchDimension = 128;
+
+/// Whether sketches are as precise as they promise: not where the rotation's rounds, of a power of two
+/// components each, overlap too little.
+constexpr bool sketches_suit(std::size_t dimension) {
+  const std::size_t words = (dimension + 63) / 64;
+  return dimension >= kLeastSketchDimension && 2 * words <= 3 * std::bit_floor(words);
+}
 
 /// The rotation, which depends on the dimension alone and is the same for ever: sketches are on disk. Const
 /// calls are thread-safe.
@@ -33,7 +41,7 @@ class SketchRotation {
   void rotate(const float* vector, float* out) const;
 
  private:
-  static constexpr std::size_t kRounds = 3;
+  static constexpr std::size_t kRounds = 4;
   std::size_t dimension_;
   std::size_t words_;
   std::size_t span_;          // components that one round mixes

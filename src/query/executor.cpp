@@ -107,12 +107,12 @@ std::vector<RowScore> Execution::run_vector(const Leaf& leaf, Note& note, Contex
   if (!field) invalid("vector '", request_.vector_name, "' was dropped");
   note.property("metric", to_string(field->metric));
   if (field->dimension == 0) return {};  // no record has a vector yet
-  const IndexSettings index = index_settings(field->index, field->dimension, view_.state().live);
+  const IndexSettings index = index_settings(field->index, view_.state().live);
   for (;;) {
     ctx.check();
     // What a filter lets through has to be found.
     const bool exact = request_.exact || filter() != nullptr || index.codes == Codes::kF32;
-    const shard::VectorView vectors = view_.shard().vectors(*field).view(view_, exact);
+    const shard::VectorView vectors = view_.shard().vectors(*field).view(view_, exact, index.has_graph());
     const Counters before = ctx.counters;
     const std::size_t properties = note.properties();
     try {
@@ -120,6 +120,9 @@ std::vector<RowScore> Execution::run_vector(const Leaf& leaf, Note& note, Contex
     } catch (const segment::PartDamaged& damaged) {
       ctx.counters = before;
       note.forget_from(properties);
+      if (damaged.part >= vectors.part_segments.size())  // the newest rows, which are in no file
+        fail(ErrorCode::kCorruption, "vector '", request_.vector_name,
+             "': its newest rows cannot be searched");
       // Not used again from now on: the truth answers instead.
       view_.shard().segments().report_damage(vectors.part_segments[damaged.part]);
     }

@@ -13,13 +13,13 @@ constexpr std::uint32_t kLeastHits = 20;
 constexpr std::size_t kMostShare = 8;  // one in so many
 // Up to so many rows everything is checked at once when the file is opened.
 constexpr std::size_t kWarmAtOpen = 2'000;
-constexpr std::uint64_t kLargestSpan = std::uint64_t{1} << 40;
 }  // namespace
 
-GraphPart::GraphPart(std::shared_ptr<const io::IndexFile> file, const PartMeta& meta)
+GraphPart::GraphPart(std::shared_ptr<const io::IndexFile> file, const PartMeta& meta, RowRange range)
     : file_(std::move(file)),
       field_(static_cast<std::uint16_t>(meta.field)),
       rows_(static_cast<std::size_t>(meta.rows)),
+      range_(range),
       index_(HnswIndex::open(file_, vector_section(field_, kGraphSection))) {
   if (file_->section_size(vector_section(field_, kRowsSection)) != rows_ * sizeof(std::uint64_t) ||
       index_->size() != rows_ || index_->dimension() != meta.dimension ||
@@ -49,9 +49,9 @@ std::shared_ptr<const GraphPart::Retired> GraphPart::retired_nodes(const PartQue
   const std::lock_guard lock(mutex_);
   if (retired_ && retired_->version == query.retired_version) return retired_;
   const auto rows = row_numbers();
-  const std::size_t first_word = static_cast<std::size_t>(rows.front() / 64);
-  if (rows.back() < rows.front() || rows.back() - rows.front() > kLargestSpan)
+  if (rows.back() < rows.front() || rows.front() < range_.first || rows.back() >= range_.end)
     fail(ErrorCode::kCorruption, file_->path(), ": the row numbers of field ", field_, " are out of range");
+  const std::size_t first_word = static_cast<std::size_t>(rows.front() / 64);
   const std::size_t words = static_cast<std::size_t>(rows.back() / 64) - first_word + 1;
   auto next = retired_ ? std::make_shared<Retired>(*retired_) : std::make_shared<Retired>();
   next->version = query.retired_version;

@@ -11,9 +11,15 @@
 
 namespace vecstore::segment {
 
+/// The rows that a segment may have.
+struct RowRange {
+  std::uint64_t first = 0;
+  std::uint64_t end = 0;
+};
+
 class GraphPart final : public VectorPart {
  public:
-  GraphPart(std::shared_ptr<const io::IndexFile> file, const PartMeta& meta);
+  GraphPart(std::shared_ptr<const io::IndexFile> file, const PartMeta& meta, RowRange range);
   PartKind kind() const override { return PartKind::kGraph; }
   std::size_t rows() const override { return rows_; }
   void search(const PartQuery& query, Context& context, std::vector<PartCandidate>& out) const override;
@@ -35,6 +41,7 @@ class GraphPart final : public VectorPart {
   std::shared_ptr<const io::IndexFile> file_;
   std::uint16_t field_;
   std::size_t rows_;
+  RowRange range_;
   std::shared_ptr<const HnswIndex> index_;
   mutable std::mutex mutex_;
   mutable std::shared_ptr<const Retired> retired_;  // guarded by mutex_

@@ -40,13 +40,13 @@ class NoPart final : public VectorPart {
 std::string file_name(std::uint64_t number) { return concat(number, ".vsx"); }
 
 std::unique_ptr<const VectorPart> open_part(const std::shared_ptr<const io::IndexFile>& file,
-                                            const PartMeta& meta) {
+                                            const PartMeta& meta, RowRange range) {
   switch (static_cast<PartKind>(meta.kind)) {
     case PartKind::kFlat:
     case PartKind::kScanned:
       return std::make_unique<FlatPart>(file, meta);
     case PartKind::kGraph:
-      return std::make_unique<GraphPart>(file, meta);
+      return std::make_unique<GraphPart>(file, meta, range);
     case PartKind::kSketched:
       return std::make_unique<SketchPart>(file, meta);
     case PartKind::kNothing:
@@ -85,7 +85,7 @@ std::shared_ptr<const Segment> Segment::open(const std::string& path, const Segm
         part.field > 0xffff) {
       damaged("part ", i, " is out of range");
     }
-    segment->parts_.push_back({part, open_part(segment->file_, part)});
+    segment->parts_.push_back({part, open_part(segment->file_, part, {meta.first_row, meta.end_row})});
   }
   return segment;
 }

@@ -1,4 +1,4 @@
-// The sections of a segment file, format version 2: docs/format.md explains them.
+// The sections of a segment file, format version 3: docs/format.md explains them.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -7,7 +7,7 @@ namespace vecstore::segment {
 
 inline constexpr std::uint32_t kSegmentFile = 1;  ///< IndexFileInfo::kind.
 inline constexpr std::uint32_t kMetaSection = 1;
-inline constexpr std::uint32_t kMetaVersion = 2;
+inline constexpr std::uint32_t kMetaVersion = 3;
 
 /// Sections of a vector field begin here: kVectorSections + 256 * field + what.
 inline constexpr std::uint32_t kVectorSections = 0x01000000;
@@ -40,7 +40,6 @@ struct PartBuild {
   std::uint32_t codes = 0;  ///< Codes
   std::uint32_t m = 0;      ///< 0 where no graph was asked for; so is what follows.
   std::uint32_t ef_construction = 0;
-  std::uint32_t layout = 0;  ///< How a graph lies in memory: 0, links and codes apart.
 
   bool operator==(const PartBuild&) const = default;
 };
@@ -52,6 +51,7 @@ struct PartMeta {
   std::uint32_t dimension = 0;
   std::uint64_t rows = 0;
   PartBuild build;
+  std::uint32_t reserved = 0;
 };
 static_assert(sizeof(PartMeta) == 40);
 

@@ -139,7 +139,10 @@ void SegmentedIndex::search(const VectorQuery& query, Context& context, TopK& ou
   if (query.exact_scores) {
     if (!walked.empty()) rescorer().estimated(walked, part_query.candidates, out);
   } else {
-    for (const PartCandidate& c : walked) out.push(c.row, c.score);
+    // Codes of vectors that are nearly equal to the query may come to a cosine beyond 1.
+    const bool cosine = metric() == Metric::kCosine;
+    for (const PartCandidate& c : walked)
+      out.push(c.row, cosine ? std::clamp(c.score, -1.0f, 1.0f) : c.score);
   }
   if (parts_.tail) parts_.tail->search(query, context, out);
   std::optional<SketchSearch> sketch;

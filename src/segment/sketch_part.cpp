@@ -1,6 +1,7 @@
 #include "segment/sketch_part.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "base/error.hpp"
@@ -36,6 +37,12 @@ SketchPart::SketchPart(std::shared_ptr<const io::IndexFile> file, const PartMeta
       (norms_ && size(kNormsSection) != (kNormsHeader + lanes) * sizeof(float))) {
     fail(ErrorCode::kCorruption, file_->path(), ": the sections of field ", field_, " do not fit ", rows_,
          " rows of ", meta.dimension, " dimensions");
+  }
+  if (!norms_) return;
+  const auto norms = file_->array<float>(vector_section(field_, kNormsSection));
+  for (float norm : norms) {
+    if (!(norm >= 0 && norm <= norms[0] && std::isfinite(norm)))
+      fail(ErrorCode::kCorruption, file_->path(), ": a norm of field ", field_, " is out of range");
   }
 }
 

@@ -12,10 +12,11 @@ namespace vecstore::segment {
 
 /// Whether vectors of this kind are sketched.
 inline bool has_sketches(Metric metric, std::size_t dimension) {
-  return metric != Metric::kEuclidean && dimension >= kLeastSketchDimension;
+  return metric != Metric::kEuclidean && sketches_suit(dimension);
 }
 
-/// What it leaves out is very likely none of the k best. Its bytes are checked once, at the first search.
+/// What it leaves out is very likely none of the k best. Norms are checked at once, its other bytes at
+/// the first search.
 class SketchPart final : public VectorPart {
  public:
   SketchPart(std::shared_ptr<const io::IndexFile> file, const PartMeta& meta);

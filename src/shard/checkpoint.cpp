@@ -54,9 +54,7 @@ bool has_parts(const catalog::VectorFieldSchema& field) {
   return field.element == ElementType::kF32 && field.dimension > 0;
 }
 
-IndexSettings settings_of(const catalog::VectorFieldSchema& field) {
-  return index_settings(field.index, field.dimension, 0);
-}
+IndexSettings settings_of(const catalog::VectorFieldSchema& field) { return index_settings(field.index, 0); }
 
 bool is_indexed(const catalog::VectorFieldSchema& field) {
   return has_parts(field) && settings_of(field).codes != Codes::kF32;
@@ -65,7 +63,7 @@ bool is_indexed(const catalog::VectorFieldSchema& field) {
 /// What parts of this field have to say of themselves.
 segment::PartBuild build_of(const catalog::VectorFieldSchema& field) {
   const IndexSettings s = settings_of(field);
-  return {static_cast<std::uint32_t>(s.codes), s.m, s.ef_construction, 0};
+  return {static_cast<std::uint32_t>(s.codes), s.m, s.ef_construction};
 }
 
 /// A graph over these rows: the one of `base`, if it has the first of these rows and was made in the
@@ -188,6 +186,7 @@ SegmentEntry build(Shard& shard, const Plan& plan, MaybeSession& session, Contex
     auto kind = walked ? segment::PartKind::kFlat : segment::PartKind::kScanned;
     if (plan.graphs && walked) {
       const segment::Segment::PartEntry* base = plan.base ? plan.base->find(field.number) : nullptr;
+      if (base && !belongs_to(*base, field)) base = nullptr;
       const RowSource rows(shard, field, plan.first_row, plan.end_row, base ? base->part.get() : nullptr,
                            context);
       // Most of these rows made no good graph the last time.
@@ -344,8 +343,14 @@ std::optional<Run> plan_merge(const ReadView& view, const SegmentSet& set, const
 
 }  // namespace
 
+bool belongs_to(const segment::Segment::PartEntry& part, const catalog::VectorFieldSchema& field) {
+  return part.meta.dimension == field.dimension &&
+         part.meta.metric == static_cast<std::uint32_t>(field.metric);
+}
+
 bool is_outdated(const segment::Segment::PartEntry& part, const catalog::VectorFieldSchema& field) {
   using segment::PartKind;
+  if (!belongs_to(part, field)) return true;
   if (part.meta.build == build_of(field)) return false;
   const PartKind kind = part.part->kind();
   if (!is_indexed(field)) return kind != PartKind::kNothing;

@@ -35,6 +35,8 @@ struct SegmentOptions {
   unsigned threads = 0;
 };
 
+/// Whether a part's vectors are like the field's. If not, the file lies.
+bool belongs_to(const segment::Segment::PartEntry& part, const catalog::VectorFieldSchema& field);
 /// Whether a part is not what the schema asks for, which may have changed since it was made.
 bool is_outdated(const segment::Segment::PartEntry& part, const catalog::VectorFieldSchema& field);
 

@@ -137,7 +137,7 @@ std::shared_ptr<const BlockDirectory> BlockFollower::build(const ReadView& view,
 /// nullptr where sketches are of no use. Rows are sketched when a view first meets them; what an older view
 /// may not see is passed over by it.
 std::unique_ptr<segment::VectorPart> BlockFollower::sketched_part(const BlockDirectory& directory) {
-  if (!sketched_ || !segment::has_sketches(field_.metric, field_.dimension)) return nullptr;
+  if (!segment::has_sketches(field_.metric, field_.dimension)) return nullptr;
   if (directory.list.row_count() < kSketchesFrom) return nullptr;
   if (!sketches_) sketches_ = std::make_unique<SketchStore>(field_.dimension, field_.metric == Metric::kDot);
   sketches_->drop_before(directory.first_row);
@@ -152,7 +152,7 @@ std::unique_ptr<segment::VectorPart> BlockFollower::sketched_part(const BlockDir
   return std::make_unique<segment::SketchedTail>(directory.list, sketches_->view(), directory.first_row);
 }
 
-VectorView BlockFollower::view(const ReadView& view, std::uint64_t first_row) {
+VectorView BlockFollower::view(const ReadView& view, std::uint64_t first_row, bool sketched) {
   VectorView out;
   const std::uint64_t epoch = view.txn().map_epoch();
   const std::uint64_t env = view.txn().env_number();
@@ -181,7 +181,8 @@ VectorView BlockFollower::view(const ReadView& view, std::uint64_t first_row) {
   } else {
     out.directory = directory_;
   }
-  if ((out.part = sketched_part(*out.directory))) return out;
+  if (!sketched) sketches_.reset();
+  if (sketched && (out.part = sketched_part(*out.directory))) return out;
   // The first search reads all vectors anyway; codes are made when a second one comes.
   if (scanned_) segment_.follow(out.directory->list, out.directory->bad_rows, view.state().next_row);
   scanned_ = true;
@@ -237,21 +238,27 @@ class TruthVectors final : public segment::VectorLookup {
 
 }  // namespace
 
-VectorView VectorFollower::view(const ReadView& view, bool exact) {
+VectorView VectorFollower::view(const ReadView& view, bool exact, bool sketched) {
   std::shared_ptr<const SegmentSet> set;
   if (!exact) set = view.shard().segments().at(view.txn());
   if (set && !set->usable)
     view.shard().look_after_segments();  // to be made anew; until then the truth answers
   const std::lock_guard lock(mutex_);
-  if (!set || !set->usable || set->items.empty()) return all_.view(view, 0);
-  VectorView out = tail_.view(view, set->end_row());
+  if (!set || !set->usable || set->items.empty()) return all_.view(view, 0, false);
+  VectorView out = tail_.view(view, set->end_row(), sketched);
   segment::SearchedParts parts;
   parts.metric = field_.metric;
   parts.dimension = field_.dimension;
   for (const SegmentSet::Item& item : set->items) {
-    const segment::VectorPart* part = item.segment->vectors(field_.number);
-    if (!part) continue;
-    if (part->kind() == segment::PartKind::kNothing) return all_.view(view, 0);
+    const segment::Segment::PartEntry* entry = item.segment->find(field_.number);
+    if (!entry) continue;
+    const segment::VectorPart* part = entry->part.get();
+    if (!belongs_to(*entry, field_)) {
+      view.shard().segments().report_damage(item.entry.number);
+      view.shard().look_after_segments();
+      return all_.view(view, 0, false);
+    }
+    if (part->kind() == segment::PartKind::kNothing) return all_.view(view, 0, false);
     parts.parts.push_back(part);
     out.part_segments.push_back(item.entry.number);
   }

@@ -54,11 +54,10 @@ struct VectorView {
 /// Keeps directory and codes of one field from some row on, brought up to date by the views that ask.
 class BlockFollower {
  public:
-  /// `sketches`: large enough a tail is searched by sketches, where they suit the field.
-  BlockFollower(const catalog::VectorFieldSchema& field, bool sketches)
-      : field_(field), sketched_(sketches), segment_(make_segment()) {}
-  /// One thread at a time.
-  VectorView view(const ReadView& view, std::uint64_t first_row);
+  explicit BlockFollower(const catalog::VectorFieldSchema& field) : field_(field), segment_(make_segment()) {}
+  /// One thread at a time. `sketched`: when there are many rows they are searched by sketches, where those
+  /// suit the field.
+  VectorView view(const ReadView& view, std::uint64_t first_row, bool sketched);
 
  private:
   segment::DenseSegment make_segment() const { return {field_.metric, field_.dimension}; }
@@ -68,7 +67,6 @@ class BlockFollower {
   std::unique_ptr<segment::VectorPart> sketched_part(const BlockDirectory& directory);
 
   const catalog::VectorFieldSchema& field_;
-  const bool sketched_;
   std::unique_ptr<SketchStore> sketches_;
   std::shared_ptr<const BlockDirectory> directory_;
   segment::DenseSegment segment_;
@@ -79,10 +77,12 @@ class BlockFollower {
 class VectorFollower {
  public:
   explicit VectorFollower(const catalog::VectorFieldSchema& field)
-      : field_(field), all_(field_, false), tail_(field_, true) {}
+      : field_(field), all_(field_), tail_(field_) {}
   /// `exact`: every row by its full vector or by codes that prove; otherwise segments are used where there
-  /// are any. The view must outlive what is returned.
-  VectorView view(const ReadView& view, bool exact);
+  /// are any. `sketched`: the rows behind them may be searched by sketches, which miss some: only where
+  /// graphs are wanted. (The field's settings may have changed since this was made.) The view must outlive
+  /// what is returned.
+  VectorView view(const ReadView& view, bool exact, bool sketched);
 
  private:
   const catalog::VectorFieldSchema field_;

@@ -6,13 +6,10 @@
 #include <map>
 #include <random>
 
-#include "bad_input/fixture.hpp"
-#include "io/index_file.hpp"
+#include "bad_input/derived_files.hpp"
 
 namespace vecstore {
 namespace {
-
-namespace fs = std::filesystem;
 
 constexpr std::size_t kDimension = 12;
 const OpenOptions kSmall{.background_threads = 1, .checkpoint_rows = 100, .graph_rows = 200};
@@ -21,18 +18,9 @@ const OpenOptions kSmall{.background_threads = 1, .checkpoint_rows = 100, .graph
 constexpr std::uint32_t kMeta = 1, kRows = 0x01000000, kHeader = 0x01000010, kLinks = kHeader + 2,
                         kCodes = kHeader + 3, kEntryNodes = kHeader + 8;
 // Places in the header of a graph, 4 bytes each.
-constexpr std::size_t kNodes = 3, kDegree = 4, kRoot = 5, kEntries = 6, kPivots = 7, kHasResiduals = 8;
-
-using Bytes = std::vector<std::byte>;
-
-void set32(Bytes& bytes, std::size_t place, std::uint32_t value) {
-  std::memcpy(bytes.data() + 4 * place, &value, sizeof value);
-}
-std::uint32_t get32(const Bytes& bytes, std::size_t place) {
-  std::uint32_t value = 0;
-  std::memcpy(&value, bytes.data() + 4 * place, sizeof value);
-  return value;
-}
+constexpr std::size_t kNodes = 3, kDegree = 4, kRoot = 5, kEntries = 6, kPivots = 7, kHasResiduals = 8,
+                      kGapUnit = 9, kErrorUnit = 10;
+constexpr std::uint32_t kNotANumber = 0x7fc00000, kInfinity = 0x7f800000;
 
 class BadInputDerived : public ::testing::Test {
  protected:
@@ -72,25 +60,6 @@ class BadInputDerived : public ::testing::Test {
   std::string dir() const { return scratch_ / "db"; }
   /// The same file in the copy that is damaged.
   std::string victim(const std::string& path) const { return dir() + path.substr(good().size()); }
-
-  static std::string newest(const std::string& database) {
-    std::map<unsigned long, std::string> found;
-    for (const auto& entry : fs::directory_iterator(database + "/seg")) {
-      if (entry.path().extension() == ".vsx") found[std::stoul(entry.path().stem())] = entry.path();
-    }
-    return found.rbegin()->second;
-  }
-  static std::vector<std::string> put_aside(const std::string& database) {
-    std::vector<std::string> out;
-    for (const auto& entry : fs::directory_iterator(database + "/seg")) {
-      const std::string name = entry.path().filename();
-      const std::size_t mark = name.find(".vsx.bad-");
-      if (mark == std::string::npos) continue;
-      EXPECT_EQ(name.find_first_not_of("0123456789", mark + 9), std::string::npos) << name;
-      out.push_back(name);
-    }
-    return out;
-  }
 
   std::vector<float> random_vector() {
     std::normal_distribution<float> normal;
@@ -182,40 +151,6 @@ class BadInputDerived : public ::testing::Test {
     EXPECT_EQ(put_aside(dir()).size(), renamed ? 1u : 0u) << "kept to be looked at";
   }
 
-  static void flip(const std::string& path, std::size_t at) {
-    std::string bytes = read_file(path);
-    ASSERT_LT(at, bytes.size());
-    bytes[at] = static_cast<char>(bytes[at] ^ 4);
-    write_file(path, bytes);
-  }
-  /// Where a section begins in a file.
-  static std::size_t place(const std::string& path, std::uint32_t section) {
-    const auto file = io::IndexFile::open(path);
-    const auto bytes = file->read(section);
-    const std::string_view wanted(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-    return read_file(path).find(wanted);
-  }
-  /// Writes a segment file again, with right checksums, after `change` had one of its sections.
-  static void lie(const std::string& path, std::uint32_t section, const std::function<void(Bytes&)>& change) {
-    const auto size = fs::file_size(path);
-    const auto file = io::IndexFile::open(path);
-    std::map<std::size_t, std::uint32_t> order;  // as they lie in the file
-    for (std::uint32_t id : file->section_ids())
-      order.emplace(reinterpret_cast<std::size_t>(file->unchecked(id).data()), id);
-    const fs::path target(path);
-    {
-      io::IndexFileWriter writer(target.parent_path(), target.filename(), file->info(), 33);
-      for (const auto& [place, id] : order) {
-        const auto bytes = file->read(id);
-        Bytes copy(bytes.begin(), bytes.end());
-        if (id == section) change(copy);
-        writer.add(id, copy);
-      }
-      writer.finish();
-    }
-    ASSERT_EQ(fs::file_size(path), size) << "the length would give it away";
-  }
-
   test::Scratch scratch_;
   std::mt19937 rng_{45};
   std::vector<std::vector<float>> rows_;
@@ -275,6 +210,20 @@ TEST_F(BadInputDerived, Row45_LiesUnderARightChecksum) {
   header("entries", kEntries, 0xffffffff);
   header("level, as far as there is one: 255 pivots", kPivots, 0xffffff);
   header("residuals", kHasResiduals, 255);
+  header("gap unit", kGapUnit, kInfinity);
+  header("error unit", kErrorUnit, kNotANumber);
+  std::size_t floats = 0;
+  for (const std::uint32_t section : {kHeader + 1, kHeader + 4, kHeader + 5, kHeader + 6}) {
+    const auto ids = io::IndexFile::open(graph_)->section_ids();
+    if (std::find(ids.begin(), ids.end(), section) == ids.end()) continue;
+    ++floats;
+    for (const std::uint32_t value : {kNotANumber, kInfinity}) {
+      damaged(concat("a number of section ", section), graph_, [=](const std::string& path) {
+        lie(path, section, [=](Bytes& bytes) { set32(bytes, 11, value); });
+      });
+    }
+  }
+  EXPECT_GE(floats, 2u);
   const auto links = [&](const std::string& what, const std::function<void(Bytes&, std::uint32_t)>& change) {
     damaged(what, graph_, [&](const std::string& path) {
       lie(path, kLinks,

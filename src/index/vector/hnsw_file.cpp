@@ -61,6 +61,12 @@ class Reader {
     if (all.size() != count) damaged("a section of the vector index has the wrong size");
     return all;
   }
+  std::span<const float> finite(Section section, std::uint64_t count) const {
+    const auto all = array<float>(section, count);
+    if (!std::all_of(all.begin(), all.end(), [](float v) { return std::isfinite(v); }))
+      damaged("a number of the vector index is not finite");
+    return all;
+  }
   /// Not checked yet.
   const std::byte* raw(Section section, std::uint64_t count, std::uint64_t item) const {
     if (file_.section_size(first_ + section) != count * item)
@@ -78,7 +84,8 @@ class Reader {
     if (!metric || h.dimension < 1 || h.dimension > 65536 || h.nodes < 1 || h.nodes > hnsw::kMaxNodes ||
         h.degree < 4 || h.degree > simd::kMaxDegree || h.degree % 4 || h.root >= h.nodes || h.entries < 1 ||
         h.entries > h.nodes || h.pivots < 1 || h.pivots > h.entries || h.has_residuals > 1 ||
-        !(h.gap_unit >= 0) || !(h.error_unit >= 0))
+        !(h.gap_unit >= 0) || !(h.error_unit >= 0) || !std::isfinite(h.gap_unit) ||
+        !std::isfinite(h.error_unit))
       damaged("the header of the vector index is damaged");
     return h;
   }
@@ -140,10 +147,7 @@ std::shared_ptr<const HnswIndex> HnswIndex::open(std::shared_ptr<const io::Index
   const Reader reader(*file, first_section);
   const Header h = reader.header();
   const Metric metric = static_cast<Metric>(h.metric);
-  const auto parameters = reader.array<float>(kParameters, NibbleCoder::parameter_count(h.dimension));
-  for (float p : parameters) {
-    if (!std::isfinite(p)) reader.damaged("the codes' parameters are damaged");
-  }
+  const auto parameters = reader.finite(kParameters, NibbleCoder::parameter_count(h.dimension));
   auto index = std::shared_ptr<HnswIndex>(
       new HnswIndex(NibbleCoder(metric, h.dimension, parameters), h.nodes, h.degree));
   index->root_ = h.root;
@@ -156,8 +160,8 @@ std::shared_ptr<const HnswIndex> HnswIndex::open(std::shared_ptr<const io::Index
   g.links = reinterpret_cast<const std::uint32_t*>(reader.raw(kLinks, std::uint64_t{h.nodes} * h.degree, 4));
   g.code_bytes = index->code_bytes_;
   g.codes = reinterpret_cast<const std::uint8_t*>(reader.raw(kCodes, h.nodes, g.code_bytes));
-  if (index->coder_.has_scales()) g.scales = reader.array<float>(kScales, h.nodes).data();
-  if (index->coder_.has_terms()) g.terms = reader.array<float>(kTerms, h.nodes).data();
+  if (index->coder_.has_scales()) g.scales = reader.finite(kScales, h.nodes).data();
+  if (index->coder_.has_terms()) g.terms = reader.finite(kTerms, h.nodes).data();
   const auto entries = reader.array<std::uint32_t>(kEntryNodes, h.entries);
   for (std::uint32_t node : entries) {
     if (node >= h.nodes) reader.damaged("an entry of the vector index is damaged");
@@ -173,7 +177,7 @@ std::shared_ptr<const HnswIndex> HnswIndex::open(std::shared_ptr<const io::Index
   g.admit_codes = Checks::codes;
   g.admit_context = index.get();
   if (h.has_residuals) {
-    index->residual_steps_ = reader.array<float>(kResidualSteps, h.nodes).data();
+    index->residual_steps_ = reader.finite(kResidualSteps, h.nodes).data();
     index->residuals_ =
         reinterpret_cast<const std::uint8_t*>(reader.raw(kResiduals, h.nodes, index->residual_bytes_));
   }

@@ -6,6 +6,7 @@
 
 #include "base/error.hpp"
 #include "index/vector/hnsw_builder.hpp"
+#include "vecstore/index_options.hpp"
 
 namespace vecstore::hnsw {
 

@@ -13,10 +13,9 @@ namespace vecstore::hnsw {
 
 /// The largest number of nodes; node numbers are 32-bit.
 inline constexpr std::uint32_t kMaxNodes = 0x7fffffff;
-inline constexpr std::uint32_t kMinM = 2, kMaxM = 64;
 
 struct BuildOptions {
-  std::uint32_t m = 16;                 ///< A node has at most 2 m links. kMinM to kMaxM.
+  std::uint32_t m = 16;                 ///< A node has at most 2 m links. vecstore::kMinM to kMaxM.
   std::uint32_t ef_construction = 100;  ///< How many near rows are looked at for a node's links. At least 1.
   float alpha = 1.15f;                  ///< Of squared distances: above 1 keeps more of the longer links.
   std::size_t threads = 1;              ///< Above 1 needs `parallel`. One thread: the same graph every time.

@@ -16,7 +16,7 @@ namespace {
 constexpr std::uint32_t kCandidates = 8192;
 constexpr std::uint32_t kStepsPerCheck = 512;
 constexpr std::uint32_t kFewestHits = 20;
-constexpr float kGuard = 1.0f;  // of the gap
+constexpr float kGuard = 0.75f;  // of the gap
 
 struct Found {
   float estimate;

@@ -10,6 +10,8 @@
 namespace vecstore {
 namespace {
 
+// An equal row's score and the product of the lengths may be rounded differently.
+constexpr float kRounding = 1 + 1e-5f;
 constexpr std::size_t kGroupsPerCheck = 1024 / simd::kSketchRows;
 
 std::vector<float> unit(std::span<const float> query) {
@@ -31,7 +33,7 @@ bool SketchSearch::usable(Metric metric, std::span<const float> query) {
 }
 
 SketchPass::SketchPass(const SketchSearch& search, std::size_t k, float bound, const RowFilter* filter)
-    : search_(search), k_(k), bound_(bound), filter_(filter) {}
+    : search_(search), k_(k), bound_(bound), filter_(filter), near_(search.query.most_distance(1)) {}
 
 // The cosine that a row must have is bound / norms, so the longest row decides what may be passed over.
 void SketchPass::set_limit(const SketchRun& run) {
@@ -42,7 +44,8 @@ void SketchPass::set_limit(const SketchRun& run) {
     cosine = std::max(-1.0f, bound_);
   }
   limit_ = search_.query.most_distance(cosine);
-  margin_ = search_.query.margin(cosine);
+  // Without a bound above 0 rows of every angle may count, and those at right angles are off the most.
+  margin_ = search_.query.margin(std::max(cosine, 0.0f));
 }
 
 void SketchPass::run(const SketchRun& run, std::uint64_t first_row, std::uint64_t end_row, Context& context) {
@@ -71,7 +74,10 @@ void SketchPass::offer(const SketchRun& run, std::size_t group, const std::uint3
     const std::size_t at = group * simd::kSketchRows + lane;
     const float cosine = search_.query.estimate(words, lane);
     const float length = run.norms ? search_.norm * run.norms[at] : search_.norm;
-    if (length * (cosine + margin_) < bound_) continue;
+    // Whoever asks for a row by its own vector finds it, however many are nearly equal: their estimates are
+    // off by more than they differ.
+    const float upper = distances[lane] <= near_ ? length * kRounding : length * (cosine + margin_);
+    if (!(upper >= bound_)) continue;
     const std::uint64_t row = run.rows[at];
     if (row < first_row || row >= end_row) continue;
     if (filter_) {
@@ -79,8 +85,8 @@ void SketchPass::offer(const SketchRun& run, std::size_t group, const std::uint3
       if (!filter_->contains(row)) continue;
       ++context.counters.rows_matched;
     }
-    candidates_.push_back({row, length * (cosine + margin_)});
-    add_lower_bound(length * (cosine - margin_), run);
+    candidates_.push_back({row, upper});
+    add_lower_bound(length * std::min(1.0f, cosine - margin_), run);
   }
 }
 

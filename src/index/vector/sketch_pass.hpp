@@ -44,6 +44,7 @@ class SketchPass {
   const RowFilter* filter_;
   std::uint32_t limit_ = 0;          // more bits differ where the bound is not reached
   float margin_ = 0;                 // of an estimated cosine
+  const std::uint32_t near_;         // at so few bits a row may equal the query
   std::vector<float> lower_bounds_;  // heap, the smallest in front
   std::vector<Candidate> candidates_;
 };

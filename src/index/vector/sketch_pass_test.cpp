@@ -109,6 +109,86 @@ TEST(SketchPass, FindsWhatComparingEveryRowFinds) {
   }
 }
 
+/// The best first, as (-score, row).
+std::vector<std::pair<double, std::uint64_t>> ranked(const Rows& rows, Metric metric,
+                                                     const std::vector<float>& q) {
+  std::vector<std::pair<double, std::uint64_t>> out;
+  for (std::size_t i = 0; i < rows.numbers.size(); ++i)
+    out.emplace_back(-score(metric, q, rows.vectors[i]), rows.numbers[i]);
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
+// Where every score is negative, rows near the right angle are the best, and the estimate errs most there.
+TEST(SketchPass, FindsTheBestOfNegativeScores) {
+  std::printf("seed %u\n", kSeed);
+  std::mt19937 rng(kSeed);
+  Rows rows = make(6'000, rng);
+  for (auto& v : rows.vectors) {
+    for (float& x : v) x += 1.2f;
+  }
+  constexpr std::size_t kTop = 10;
+  for (const Metric metric : {Metric::kCosine, Metric::kDot}) {
+    SketchStore store(kDimension, metric == Metric::kDot);
+    for (std::size_t i = 0; i < rows.numbers.size(); ++i)
+      store.append(rows.numbers[i], rows.vectors[i].data(), inverse_norm(rows.vectors[i]));
+    const SketchView view = store.view();
+    std::size_t found = 0, wanted = 0;
+    for (int turn = 0; turn < 90; ++turn) {
+      std::vector<float> q = rows.vectors[rng() % rows.vectors.size()];
+      for (float& x : q) x = -x;
+      const auto best = ranked(rows, metric, q);
+      ASSERT_LT(-best[0].first, 0);
+      const float bounds[] = {-std::numeric_limits<float>::infinity(),
+                              static_cast<float>(-best[kTop - 1].first),
+                              static_cast<float>(-best[500].first)};
+      const SketchSearch search(store.rotation(), metric, q);
+      SketchPass pass(search, kTop, bounds[turn % 3], nullptr);
+      Context context;
+      for (const SketchRun& run : view.runs) pass.run(run, 0, kNoRow, context);
+      std::set<std::uint64_t> got;
+      for (const Candidate& c : pass.take()) got.insert(c.row);
+      for (std::size_t i = 0; i < kTop; ++i) found += got.contains(best[i].second);
+      wanted += kTop;
+    }
+    EXPECT_GE(static_cast<double>(found), 0.985 * static_cast<double>(wanted)) << to_string(metric);
+  }
+}
+
+// However many others are nearly equal.
+TEST(SketchPass, EveryRowIsFoundByItsOwnVector) {
+  std::printf("seed %u\n", kSeed);
+  std::mt19937 rng(kSeed);
+  std::normal_distribution<float> normal;
+  Rows rows = make(40, rng);
+  for (std::size_t i = 0; i < 40 * 60; ++i) {
+    std::vector<float> v = rows.vectors[i % 40];
+    for (float& x : v) x += 0.01f * normal(rng);
+    rows.vectors.push_back(std::move(v));
+  }
+  for (std::size_t i = 0; i < kDimension; ++i) {
+    rows.vectors.emplace_back(kDimension);
+    rows.vectors.back()[i] = 0.3f + static_cast<float>(i);
+  }
+  SketchStore store(kDimension, false);
+  for (std::size_t i = 0; i < rows.vectors.size(); ++i)
+    store.append(i, rows.vectors[i].data(), inverse_norm(rows.vectors[i]));
+  const SketchView view = store.view();
+  ASSERT_EQ(view.end_row, rows.vectors.size());
+  for (std::size_t i = 0; i < rows.vectors.size(); ++i) {
+    const SketchSearch search(store.rotation(), Metric::kCosine, rows.vectors[i]);
+    for (const float bound : {-std::numeric_limits<float>::infinity(), 1.0f, 1.000001f}) {
+      SketchPass pass(search, 1, bound, nullptr);
+      Context context;
+      for (const SketchRun& run : view.runs) pass.run(run, 0, kNoRow, context);
+      const auto got = pass.take();
+      const auto own = std::find_if(got.begin(), got.end(), [&](const Candidate& c) { return c.row == i; });
+      ASSERT_NE(own, got.end()) << i << " with bound " << bound;
+      ASSERT_GE(own->upper, 1.0f);
+    }
+  }
+}
+
 TEST(SketchStore, RowsThatHaveNoSketchAreNamedAndOldOnesAreDropped) {
   std::mt19937 rng(kSeed);
   const Rows rows = make(3'000, rng);
