@@ -6,18 +6,19 @@
 
 namespace vecstore {
 
-void Background::request(const void* key, Step step) {
+void Background::request(const void* key, Step step, Lane lane) {
   const std::lock_guard lock(mutex_);
   if (stopped_) return;
-  const auto waiting =
-      std::find_if(queue_.begin(), queue_.end(), [&](const Item& i) { return i.key == key; });
-  if (waiting == queue_.end()) {
-    queue_.push_back({key, std::move(step)});
+  auto& [queue, thread] = worker(lane);
+  const auto waiting = std::find_if(queue.begin(), queue.end(), [&](const Item& i) { return i.key == key; });
+  if (waiting == queue.end()) {
+    queue.push_back({key, std::move(step)});
   } else {
     waiting->step = std::move(step);  // the key may have a new owner
   }
   try {
-    if (!thread_.joinable()) thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
+    if (!thread.joinable())
+      thread = std::jthread([this, lane](const std::stop_token& stop) { run(lane, stop); });
   } catch (const std::system_error&) {
     // The machine gives no thread now: the next request tries again.
   }
@@ -36,26 +37,28 @@ void Background::resume() {
 }
 
 void Background::stop() {
-  std::jthread ending;
-  std::deque<Item> dropped;  // outside of the lock: what steps hold may be large
+  std::array<Worker, 2> ending;  // outside of the lock: what steps hold may be large
   {
     const std::lock_guard lock(mutex_);
     stopped_ = true;
-    dropped.swap(queue_);
-    ending = std::move(thread_);
+    workers_.swap(ending);
     changed_.notify_all();
   }
-  ending.request_stop();
-  if (ending.joinable()) ending.join();
+  for (Worker& w : ending) w.thread.request_stop();
+  for (Worker& w : ending) {
+    if (w.thread.joinable()) w.thread.join();
+  }
 }
 
-void Background::run(const std::stop_token& stop) {
+void Background::run(Lane lane, const std::stop_token& stop) {
   std::unique_lock lock(mutex_);
+  std::deque<Item>& queue = worker(lane).queue;
   for (;;) {
-    changed_.wait(lock, stop, [this] { return stopped_ || (!paused_ && !queue_.empty()); });
+    changed_.wait(lock, stop,
+                  [&] { return stopped_ || (!(paused_ && lane == Lane::kLong) && !queue.empty()); });
     if (stopped_ || stop.stop_requested()) return;
-    Item item = std::move(queue_.front());
-    queue_.pop_front();
+    Item item = std::move(queue.front());
+    queue.pop_front();
     lock.unlock();
     bool again = false;
     try {
@@ -64,8 +67,8 @@ void Background::run(const std::stop_token& stop) {
     }
     lock.lock();
     const bool asked_again =
-        std::any_of(queue_.begin(), queue_.end(), [&](const Item& i) { return i.key == item.key; });
-    if (again && !stopped_ && !asked_again) queue_.push_back(std::move(item));
+        std::any_of(queue.begin(), queue.end(), [&](const Item& i) { return i.key == item.key; });
+    if (again && !stopped_ && !asked_again) queue.push_back(std::move(item));
     lock.unlock();
     item = {};
     lock.lock();

@@ -48,6 +48,29 @@ TEST(Background, OneWaitingRequestPerKey) {
   EXPECT_EQ(runs, 1);
 }
 
+TEST(Background, TheQuickLaneWaitsForNothing) {
+  std::atomic<int> quick{0};
+  std::atomic<bool> began{false}, ended{false};
+  const int key = 0;
+  Background background;
+  background.request(&key, [&](const std::stop_token& stop) {
+    began = true;
+    while (!stop.stop_requested()) std::this_thread::sleep_for(1ms);
+    ended = true;
+    return false;
+  });
+  ASSERT_TRUE(eventually([&] { return began.load(); }));
+  background.pause();
+  const auto step = [&](std::stop_token) { return ++quick % 3 != 0; };
+  background.request(&key, step, Background::Lane::kQuick);
+  EXPECT_TRUE(eventually([&] { return quick == 3; }));
+  EXPECT_FALSE(ended);
+  background.stop();
+  EXPECT_TRUE(ended);
+  background.request(&key, step, Background::Lane::kQuick);
+  EXPECT_EQ(quick, 3);
+}
+
 TEST(Background, StopEndsWhatRunsAndRefusesMore) {
   std::atomic<bool> began{false}, ended{false};
   const int key = 0;

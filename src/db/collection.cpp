@@ -226,14 +226,7 @@ void Collection::alter_index(std::string_view vector_name, const IndexOptions& i
     if (!field) fail(ErrorCode::kNotFound, "vector '", vector_name, "' does not exist");
     field->index = index;
   });
-  try {
-    // Where nothing was indexed before, any number of rows may wait for their first segment.
-    Context context;
-    shard.checkpoint(shard.segment_options().checkpoint_rows, context);
-  } catch (const Error&) {
-    // The change is durable; derived data follow it later.
-  }
-  shard.look_after_segments();
+  shard.catch_up();  // where nothing was indexed before, any number of rows may wait for their first segment
 }
 
 void Collection::drop_vector(std::string_view vector_name) {

@@ -8,6 +8,7 @@
 #include <condition_variable>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <mutex>
 #include <random>
 #include <thread>
@@ -15,6 +16,8 @@
 #include "catalog/catalog.hpp"
 #include "db/collection_impl.hpp"
 #include "query/record_filter.hpp"
+#include "shard/row_source.hpp"
+#include "storage/keys.hpp"
 #include "storage/store.hpp"
 
 namespace vecstore {
@@ -112,6 +115,15 @@ class FollowersTest : public ::testing::TestWithParam<std::size_t> {
     for (const Record& r : records) writes.push_back({Operation::Kind::kInsert, &r});
     collection_->execute(writes, true);
   }
+  /// Other vectors for these rows, one commit each: every one gets a new row, its old one is retired.
+  void replace(std::size_t first, std::size_t count) {
+    for (std::size_t row = first; row < first + count; ++row) {
+      const Record r{.id = std::to_string(row + 1), .vector = Vector(vector())};
+      const db::Write write{Operation::Kind::kUpsert, &r};
+      collection_->execute(std::span(&write, 1), true);
+      vectors_.push_back(r.vector.dense());
+    }
+  }
   static double cosine(const std::vector<float>& a, const std::vector<float>& b) {
     double ab = 0, aa = 0, bb = 0;
     for (std::size_t i = 0; i < a.size(); ++i) {
@@ -123,9 +135,9 @@ class FollowersTest : public ::testing::TestWithParam<std::size_t> {
   }
 
   /// A search in this view finds the best of its rows and none of later ones; how many of the best, of 10.
-  std::size_t search(const shard::ReadView& view, const std::vector<float>& q) {
+  std::size_t search(const shard::ReadView& view, const std::vector<float>& q, bool exact = false) {
     constexpr std::size_t kTop = 10;
-    const shard::VectorView vectors = shard().vectors(view.schema().vectors[0]).view(view, false, true);
+    const shard::VectorView vectors = shard().vectors(view.schema().vectors[0]).view(view, exact, true);
     const query::ViewRows rows(view, nullptr, &vectors.directory->bad_rows);
     VectorQuery query;
     query.vector = q;
@@ -135,7 +147,9 @@ class FollowersTest : public ::testing::TestWithParam<std::size_t> {
     vectors.index->search(query, context, out);
     const std::size_t end = static_cast<std::size_t>(view.state().next_row);
     std::vector<double> best;
-    for (std::size_t i = 0; i < end; ++i) best.push_back(-cosine(q, vectors_[i]));
+    for (std::size_t i = 0; i < end; ++i) {
+      if (view.is_live(i)) best.push_back(-cosine(q, vectors_[i]));
+    }
     std::partial_sort(best.begin(), best.begin() + kTop, best.end());
     std::size_t found = 0;
     const auto hits = out.take();
@@ -225,6 +239,147 @@ TEST_P(FollowersTest, AnOlderListDoesNotReplaceWhatNewerViewsShare) {
   }
   EXPECT_EQ(segments.damages(), 0u);
   EXPECT_EQ(segments.covered(), covered);
+}
+
+// Rows replaced one by one: the block that held the old ones is removed, and what newer views share never saw
+// them.
+TEST_P(FollowersTest, AnOlderViewSeesRowsWhoseBlockIsGone) {
+  for (int i = 0; i < 3; ++i) write(7'000);  // enough for codes
+  write(300);                                // before it, a segment
+  write(16);                                 // a block of its own
+  write(200);
+  auto older = std::make_unique<Held>(shard());
+  replace(21'300, 16);
+  Held newer(shard());
+  newer.run([&](const shard::ReadView& view) {
+    storage::RowReader reader(view.txn(), {storage::BlockKind::kVectors, shard().collection(), 0, 0});
+    EXPECT_FALSE(reader.find(21'305)) << "the block is still there: this tests nothing";
+    EXPECT_FALSE(view.is_live(21'305));
+  });
+  for (const bool exact : {false, true}) {
+    // The second search is by codes, where there are some.
+    for (int i = 0; i < 3; ++i) newer.run([&](const auto& view) { search(view, vector(), exact); });
+    older->run([&](const shard::ReadView& view) {
+      for (std::size_t row = 21'300; row < 21'316; ++row) {
+        const shard::VectorView vectors = shard().vectors(view.schema().vectors[0]).view(view, exact);
+        const query::ViewRows rows(view, nullptr, &vectors.directory->bad_rows);
+        VectorQuery query;
+        query.vector = vectors_[row];
+        query.k = 1;
+        query.exact = exact;
+        query.filter = &rows;
+        TopK out = make_collector(query);
+        Context context;
+        vectors.index->search(query, context, out);
+        const auto hits = out.take();
+        ASSERT_EQ(hits.size(), 1u);
+        EXPECT_EQ(hits[0].row, row) << (exact ? "exact" : "usual");
+      }
+      EXPECT_GE(search(view, vectors_[21'310], exact), 8u);
+    });
+    newer.run([&](const auto& view) { EXPECT_GE(search(view, vectors_.back(), exact), 8u); });
+  }
+}
+
+// A search of an older view meets damage in a segment that newer views have no more: it must not be given the
+// same segment for ever.
+TEST_P(FollowersTest, DamageIsRememberedForEveryView) {
+  write(700);
+  write(100);  // before it, a segment
+  Held older(shard());
+  const auto before = older.segments();
+  ASSERT_EQ(before->items.size(), 1u);
+  const std::uint64_t number = before->items[0].entry.number;
+  write(700);
+  write(10);
+  Context context;
+  ASSERT_TRUE(shard().merge_step(true, context));
+  Held newer(shard());
+  const auto now = newer.segments();
+  ASSERT_EQ(now->items.size(), 1u);
+  ASSERT_NE(now->items[0].entry.number, number);
+  shard::Segments& segments = shard().segments();
+  for (int i = 0; i < 2; ++i) {
+    segments.report_damage(number);
+    EXPECT_EQ(segments.damages(), 1u);
+    EXPECT_FALSE(older.segments()->usable);
+    EXPECT_FALSE(older.segments()->items[0].segment);
+    EXPECT_TRUE(newer.segments()->usable);
+  }
+  expect_right(older, "older");
+  expect_right(newer, "newer");
+  segments.report_damage(now->items[0].entry.number);
+  EXPECT_FALSE(newer.segments()->usable);
+  EXPECT_EQ(segments.damages(), 2u);
+  expect_right(newer, "newer, from the truth");
+}
+
+// Queries only ask for tables; they are there soon, also while merges are held back.
+TEST_P(FollowersTest, BlockTablesAreMadeBesideTheQueries) {
+  write(5'000);
+  const storage::RowSpace space{storage::BlockKind::kVectors, shard().collection(), 0, 0};
+  const auto have = [&] {
+    for (int i = 0; i < 2'000; ++i) {
+      // Each in a view of its own, as queries are.
+      const shard::ReadView view(shard());
+      if (const auto table = shard().block_tables().at(view, space)) {
+        EXPECT_GT(table->size(), 0u);
+        for (std::uint64_t row = 0; row < 5'000; row += 97) {
+          const auto block = table->find(row);
+          EXPECT_TRUE(!block || block->find(row));
+        }
+        return true;
+      }
+      std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    }
+    return false;
+  };
+  EXPECT_TRUE(have());
+  {
+    const shard::ReadView view(shard());
+    EXPECT_TRUE(shard().block_tables().at(view, space));
+  }
+  replace(10, 1);  // blocks may have gone
+  {
+    const shard::ReadView view(shard());
+    EXPECT_FALSE(shard().block_tables().at(view, space));
+  }
+  EXPECT_TRUE(have());
+  background_->stop();
+  replace(11, 1);
+  const shard::ReadView view(shard());
+  for (int i = 0; i < 100; ++i) EXPECT_FALSE(shard().block_tables().at(view, space));
+}
+
+// What is built from a collection or field that was dropped meanwhile is of no use: it ends.
+TEST_P(FollowersTest, ARowSourceEndsWithWhatItReads) {
+  write(300);
+  const catalog::VectorFieldSchema field = shard::ReadView(shard()).schema().vectors[0];
+  const Context context;
+  const auto source = [&] { return shard::RowSource(shard(), field, 0, 300, nullptr, context); };
+  const auto sweep = [&] {
+    for (bool more = true; more;)
+      store_->write([&](storage::Commit& commit) { more = catalog::sweep(commit, 100); }, 0, true);
+  };
+  const shard::RowSource before_field = source();
+  const shard::RowSource before_drop = source();
+  EXPECT_EQ(before_field.vector(7)[0], vectors_[7][0]);
+  // A row that alone is missing is passed over.
+  replace(0, 299);
+  EXPECT_EQ(before_field.vector(100)[0], 0.0f);  // beyond what was read ahead
+  shard().change_schema([](catalog::Schema& schema) { schema.vectors.clear(); });
+  sweep();
+  EXPECT_THROW(before_field.vector(200), shard::FieldDropped);
+  store_->write(
+      [&](storage::Commit& commit) { catalog::drop_collection(commit, catalog::kDefaultNamespace, "c"); }, 0,
+      true);
+  sweep();
+  try {
+    before_drop.vector(9);
+    FAIL() << "nothing is there to be read";
+  } catch (const Error& e) {
+    EXPECT_EQ(e.code(), ErrorCode::kNotFound);
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Dimensions, FollowersTest, ::testing::Values(24u, 128u));

@@ -233,6 +233,39 @@ TEST_F(IndexOptionsTest, ChangesAreDurableAndBuiltWhileQueriesGoOn) {
   }
 }
 
+// No caller builds what took no one any work so far; the background does, in pieces.
+TEST_F(IndexOptionsTest, WritersDoNotBuildWhatAChangeLeftUnbuilt) {
+  constexpr std::size_t kRows = 90'000;
+  auto db = VecDatabase::open(dir(), {.background_threads = 1, .checkpoint_rows = 10'000});
+  auto c = db.create_collection("c", {.index = {.codes = Codes::kF32}});
+  std::normal_distribution<float> normal;
+  const auto small_vector = [&] { return std::vector<float>{normal(rng_), normal(rng_), normal(rng_)}; };
+  for (std::size_t i = 0; i < kRows;) {
+    std::vector<Record> batch;
+    for (const std::size_t end = i + 10'000; i < end; ++i)
+      batch.push_back({.id = std::to_string(i), .vector = Vector(small_vector())});
+    c.batch_upsert(batch);
+  }
+  db.pause_background();
+  c.alter_index({.codes = Codes::kInt8});
+  c.upsert("one more", Vector(small_vector()));
+  EXPECT_EQ(c.stats().segments, 0u) << "a caller waited for that";
+  EXPECT_EQ(c.stats().rows_outside, kRows + 1);
+  db.resume_background();
+  for (int tries = 0; tries < 3000 && c.stats().rows_outside >= 10'000; ++tries)
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  EXPECT_LT(c.stats().rows_outside, 10'000u);
+  c.optimize();
+  const CollectionStats stats = c.stats();
+  EXPECT_EQ(stats.segments, 1u);
+  EXPECT_EQ(stats.rows_outside, 0u);
+  EXPECT_EQ(stats.indexes.at("").scanned_rows, kRows + 1);
+  for (int i = 0; i < 10; ++i) {
+    const Vector q(small_vector());
+    EXPECT_EQ(c.query(q).hits.at(0).id, c.query(Query(q).exact()).hits.at(0).id);
+  }
+}
+
 TEST_F(IndexOptionsTest, ChangingNothingIsNoCommitAndBadChangesChangeNothing) {
   auto db = VecDatabase::open(dir(), small());
   auto c = db.create_collection("c", {.index = {.profile = Profile::kFast}});
@@ -262,19 +295,20 @@ TEST_F(IndexOptionsTest, ChangingNothingIsNoCommitAndBadChangesChangeNothing) {
 }
 
 TEST_F(IndexOptionsTest, AReaderProcessFollowsAChange) {
-  auto db = VecDatabase::open(dir(), small());
-  auto c = db.create_collection("c");
-  fill(c, 900);
-  c.optimize();
   int ready[2], go[2];
   ASSERT_EQ(pipe(ready), 0);
   ASSERT_EQ(pipe(go), 0);
-  const pid_t child = fork();
+  const pid_t child = fork();  // while there are no threads
   ASSERT_GE(child, 0);
   if (child == 0) {
     alarm(60);
+    close(ready[0]);
+    close(go[1]);
     int result = 1;
     try {
+      char first = 0;
+      if (read(go[0], &first, 1) != 1) _exit(8);
+      while (rows_.size() < 6) rows_.push_back(clustered());  // as the parent's
       auto reader = VecDatabase::open(dir(), {.read_only = true});
       const auto docs = reader.get_collection("c");
       const auto whole = [&] { return docs.query(Query(Vector(rows_[5]))).hits.at(0).id == "5"; };
@@ -293,8 +327,15 @@ TEST_F(IndexOptionsTest, AReaderProcessFollowsAChange) {
     }
     _exit(result);
   }
+  close(ready[1]);  // so that a child that ends is noticed
+  close(go[0]);
+  auto db = VecDatabase::open(dir(), small());
+  auto c = db.create_collection("c");
+  fill(c, 900);
+  c.optimize();
   char byte = 0;
   db.pause_background();
+  ASSERT_EQ(write(go[1], &byte, 1), 1);
   ASSERT_EQ(read(ready[0], &byte, 1), 1);
   c.alter_index({.profile = Profile::kSmall});
   ASSERT_EQ(write(go[1], &byte, 1), 1);

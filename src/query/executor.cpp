@@ -109,6 +109,7 @@ std::vector<RowScore> Execution::run_vector(const Leaf& leaf, Note& note, Contex
   if (field->dimension == 0) return {};  // no record has a vector yet
   const IndexSettings index = index_settings(field->index, view_.state().live);
   for (;;) {
+    ctx.check();
     // What a filter lets through has to be found.
     const bool exact = request_.exact || filter() != nullptr || index.codes == Codes::kF32;
     const shard::VectorView vectors = view_.shard().vectors(*field).view(view_, exact, index.has_graph());

@@ -52,6 +52,8 @@ class SegmentedIndex::Rescorer {
  private:
   static constexpr float kErrorRoom = 1.5f;
   static constexpr std::size_t kRowsPerCheck = 1024;
+  // So many are announced to the memory at once; what is read first should still be there when it is needed.
+  static constexpr std::size_t kRowsPerRead = 4096;
 
   void run(std::span<const PartCandidate> candidates, TopK& out) {
     if (candidates.empty()) return;
@@ -61,21 +63,25 @@ class SegmentedIndex::Rescorer {
     for (const PartCandidate& c : sorted_) rows_.push_back(c.row);
     std::size_t at = 0;
     std::size_t read = 0;
-    context_.counters.records_degraded +=
-        vectors_.read(rows_, [&](std::uint64_t row, const float* vector, float inverse_norm) {
-          if (read++ % kRowsPerCheck == 0) context_.check();
-          VectorBlock block;
-          block.rows = vector;
-          block.stride_bytes = row_bytes_;
-          block.count = 1;
-          block.first_row = row;
-          block.inverse_norms = &inverse_norm;
-          float score = 0;
-          scorer_.score(block, 0, 1, &score);
-          while (sorted_[at].row != row) ++at;
-          error_ = std::max(error_, score - sorted_[at].score);
-          out.push(row, score);
-        });
+    const VectorLookup::Found found = [&](std::uint64_t row, const float* vector, float inverse_norm) {
+      if (read++ % kRowsPerCheck == 0) context_.check();
+      VectorBlock block;
+      block.rows = vector;
+      block.stride_bytes = row_bytes_;
+      block.count = 1;
+      block.first_row = row;
+      block.inverse_norms = &inverse_norm;
+      float score = 0;
+      scorer_.score(block, 0, 1, &score);
+      while (sorted_[at].row != row) ++at;
+      error_ = std::max(error_, score - sorted_[at].score);
+      out.push(row, score);
+    };
+    for (std::size_t first = 0; first < rows_.size(); first += kRowsPerRead) {
+      context_.check();
+      const std::size_t count = std::min(kRowsPerRead, rows_.size() - first);
+      context_.counters.records_degraded += vectors_.read(std::span(rows_).subspan(first, count), found);
+    }
     context_.counters.rows_rescored += rows_.size();
     context_.counters.bytes_read += rows_.size() * row_bytes_;
   }

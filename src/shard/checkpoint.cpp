@@ -1,5 +1,6 @@
 // How segments come to be: from the rows that none covers, and from other segments.
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <optional>
@@ -22,9 +23,16 @@ using storage::SegmentEntry;
 
 constexpr std::uint64_t kMostRowsOutside = 20'000;
 constexpr std::uint64_t kMostBytesOutside = std::uint64_t{64} << 20;
-// What a row takes in a segment besides twice its dimension, at most; and what is left for the truth.
+// What a row takes in a segment besides twice its dimension, at most, and for each of a graph's m; and what
+// is left for the truth.
 constexpr std::uint64_t kIndexBytesPerRow = 256;
+constexpr std::uint64_t kIndexBytesPerLink = 8;
 constexpr std::uint64_t kDiskReserve = std::uint64_t{8} << 20;
+// Writers keep the rows without a segment below these bounds. Where there are so many times more (nothing was
+// indexed before), it would take them long: the background catches up.
+constexpr std::uint64_t kFarAbove = 4;
+// One file takes so many rows at most, so that no writer waits for more.
+constexpr std::uint64_t kMostRowsPerCheckpoint = 65'536;
 // After a failure nothing is tried for so long.
 constexpr auto kRest = std::chrono::seconds(2);
 constexpr auto kQuiet = std::chrono::milliseconds(200);
@@ -77,7 +85,15 @@ std::shared_ptr<const HnswIndex> build_graph(const RowSource& source, const cata
   if (threads > 1) options.build.parallel = &parallel;
   const std::vector<std::uint64_t>& rows = source.rows();
   const auto count = static_cast<std::uint32_t>(rows.size());
-  const RowVectors vectors = [&](std::uint32_t i) { return source.vector(i); };
+  std::atomic<bool> truth_damaged{false};
+  const RowVectors vectors = [&](std::uint32_t i) {
+    try {
+      return source.vector(i);
+    } catch (const Error& e) {
+      if (e.code() == ErrorCode::kCorruption) truth_damaged = true;
+      throw;
+    }
+  };
   const auto checked = [&](std::shared_ptr<const HnswIndex> index) {
     const bool good = index->sampled_recall(vectors, options, context) >= HnswIndex::kLeastSampledRecall;
     return good ? std::move(index) : nullptr;
@@ -87,24 +103,28 @@ std::shared_ptr<const HnswIndex> build_graph(const RowSource& source, const cata
                           base->meta.build.m == settings.m &&
                           base->meta.build.ef_construction == settings.ef_construction;
   const auto* graph = same_links ? static_cast<const segment::GraphPart*>(base->part.get()) : nullptr;
-  if (graph) {
-    std::vector<std::uint32_t> removed;
-    std::size_t at = 0;
-    const auto old = graph->row_numbers();
-    for (std::uint32_t node = 0; node < old.size(); ++node) {
-      if (at < rows.size() && rows[at] == old[node]) {
-        ++at;
-      } else {
-        removed.push_back(node);
+  if (graph) try {
+      std::vector<std::uint32_t> removed;
+      std::size_t at = 0;
+      const auto old = graph->row_numbers();
+      for (std::uint32_t node = 0; node < old.size(); ++node) {
+        if (at < rows.size() && rows[at] == old[node]) {
+          ++at;
+        } else {
+          removed.push_back(node);
+        }
       }
+      // `at` rows are the kept nodes, in order; one that lies between them (unreadable before) would shift
+      // the rest. A quarter of it gone, or no more than half of the rows: the old links are not worth
+      // keeping.
+      const std::size_t kept = old.size() - removed.size();
+      const bool in_front = at == rows.size() || rows[at] > old.back();
+      if (in_front && kept * 4 > old.size() * 3 && kept * 2 > count)
+        return checked(HnswIndex::merge(graph->index(), removed, count, vectors, options, context));
+    } catch (const Error& e) {
+      if (e.code() != ErrorCode::kCorruption || truth_damaged) throw;
+      throw BaseDamaged{};
     }
-    // `at` rows are the kept nodes, in order; one that lies between them (unreadable before) would shift the
-    // rest. Half of it gone, or less than a third kept: the old links are not worth keeping.
-    const std::size_t kept = old.size() - removed.size();
-    const bool in_front = at == rows.size() || rows[at] > old.back();
-    if (in_front && kept * 4 > old.size() * 3 && kept * 2 > count)
-      return checked(HnswIndex::merge(graph->index(), removed, count, vectors, options, context));
-  }
   return checked(HnswIndex::build(options, count, vectors, context));
 }
 
@@ -123,6 +143,7 @@ struct Plan {
   std::uint64_t first_row = 0;
   std::uint64_t end_row = 0;
   bool graphs = false;  ///< Parts with enough rows get one.
+  bool all = false;     ///< Also where the last try did not come out well.
   std::shared_ptr<const segment::Segment> base;
 };
 
@@ -135,7 +156,8 @@ SegmentEntry build(Shard& shard, const Plan& plan, MaybeSession& session, Contex
   const std::string directory = storage::segment_directory(shard.store().directory());
   os::make_directories(directory);
   std::uint64_t row_bytes = 0;
-  for (const auto& field : plan.schema.vectors) row_bytes += kIndexBytesPerRow + 2 * field.dimension;
+  for (const auto& field : plan.schema.vectors)
+    row_bytes += kIndexBytesPerRow + 2 * field.dimension + kIndexBytesPerLink * settings_of(field).m;
   const std::uint64_t wanted = kDiskReserve + (plan.end_row - plan.first_row) * row_bytes;
   const auto free_bytes = [&] { return os::disk_space(shard.store().directory()).free_bytes; };
   // What is kept to be looked at is in nobody's way.
@@ -167,7 +189,12 @@ SegmentEntry build(Shard& shard, const Plan& plan, MaybeSession& session, Contex
       if (base && !belongs_to(*base, field)) base = nullptr;
       const RowSource rows(shard, field, plan.first_row, plan.end_row, base ? base->part.get() : nullptr,
                            context);
-      if (rows.rows().size() >= options.graph_rows) {
+      // Most of these rows made no good graph the last time.
+      const bool failed_before = base && base->part->kind() == segment::PartKind::kScanned &&
+                                 base->meta.build == asked && base->meta.rows * 2 > rows.rows().size();
+      if (failed_before && !plan.all) {
+        kind = segment::PartKind::kScanned;
+      } else if (rows.rows().size() >= options.graph_rows) {
         const auto graph = build_graph(rows, field, base, threads, context);
         if (graph) {
           writer.add_graph(field.number, *graph, rows.rows(), asked, context);
@@ -241,6 +268,7 @@ bool publish(Shard& shard, std::span<const SegmentEntry> replaced, const Segment
 struct Run {
   std::size_t first = 0;  // of the items
   std::size_t count = 0;
+  bool sound = true;  // the first can be built upon
 };
 
 /// Parts of dropped fields are nobody's.
@@ -260,6 +288,7 @@ std::optional<Run> plan_merge(const ReadView& view, const SegmentSet& set, const
   if (n == 0) return std::nullopt;
   std::vector<std::uint64_t> live(n);
   std::vector<bool> anew(n);  // has to be built again in any case
+  std::vector<bool> damaged(n);
   for (std::size_t i = 0; i < n; ++i) {
     const SegmentSet::Item& item = set.items[i];
     std::uint64_t retired = 0;
@@ -270,12 +299,14 @@ std::optional<Run> plan_merge(const ReadView& view, const SegmentSet& set, const
         for (std::uint64_t row : part.part->row_numbers()) dead += !view.is_live(row);
       } catch (const Error& e) {
         if (e.code() != ErrorCode::kCorruption) throw;
-        view.shard().segments().report_damage(item.entry.number);  // the next step makes it anew
+        view.shard().segments().report_damage(item.entry.number);
+        damaged[i] = true;
       }
       retired = std::max(retired, dead);
     }
+    damaged[i] = damaged[i] || !item.segment;
     live[i] = item.entry.rows - std::min(item.entry.rows, retired);
-    anew[i] = !item.segment || (all ? retired > 0 : retired * kRetiredShare > item.entry.rows) ||
+    anew[i] = damaged[i] || (all ? retired > 0 : retired * kRetiredShare > item.entry.rows) ||
               has_outdated_part(*item.segment, view.schema());
   }
   const auto wants_graph = [&](std::uint32_t number) {
@@ -293,11 +324,11 @@ std::optional<Run> plan_merge(const ReadView& view, const SegmentSet& set, const
                        });
   };
   if (all) {
-    if (n > 1 || anew[0] || is_flat(0)) return Run{0, n};
+    if (n > 1 || anew[0] || is_flat(0)) return Run{0, n, !damaged[0]};
     return std::nullopt;
   }
   for (std::size_t i = 0; i < n; ++i) {
-    if (!set.items[i].segment) return Run{i, 1};
+    if (damaged[i]) return Run{i, 1, false};
   }
   // The longest run at the end in which each segment is small against what follows it.
   std::uint64_t behind = live[n - 1];
@@ -341,6 +372,10 @@ void Shard::keep_bound(const PreparedBatch& batch) {
   const std::uint64_t covered = segments_.covered();
   const std::uint64_t outside = next > covered ? next - covered : 0;
   if (outside < enough || resting()) return;
+  if (outside > kFarAbove * std::max<std::uint64_t>(most, batch.writes.size())) {
+    catch_up();
+    return;
+  }
   Context context;
   if (outside + batch.writes.size() <= most) {
     const std::unique_lock lock(checkpoint_mutex_, std::try_to_lock);
@@ -355,10 +390,32 @@ void Shard::keep_bound(const PreparedBatch& batch) {
 }
 
 void Shard::checkpoint(std::uint64_t at_least, Context& context) {
-  if (store_->read_only()) return;
+  while (checkpoint_piece(at_least, context)) {
+  }
+}
+
+void Shard::catch_up() {
+  behind_ = true;
+  look_after_segments();
+}
+
+bool Shard::catch_up_step(Context& context) {
+  if (!behind_.exchange(false)) return false;
+  try {
+    if (checkpoint_piece(segment_options_.checkpoint_rows, context)) behind_ = true;
+  } catch (...) {
+    behind_ = true;
+    throw;
+  }
+  return true;
+}
+
+bool Shard::checkpoint_piece(std::uint64_t at_least, Context& context) {
+  if (store_->read_only()) return false;
   const storage::Store::Session session(*store_);  // before the mutex, as writers hold one here
   const std::lock_guard lock(checkpoint_mutex_);
   Plan plan;
+  bool more = false;
   {
     const ReadView view(*this);
     plan.first_row = segments_.at(view.txn())->end_row();
@@ -368,19 +425,22 @@ void Shard::checkpoint(std::uint64_t at_least, Context& context) {
     const auto& fields = plan.schema.vectors;
     if (std::none_of(fields.begin(), fields.end(), is_indexed)) {
       if (std::any_of(fields.begin(), fields.end(), has_parts)) unindexed_schema_ = view.state().schema;
-      return;
+      return false;
     }
-    if (plan.end_row - plan.first_row < std::max<std::uint64_t>(at_least, 1)) return;
+    if (plan.end_row - plan.first_row < std::max<std::uint64_t>(at_least, 1)) return false;
+    if ((more = plan.end_row - plan.first_row > kMostRowsPerCheckpoint))
+      plan.end_row = plan.first_row + kMostRowsPerCheckpoint;
   }
   MaybeSession held;
   const SegmentEntry entry = build(*this, plan, held, context);
-  if (!publish(*this, {}, entry)) return;
+  if (!publish(*this, {}, entry)) return false;
   {
     // Opens the file and counts its rows as covered.
     const ReadView view(*this);
     segments_.at(view.txn());
   }
   look_after_segments();
+  return more;
 }
 
 bool Shard::resting() const { return std::chrono::steady_clock::now() < rest_until_.load(); }
@@ -391,14 +451,20 @@ void Shard::look_after_segments() {
   background_->request(this, [weak = weak_from_this()](std::stop_token stop) {
     const auto shard = weak.lock();
     if (!shard) return false;
+    Context context;
+    context.stop = stop;
+    try {
+      if (shard->catch_up_step(context)) return true;
+    } catch (...) {
+      shard->rest();
+      throw;
+    }
     // While segments keep coming, merging them would take the writer's cores and be done again soon after.
     const std::uint64_t covered = shard->segments_.covered();
     if (shard->covered_before_.exchange(covered) != covered) {
       sleep(stop, kQuiet);
       return true;
     }
-    Context context;
-    context.stop = std::move(stop);
     try {
       return shard->warm_step(context) || shard->merge_step(false, context);
     } catch (...) {
@@ -460,7 +526,8 @@ bool Shard::merge(bool all, Context& context) {
     if (!run) return false;
     for (std::size_t i = run->first; i < run->first + run->count; ++i)
       replaced.push_back(set->items[i].entry);
-    plan.base = set->items[run->first].segment;
+    if (run->sound) plan.base = set->items[run->first].segment;
+    plan.all = all;
     plan.schema = view.schema();
     plan.sequence = view.state().sequence;
     plan.first_row = replaced.front().first_row;
@@ -470,10 +537,11 @@ bool Shard::merge(bool all, Context& context) {
   SegmentEntry entry;
   try {
     entry = build(*this, plan, session, context);
-  } catch (const Error& e) {
-    if (e.code() != ErrorCode::kCorruption || !plan.base) throw;
+  } catch (const BaseDamaged&) {
     segments_.report_damage(replaced.front().number);
     return true;  // once more, from the truth alone
+  } catch (const FieldDropped&) {
+    return true;  // once more, without it
   }
   if (!publish(*this, replaced, entry)) return true;     // the list has changed meanwhile: look again
   if (store_->options().relaxed) store_->env()->sync();  // files must not go before the list that names them

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstring>
 #include <optional>
+#include <utility>
 
 #include "base/error.hpp"
 #include "segment/graph_part.hpp"
@@ -116,6 +117,7 @@ void RowSource::read(std::uint32_t first, std::uint32_t count, float* out) const
   const storage::Store::Session session(shard_.store());
   const storage::ReadTxn txn(shard_.store().env());
   storage::RowReader reader(txn, {storage::BlockKind::kVectors, shard_.collection(), field_.number, 0});
+  bool required = false;
   for (std::uint32_t i = first; i < first + count; ++i, out += field_.dimension) {
     try {
       const auto stored = reader.find(rows_[i]);
@@ -123,6 +125,7 @@ void RowSource::read(std::uint32_t first, std::uint32_t count, float* out) const
         std::memcpy(out, stored->bytes.data(), row_bytes);
         continue;
       }
+      if (!stored && !std::exchange(required, true)) require_field(txn);
     } catch (const Error& e) {
       if (e.code() != ErrorCode::kCorruption) throw;
     }
@@ -130,14 +133,29 @@ void RowSource::read(std::uint32_t first, std::uint32_t count, float* out) const
   }
 }
 
+// Without it a dropped field or collection would be built to the end, of zeros.
+void RowSource::require_field(const storage::ReadTxn& txn) const {
+  const auto state = storage::read_collection_state(txn, shard_.collection());
+  if (!state) fail(ErrorCode::kNotFound, "collection '", shard_.name(), "' was deleted");
+  const auto schema = shard_.schema(txn, *state);
+  if (std::none_of(schema->vectors.begin(), schema->vectors.end(),
+                   [&](const auto& f) { return f.number == field_.number; }))
+    throw FieldDropped{};
+}
+
 void RowSource::substitute(std::uint64_t row, float* out) const {
   std::fill_n(out, field_.dimension, 0.0f);
   if (!base_ || base_->kind() != segment::PartKind::kGraph) return;
-  const auto rows = base_->row_numbers();
-  const auto at = std::lower_bound(rows.begin(), rows.end(), row);
-  if (at == rows.end() || *at != row) return;
-  static_cast<const segment::GraphPart*>(base_)->index().decode(static_cast<std::uint32_t>(at - rows.begin()),
-                                                                out);
+  try {
+    const auto rows = base_->row_numbers();
+    const auto at = std::lower_bound(rows.begin(), rows.end(), row);
+    if (at == rows.end() || *at != row) return;
+    const auto node = static_cast<std::uint32_t>(at - rows.begin());
+    static_cast<const segment::GraphPart*>(base_)->index().decode(node, out);
+  } catch (const Error& e) {
+    if (e.code() != ErrorCode::kCorruption) throw;
+    throw BaseDamaged{};
+  }
 }
 
 }  // namespace vecstore::shard

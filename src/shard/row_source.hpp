@@ -14,6 +14,10 @@ namespace vecstore::shard {
 segment::VectorRows vectors_in_steps(Shard& shard, const catalog::VectorFieldSchema& field,
                                      std::uint64_t first_row, std::uint64_t end_row);
 
+/// What a RowSource throws besides errors: its base cannot be read; its field is no more.
+struct BaseDamaged {};
+struct FieldDropped {};
+
 /// The live rows of one field between two numbers, and the vector of each whenever it is asked for. Holds
 /// nothing in between, as a row's vector never changes. Arguments have to outlive it.
 class RowSource {
@@ -25,11 +29,13 @@ class RowSource {
   const std::vector<std::uint64_t>& rows() const { return rows_; }
   /// Of rows()[i], good until this thread asks for another one. Thread-safe; asking in order is quicker. A
   /// row that was retired and taken from the disk meanwhile has the vector that the base's codes stand for,
-  /// else zeros: no search returns it, graphs only pass through it. kClosed.
+  /// else zeros: no search returns it, graphs only pass through it. kClosed; kNotFound when the collection
+  /// was deleted; BaseDamaged; FieldDropped.
   const float* vector(std::uint32_t i) const;
 
  private:
   void read(std::uint32_t first, std::uint32_t count, float* out) const;
+  void require_field(const storage::ReadTxn& txn) const;
   void substitute(std::uint64_t row, float* out) const;
 
   Shard& shard_;

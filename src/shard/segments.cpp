@@ -62,10 +62,11 @@ std::shared_ptr<const SegmentSet> Segments::at(const storage::ReadTxn& txn) {
   try {
     for (const storage::SegmentEntry& entry : storage::decode_segments(collection_, stored)) {
       const auto before = known(entry);
-      set->items.push_back({entry, before ? *before : open(entry)});
+      const bool reported = damaged_.contains(entry.number);
+      set->items.push_back({entry, reported ? nullptr : before ? *before : open(entry)});
       if (set->items.back().segment) continue;
       set->usable = false;
-      damages += !before;
+      damages += !before && !reported;
     }
   } catch (const Error& e) {
     if (e.code() != ErrorCode::kCorruption && e.code() != ErrorCode::kUnsupportedFormat) throw;
@@ -86,16 +87,19 @@ std::shared_ptr<const SegmentSet> Segments::at(const storage::ReadTxn& txn) {
 
 void Segments::report_damage(std::uint64_t number) {
   const std::lock_guard lock(mutex_);
-  if (!set_) return;
-  auto changed = std::make_shared<SegmentSet>(*set_);
-  for (SegmentSet::Item& item : changed->items) {
-    if (item.entry.number != number || !item.segment) continue;
-    item.segment = nullptr;
-    changed->usable = false;
-    damages_.fetch_add(1, std::memory_order_relaxed);
-    put_aside(number);
+  if (!damaged_.insert(number).second) return;
+  damages_.fetch_add(1, std::memory_order_relaxed);
+  put_aside(number);
+  for (auto* set : {&set_, &previous_}) {
+    if (!*set) continue;
+    auto changed = std::make_shared<SegmentSet>(**set);
+    for (SegmentSet::Item& item : changed->items) {
+      if (item.entry.number != number) continue;
+      item.segment = nullptr;
+      changed->usable = false;
+    }
+    *set = std::move(changed);
   }
-  set_ = changed;
 }
 
 std::vector<Segments::Damage> Segments::verify(const Context& context) {

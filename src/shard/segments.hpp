@@ -6,6 +6,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -36,7 +37,7 @@ class Segments {
 
   /// The set of this transaction; files that are not open yet are opened, at some microseconds each.
   std::shared_ptr<const SegmentSet> at(const storage::ReadTxn& txn);
-  /// A search met damage in this segment: it is not used again, its file is put aside (by the process that
+  /// Damage was met in this segment: no view uses it again, its file is put aside (by the process that
   /// writes), and maintenance makes it anew.
   void report_damage(std::uint64_t number);
   /// Damaged and missing files met since the collection was opened.
@@ -69,6 +70,7 @@ class Segments {
   std::pair<std::uint64_t, std::uint64_t> version_{};  // generation and transaction that had it
   std::shared_ptr<const SegmentSet> set_;
   std::shared_ptr<const SegmentSet> previous_;  // views that are a little older find their files open
+  std::set<std::uint64_t> damaged_;             // numbers that were reported
 };
 
 }  // namespace vecstore::shard

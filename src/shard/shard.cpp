@@ -71,6 +71,17 @@ VectorFollower& Shard::vectors(const catalog::VectorFieldSchema& field) {
   return *follower;
 }
 
+void Shard::ask_for_block_tables() {
+  const auto step = [weak = weak_from_this()](std::stop_token stop) {
+    const auto shard = weak.lock();
+    if (!shard) return false;
+    Context context;
+    context.stop = std::move(stop);
+    return shard->block_tables_.make_one(*shard, context);
+  };
+  background_->request(&block_tables_, step, Background::Lane::kQuick);
+}
+
 void Shard::change_schema(const std::function<void(catalog::Schema&)>& change) {
   store_->write(
       [&](storage::Commit& commit) {

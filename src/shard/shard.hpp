@@ -56,8 +56,10 @@ class Shard : public std::enable_shared_from_this<Shard> {
   ApplyResult apply(const PreparedBatch& batch);
   Segments& segments() { return segments_; }
   const SegmentOptions& segment_options() const { return segment_options_; }
-  /// Writes a segment for the rows that none covers, if there are `at_least` so many.
+  /// Writes segments for the rows that none covers, if there are `at_least` so many.
   void checkpoint(std::uint64_t at_least, Context& context);
+  /// Has that done in the background, in pieces, where it would take a caller too long.
+  void catch_up();
   /// One step towards fewer and larger segments, or sound ones in place of damaged ones. False when there is
   /// nothing to do. `all`: whatever it costs, until one segment without retired rows is left. While it builds
   /// it holds neither a transaction nor a session: the map can grow, freed pages are used again, and closing
@@ -81,10 +83,15 @@ class Shard : public std::enable_shared_from_this<Shard> {
   VectorFollower& vectors(const catalog::VectorFieldSchema& field);
   TermFollower& terms() { return terms_; }
   BlockTables& block_tables() { return block_tables_; }
+  /// Has those made that queries miss; also while the background is paused.
+  void ask_for_block_tables();
 
  private:
   ApplyResult apply_in(storage::Commit& commit, const PreparedBatch& batch);
   void keep_bound(const PreparedBatch& batch);
+  /// The first rows without a segment; true when there are more.
+  bool checkpoint_piece(std::uint64_t at_least, Context& context);
+  bool catch_up_step(Context& context);
   bool merge(bool all, Context& context);
   bool resting() const;
   void rest();
@@ -102,6 +109,7 @@ class Shard : public std::enable_shared_from_this<Shard> {
   std::mutex merge_mutex_;       // likewise; taken without a session
   std::atomic<std::uint64_t> covered_before_{~std::uint64_t{0}};     // when the background looked last
   std::atomic<std::chrono::steady_clock::time_point> rest_until_{};  // after a failure
+  std::atomic<bool> behind_{false};                                  // catch_up was called
   std::atomic<std::uint64_t> next_row_{0};                           // after the last commit of this process
   std::atomic<std::uint64_t> unindexed_schema_{0};  // number of one under which no field is indexed
 

@@ -156,17 +156,23 @@ VectorView BlockFollower::view(const ReadView& view, std::uint64_t first_row, bo
   VectorView out;
   const std::uint64_t epoch = view.txn().map_epoch();
   const std::uint64_t env = view.txn().env_number();
-  if (directory_ && directory_->first_row > first_row) {
-    // An older view, whose list of segments ends earlier. What newer ones share has not all of its rows.
-    out.directory = build(view, nullptr, first_row);
-    out.index = make_segment().index(out.directory->list);
-    return out;
-  }
   const bool same = directory_ && directory_->env == env && directory_->txn == view.txn().id() &&
                     directory_->map_epoch == epoch && directory_->first_row == first_row;
   const bool newer =
       !directory_ || directory_->env < env ||
       (directory_->env == env && (directory_->txn < view.txn().id() || directory_->map_epoch != epoch));
+  // An older view whose list of segments ends earlier, or that sees rows which were retired since and may be
+  // gone: what newer ones share has not all of its rows.
+  const bool has_more =
+      directory_ &&
+      (directory_->first_row > first_row ||
+       (!same && !newer &&
+        (directory_->env != env || directory_->retired_sequence != view.state().retired_sequence)));
+  if (has_more) {
+    out.directory = build(view, nullptr, first_row);
+    out.index = make_segment().index(out.directory->list);
+    return out;
+  }
   if (!same) {
     const bool moved = directory_ && directory_->first_row != first_row;
     out.directory = build(view, directory_.get(), first_row);

@@ -7,26 +7,35 @@
 
 namespace vecstore::storage {
 
-BlockTable::BlockTable(const ReadTxn& txn, const RowSpace& space) {
+BlockTable::BlockTable(const ReadTxn& txn, const RowSpace& space, const Context& context) {
+  constexpr std::uint64_t kBlocksPerCheck = 1024;
   const std::string first = space.key(0);
   const std::size_t head = first.size() - sizeof(std::uint64_t);
-  Cursor cursor = txn.cursor(space.keyspace());
-  for (bool more = cursor.seek(first); more; more = cursor.next()) {
-    const std::string_view key = cursor.key();
-    if (key.size() != first.size() || key.substr(0, head) != std::string_view(first).substr(0, head)) break;
-    if (!txn.has_own_pages(cursor.value())) continue;
-    try {
-      const BlockView block(cursor.value(), space.meta(), false);
-      const auto last_row = load_big_endian<std::uint64_t>(key.data() + head);
-      if (block.last_row() != last_row || block.row_numbers()) continue;
-      const auto form = std::find_if(forms_.begin(), forms_.end(),
-                                     [&](const BlockView& f) { return f.has_form_of(block); });
-      blocks_.push_back({last_row, cursor.value().data(), block.sequence(),
-                         static_cast<std::uint64_t>(form - forms_.begin())});
-      if (form == forms_.end()) forms_.push_back(block);
-    } catch (const Error& e) {
-      if (e.code() != ErrorCode::kCorruption) throw;
+  try {
+    Cursor cursor = txn.cursor(space.keyspace());
+    std::uint64_t seen = 0;
+    for (bool more = cursor.seek(first); more; more = cursor.next()) {
+      if (++seen % kBlocksPerCheck == 0) context.check();
+      const std::string_view key = cursor.key();
+      if (key.size() != first.size() || key.substr(0, head) != std::string_view(first).substr(0, head)) break;
+      if (!txn.has_own_pages(cursor.value())) continue;
+      add(load_big_endian<std::uint64_t>(key.data() + head), cursor.value(), space.meta());
     }
+  } catch (const Error& e) {
+    if (e.code() != ErrorCode::kCorruption) throw;  // else what was found so far is good
+  }
+  form_numbers_.clear();
+}
+
+void BlockTable::add(std::uint64_t key_row, std::string_view value, const BlockMeta& meta) {
+  try {
+    const BlockView block(value, meta, false);
+    if (block.last_row() != key_row || block.row_numbers()) return;
+    const auto [form, fresh] = form_numbers_.try_emplace(block.form(), forms_.size());
+    if (fresh) forms_.push_back(block);
+    blocks_.push_back({key_row, value.data(), block.sequence(), form->second});
+  } catch (const Error& e) {
+    if (e.code() != ErrorCode::kCorruption) throw;
   }
 }
 

@@ -2,9 +2,12 @@
 // tree.
 #pragma once
 #include <cstdint>
+#include <map>
 #include <optional>
+#include <string_view>
 #include <vector>
 
+#include "base/context.hpp"
 #include "storage/row_block.hpp"
 #include "storage/rows.hpp"
 
@@ -16,14 +19,17 @@ namespace vecstore::storage {
 class BlockTable {
  public:
   /// Walks over the keys, at less than a microsecond per block. Left out is what is damaged, shares its page
-  /// or lists its row numbers.
-  BlockTable(const ReadTxn& txn, const RowSpace& space);
+  /// or lists its row numbers, and everything behind a damaged page of the tree: after that the transaction
+  /// can read nothing more, so it should be the caller's own.
+  BlockTable(const ReadTxn& txn, const RowSpace& space, const Context& context = {});
   /// The block that holds `row`, its directory unverified; nullopt when only the tree can tell. Reads one
   /// cache line in most cases and nothing of the block.
   std::optional<BlockView> find(std::uint64_t row) const;
   std::size_t size() const { return blocks_.size(); }
 
  private:
+  void add(std::uint64_t key_row, std::string_view value, const BlockMeta& meta);
+
   struct Block {
     std::uint64_t last_row;
     const char* value;
@@ -31,7 +37,8 @@ class BlockTable {
     std::uint64_t form;
   };
   std::vector<Block> blocks_;     // by last row
-  std::vector<BlockView> forms_;  // one of each; most blocks of a space are alike
+  std::vector<BlockView> forms_;  // one of each; most blocks of vectors are alike, those of documents are not
+  std::map<BlockView::Form, std::uint64_t> form_numbers_;  // while it is made
 };
 
 }  // namespace vecstore::storage

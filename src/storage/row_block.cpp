@@ -171,12 +171,6 @@ BlockView::BlockView(std::string_view value, const BlockMeta& expected, bool ver
   data_ = value.data() + l.data;
 }
 
-bool BlockView::has_form_of(const BlockView& other) const {
-  return header_.flags == other.header_.flags && header_.row_bytes == other.header_.row_bytes &&
-         header_.count == other.header_.count && header_.element == other.header_.element &&
-         value_.size() == other.value_.size();
-}
-
 BlockView BlockView::like(const char* value, std::uint64_t last_row, std::uint64_t sequence) const {
   BlockView out = *this;
   out.header_.first_row = last_row - (header_.count - 1);

@@ -1,6 +1,7 @@
 // Row blocks: immutable runs of rows of one vector field, or of documents, stored as one value.
 // docs/format.md draws them.
 #pragma once
+#include <compare>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -69,7 +70,18 @@ class BlockView {
   /// The block at `value`, which has the form of this one: as many rows, as long, without listed numbers.
   /// Reads nothing of it.
   BlockView like(const char* value, std::uint64_t last_row, std::uint64_t sequence) const;
-  bool has_form_of(const BlockView& other) const;
+  /// What blocks have in common that `like` may be used between.
+  struct Form {
+    std::uint64_t bytes;
+    std::uint32_t count;
+    std::uint32_t row_bytes;
+    std::uint16_t flags;
+    std::uint8_t element;
+    auto operator<=>(const Form&) const = default;
+  };
+  Form form() const {
+    return {value_.size(), header_.count, header_.row_bytes, header_.flags, header_.element};
+  }
 
   std::uint32_t count() const { return header_.count; }
   std::uint64_t first_row() const { return header_.first_row; }

@@ -44,6 +44,7 @@ void RowReader::prefetch(std::span<const std::uint64_t> rows, const BlockTable* 
   located_.assign(rows.size(), {});
   next_located_ = 0;
   std::vector<std::string_view> values;  // of rows that the table does not know
+  bool damaged = false;
   for (std::size_t i = 0; i < rows.size(); ++i) {
     Located& at = located_[i];
     at.row = rows[i];
@@ -53,11 +54,19 @@ void RowReader::prefetch(std::span<const std::uint64_t> rows, const BlockTable* 
       if (at.index) block->prefetch_directory(*at.index);
       continue;
     }
+    if (damaged) continue;
     if (values.empty()) values.resize(rows.size());
-    if (!seek_key(rows[i])) break;
-    values[i] = cursor_->value();
-    __builtin_prefetch(values[i].data());
     have_ = false;
+    try {
+      if (!seek_key(rows[i])) break;
+      values[i] = cursor_->value();
+    } catch (const Error& e) {
+      // This transaction can search the tree no more: find says so of the rows that are left.
+      if (e.code() != ErrorCode::kCorruption) throw;
+      damaged = true;
+      continue;
+    }
+    __builtin_prefetch(values[i].data());
   }
   for (std::size_t i = 0; i < values.size(); ++i) {
     Located& at = located_[i];

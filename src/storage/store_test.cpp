@@ -239,6 +239,73 @@ TEST_F(StoreTest, RowsAgainstAMap) {
   EXPECT_GT(from_table, 1000u) << "seed " << seed;
 }
 
+/// Makes the last entry of every branch page whose keys are as long as this lead nowhere.
+void damage_branches(const std::string& file, std::size_t key_bytes) {
+  constexpr std::size_t kHead = 16;  // number, padding, flags, ends of free space
+  const auto page_bytes = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  std::fstream data(file, std::ios::in | std::ios::out | std::ios::binary);
+  std::string page(page_bytes, '\0');
+  const auto u16 = [&](std::size_t at) { return load<std::uint16_t>(page.data() + at); };
+  std::size_t damaged = 0;
+  for (std::size_t at = 2 * page_bytes; data.seekg(static_cast<std::streamoff>(at))
+                                            .read(page.data(), static_cast<std::streamsize>(page_bytes));
+       at += page_bytes) {
+    if (u16(10) != 1 || load<std::uint64_t>(page.data()) * page_bytes != at) continue;
+    const std::size_t entries = (u16(12) - kHead) / 2;
+    if (entries < 2 || u16(12) > page_bytes) continue;
+    const std::size_t node = u16(kHead + 2 * (entries - 1));
+    if (node + 8 + key_bytes > page_bytes || u16(node + 6) != key_bytes) continue;
+    const std::uint32_t nowhere = 0x7fffffff;
+    data.seekp(static_cast<std::streamoff>(at + node)).write(reinterpret_cast<const char*>(&nowhere), 4);
+    ++damaged;
+  }
+  ASSERT_GT(damaged, 0u);
+}
+
+TEST_F(StoreTest, ADamagedTreePageCostsOnlyTheRowsBehindIt) {
+  constexpr std::uint64_t kRows = 600;
+  const RowSpace space{BlockKind::kVectors, 7, 3, 1};
+  auto store = Store::open(dir(), {});
+  store->write(
+      [&](Commit& c) {
+        for (std::uint64_t row = 0; row < kRows; ++row) {
+          const std::string bytes(4'000, static_cast<char>(row));
+          const BlockRow one{row, bytes, 1.0f};
+          write_rows(c.txn, space, std::span(&one, 1), c.sequence);
+        }
+      },
+      1);
+  {
+    ReadTxn txn(store->env());
+    EXPECT_EQ(BlockTable(txn, space).size(), kRows);
+  }
+  store->close();
+  damage_branches(dir() + "/truth.1/data.mdb", space.key(0).size());
+  Env env(dir() + "/truth.1", {.relaxed = true, .map_size = 1 << 24, .max_map_size = 1 << 24});
+  std::optional<BlockTable> table;
+  {
+    ReadTxn txn(env);
+    table.emplace(txn, space);
+    EXPECT_GT(table->size(), 0u);
+    EXPECT_LT(table->size(), kRows);
+  }
+  const std::vector<std::uint64_t> rows = {3, kRows - 1, 5, kRows - 2};
+  for (const bool with_table : {false, true}) {
+    const BlockTable* known = with_table ? &*table : nullptr;
+    ReadTxn txn(env);
+    RowReader reader(txn, space);
+    EXPECT_NO_THROW(reader.prefetch(rows, known));
+    const auto found = reader.find(3);
+    ASSERT_TRUE(found);
+    EXPECT_EQ(found->bytes, std::string(4'000, 3));
+    EXPECT_THROW(reader.find(kRows - 1), Error);
+    if (known) {
+      EXPECT_TRUE(reader.find(5));
+    }
+    EXPECT_THROW(reader.find(kRows - 2), Error);
+  }
+}
+
 TEST(Document, RoundTripsAndCompresses) {
   std::string text;
   for (int i = 0; i < 500; ++i) text += "a sentence that repeats; ";

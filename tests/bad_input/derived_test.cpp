@@ -304,6 +304,32 @@ TEST_F(BadInputDerived, Row45_MetByASearch) {
   });
 }
 
+// Nobody has searched: what plans the merge meets the damage, and must not call it done.
+TEST_F(BadInputDerived, Row45_MetByOptimize) {
+  auto db = VecDatabase::open(good(), kSmall);
+  db.pause_background();
+  auto c = db.get_collection("docs");
+  while (rows_.size() < 2'600) add(c, 100);
+  c.optimize();
+  db.close();
+  graph_ = newest(good());
+  for (const std::uint32_t section : {kRows, kLinks, kCodes}) {
+    SCOPED_TRACE(section);
+    fs::remove_all(dir());
+    fs::copy(good(), dir(), fs::copy_options::recursive);
+    flip(victim(graph_), place(victim(graph_), section) + 9'000);
+    auto open = VecDatabase::open(dir(), kSmall);
+    open.pause_background();
+    auto docs = open.get_collection("docs");
+    docs.optimize();
+    EXPECT_EQ(docs.stats().segment_damages, 1u);
+    EXPECT_EQ(put_aside(dir()).size(), 1u);
+    EXPECT_FALSE(fs::exists(victim(graph_)));
+    EXPECT_TRUE(open.verify().ok());
+    EXPECT_GE(right(docs), 15);
+  }
+}
+
 // What nobody looks at for years must not fill the disk.
 TEST_F(BadInputDerived, Row45_FewDamagedFilesAreKept) {
   fs::copy(good(), dir(), fs::copy_options::recursive);
