@@ -261,7 +261,7 @@ TEST_P(FollowersTest, AnOlderViewSeesRowsWhoseBlockIsGone) {
     for (int i = 0; i < 3; ++i) newer.run([&](const auto& view) { search(view, vector(), exact); });
     older->run([&](const shard::ReadView& view) {
       for (std::size_t row = 21'300; row < 21'316; ++row) {
-        const shard::VectorView vectors = shard().vectors(view.schema().vectors[0]).view(view, exact);
+        const shard::VectorView vectors = shard().vectors(view.schema().vectors[0]).view(view, exact, true);
         const query::ViewRows rows(view, nullptr, &vectors.directory->bad_rows);
         VectorQuery query;
         query.vector = vectors_[row];
