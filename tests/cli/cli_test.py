@@ -4,6 +4,7 @@ import gzip
 import json
 import os
 import pty
+import random
 import signal
 import struct
 import subprocess
@@ -250,7 +251,8 @@ class Database(ProgramTest):
     def test_optimize_builds_the_index(self):
         rows = "".join(json.dumps({"_id": str(i), "text": "row %d" % i}) + "\n" for i in range(5000))
         self.write("many.jsonl", rows)
-        self.write("many.npy", npy([[float(i % 71), float(i % 13), 1.0, float(i % 7)] for i in range(5000)]))
+        seeded = random.Random(5)
+        self.write("many.npy", npy([[seeded.gauss(0, 1) for _ in range(16)] for _ in range(5000)]))
         self.run_program("ingest", "m.vdb", "many.jsonl", "--vectors", "many.npy")
         report = self.run_program.json("optimize", "m.vdb")
         self.assertEqual([(e["name"], e["segments"]) for e in report["each"]], [("default", 1)])
