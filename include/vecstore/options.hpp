@@ -39,9 +39,8 @@ struct OpenOptions {
   std::uint64_t change_retention = 1'000'000;  ///< Changes that `changes` can still deliver.
   unsigned background_threads = 0;  ///< Threads that merging of segments may use; 0 = one per core.
   std::uint64_t checkpoint_rows =
-      10'000;  ///< Rows outside of segments from which on they are written to one.
-  std::uint64_t graph_rows =
-      4'000;  ///< Rows of a segment from which on it gets a graph when merged (cosine, dot).
+      10'000;                        ///< Rows outside of segments from which on they are written to one.
+  std::uint64_t graph_rows = 4'000;  ///< Rows of a segment from which on it gets a graph when merged.
   /// Which share of the data file has to be free or erased before a background thread compacts it; 1 = never,
   /// only `VecDatabase::compact` does.
   double compact_ratio = 0.3;

@@ -51,9 +51,8 @@ class SegmentedIndex::Rescorer {
 
  private:
   static constexpr float kErrorRoom = 1.5f;
-  static constexpr std::size_t kRowsPerCheck = 1024;
-  // So many are announced to the memory at once; what is read first should still be there when it is needed.
-  static constexpr std::size_t kRowsPerRead = 4096;
+  // So many are announced to the memory at once, between two looks at the context.
+  static constexpr std::size_t kRowsPerRead = 1024;
 
   void run(std::span<const PartCandidate> candidates, TopK& out) {
     if (candidates.empty()) return;
@@ -62,9 +61,7 @@ class SegmentedIndex::Rescorer {
     rows_.clear();
     for (const PartCandidate& c : sorted_) rows_.push_back(c.row);
     std::size_t at = 0;
-    std::size_t read = 0;
     const VectorLookup::Found found = [&](std::uint64_t row, const float* vector, float inverse_norm) {
-      if (read++ % kRowsPerCheck == 0) context_.check();
       VectorBlock block;
       block.rows = vector;
       block.stride_bytes = row_bytes_;

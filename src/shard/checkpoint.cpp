@@ -149,6 +149,45 @@ struct Plan {
 
 using MaybeSession = std::optional<storage::Store::Session>;
 
+/// The part of one field: a graph, or what is scanned until there is one or for good.
+void add_part(Shard& shard, const Plan& plan, const catalog::VectorFieldSchema& field,
+              segment::SegmentWriter& writer, Context& context) {
+  const SegmentOptions& options = shard.segment_options();
+  const unsigned threads =
+      options.threads ? options.threads : std::max(1u, std::thread::hardware_concurrency());
+  const segment::PartBuild asked = build_of(field);
+  if (!is_indexed(field)) {
+    writer.add_nothing(field.number, field.metric, field.dimension, plan.end_row - plan.first_row, asked);
+    return;
+  }
+  const bool walked = settings_of(field).has_graph();
+  auto kind = walked ? segment::PartKind::kFlat : segment::PartKind::kScanned;
+  if (plan.graphs && walked) {
+    const segment::Segment::PartEntry* base = plan.base ? plan.base->find(field.number) : nullptr;
+    if (base && !belongs_to(*base, field)) base = nullptr;
+    const RowSource rows(shard, field, plan.first_row, plan.end_row, base ? base->part.get() : nullptr,
+                         context);
+    // Most of these rows made no good graph the last time.
+    const bool failed_before = base && base->part->kind() == segment::PartKind::kScanned &&
+                               base->meta.build == asked && base->meta.rows * 2 > rows.rows().size();
+    if (failed_before && !plan.all) {
+      kind = segment::PartKind::kScanned;
+    } else if (rows.rows().size() >= options.graph_rows) {
+      const auto graph = build_graph(rows, field, base, threads, context);
+      if (graph) {
+        writer.add_graph(field.number, *graph, rows.rows(), asked, context);
+        return;
+      }
+      kind = segment::PartKind::kScanned;
+    }
+  }
+  const segment::VectorRows vectors = vectors_in_steps(shard, field, plan.first_row, plan.end_row);
+  if (kind == segment::PartKind::kFlat && segment::has_sketches(field.metric, field.dimension) &&
+      writer.add_sketches(field.number, field.metric, field.dimension, vectors, asked, context))
+    return;
+  writer.add_flat(field.number, field.metric, field.dimension, vectors, context, asked, kind);
+}
+
 /// Writes the file; what the list will say of it. No transaction is held while it works, and the store may be
 /// closed meanwhile, which ends it. `session` is begun before the file takes its place and has to be kept
 /// until it is listed.
@@ -172,42 +211,8 @@ SegmentEntry build(Shard& shard, const Plan& plan, MaybeSession& session, Contex
   entry.end_row = plan.end_row;
   entry.sequence = plan.sequence;
   segment::SegmentWriter writer(directory, shard.segments().identity(entry), plan.schema.vectors.size());
-  const SegmentOptions& options = shard.segment_options();
-  const unsigned threads =
-      options.threads ? options.threads : std::max(1u, std::thread::hardware_concurrency());
   for (const auto& field : plan.schema.vectors) {
-    if (!has_parts(field)) continue;
-    const segment::PartBuild asked = build_of(field);
-    if (!is_indexed(field)) {
-      writer.add_nothing(field.number, field.metric, field.dimension, plan.end_row - plan.first_row, asked);
-      continue;
-    }
-    const bool walked = settings_of(field).has_graph();
-    auto kind = walked ? segment::PartKind::kFlat : segment::PartKind::kScanned;
-    if (plan.graphs && walked) {
-      const segment::Segment::PartEntry* base = plan.base ? plan.base->find(field.number) : nullptr;
-      if (base && !belongs_to(*base, field)) base = nullptr;
-      const RowSource rows(shard, field, plan.first_row, plan.end_row, base ? base->part.get() : nullptr,
-                           context);
-      // Most of these rows made no good graph the last time.
-      const bool failed_before = base && base->part->kind() == segment::PartKind::kScanned &&
-                                 base->meta.build == asked && base->meta.rows * 2 > rows.rows().size();
-      if (failed_before && !plan.all) {
-        kind = segment::PartKind::kScanned;
-      } else if (rows.rows().size() >= options.graph_rows) {
-        const auto graph = build_graph(rows, field, base, threads, context);
-        if (graph) {
-          writer.add_graph(field.number, *graph, rows.rows(), asked, context);
-          continue;
-        }
-        kind = segment::PartKind::kScanned;
-      }
-    }
-    const segment::VectorRows vectors = vectors_in_steps(shard, field, plan.first_row, plan.end_row);
-    if (kind == segment::PartKind::kFlat && segment::has_sketches(field.metric, field.dimension) &&
-        writer.add_sketches(field.number, field.metric, field.dimension, vectors, asked, context))
-      continue;
-    writer.add_flat(field.number, field.metric, field.dimension, vectors, context, asked, kind);
+    if (has_parts(field)) add_part(shard, plan, field, writer, context);
   }
   entry.rows = writer.rows();
   session.emplace(shard.store());

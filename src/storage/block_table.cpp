@@ -11,6 +11,7 @@ BlockTable::BlockTable(const ReadTxn& txn, const RowSpace& space, const Context&
   constexpr std::uint64_t kBlocksPerCheck = 1024;
   const std::string first = space.key(0);
   const std::size_t head = first.size() - sizeof(std::uint64_t);
+  FormNumbers numbers;
   try {
     Cursor cursor = txn.cursor(space.keyspace());
     std::uint64_t seen = 0;
@@ -19,19 +20,19 @@ BlockTable::BlockTable(const ReadTxn& txn, const RowSpace& space, const Context&
       const std::string_view key = cursor.key();
       if (key.size() != first.size() || key.substr(0, head) != std::string_view(first).substr(0, head)) break;
       if (!txn.has_own_pages(cursor.value())) continue;
-      add(load_big_endian<std::uint64_t>(key.data() + head), cursor.value(), space.meta());
+      add(load_big_endian<std::uint64_t>(key.data() + head), cursor.value(), space.meta(), numbers);
     }
   } catch (const Error& e) {
     if (e.code() != ErrorCode::kCorruption) throw;  // else what was found so far is good
   }
-  form_numbers_.clear();
 }
 
-void BlockTable::add(std::uint64_t key_row, std::string_view value, const BlockMeta& meta) {
+void BlockTable::add(std::uint64_t key_row, std::string_view value, const BlockMeta& meta,
+                     FormNumbers& numbers) {
   try {
     const BlockView block(value, meta, false);
     if (block.last_row() != key_row || block.row_numbers()) return;
-    const auto [form, fresh] = form_numbers_.try_emplace(block.form(), forms_.size());
+    const auto [form, fresh] = numbers.try_emplace(block.form(), forms_.size());
     if (fresh) forms_.push_back(block);
     blocks_.push_back({key_row, value.data(), block.sequence(), form->second});
   } catch (const Error& e) {

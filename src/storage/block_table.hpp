@@ -28,7 +28,8 @@ class BlockTable {
   std::size_t size() const { return blocks_.size(); }
 
  private:
-  void add(std::uint64_t key_row, std::string_view value, const BlockMeta& meta);
+  using FormNumbers = std::map<BlockView::Form, std::uint64_t>;
+  void add(std::uint64_t key_row, std::string_view value, const BlockMeta& meta, FormNumbers& numbers);
 
   struct Block {
     std::uint64_t last_row;
@@ -38,7 +39,6 @@ class BlockTable {
   };
   std::vector<Block> blocks_;     // by last row
   std::vector<BlockView> forms_;  // one of each; most blocks of vectors are alike, those of documents are not
-  std::map<BlockView::Form, std::uint64_t> form_numbers_;  // while it is made
 };
 
 }  // namespace vecstore::storage

@@ -49,7 +49,7 @@ class RowReader {
   /// The row, its checksum verified; nullopt when no block holds it; kCorruption when it is damaged.
   std::optional<StoredRow> find(std::uint64_t row);
   /// The block that may hold `row` or else the next one; false past the end. A damaged block is kCorruption;
-  /// `skip` then moves on.
+  /// `next` then moves on.
   bool seek(std::uint64_t row);
   bool next();
   const BlockView& block() const { return block_; }
