@@ -110,13 +110,21 @@ void add_index(CLI::App* command, IndexArguments& index) {
       ->type_name("JSON");
 }
 
-void add_mode(CLI::App* command, std::string& mode, std::optional<float>& alpha) {
+void add_mode(CLI::App* command, std::string& mode, FusionOptions& fusion) {
   command->add_option("-m,--mode", mode, "What to search (hybrid where there is a model, else text)")
       ->check(CLI::IsMember({"dense", "text", "hybrid"}))
       ->type_name("");
-  command->add_option("--alpha", alpha, "Hybrid: share of the vectors, 0 to 1 (ranks are fused unless given)")
+  command
+      ->add_option("--alpha", fusion.alpha,
+                   "Hybrid: share of the vectors, 0 to 1 (ranks are fused unless given)")
       ->check(CLI::Range(0.0, 1.0))
       ->type_name("X");
+  command
+      ->add_option("--fusion", fusion.name,
+                   "Hybrid: rrf, relative_score, z_score, distribution, max, min, harmonic or geometric")
+      ->type_name("NAME");
+  command->add_option("--autocut", fusion.autocut, "Only the hits before the N-th jump of the scores")
+      ->type_name("N");
 }
 
 void add_ingest(CLI::App& app, CommandLine& line) {
@@ -192,7 +200,7 @@ void add_query(CLI::App& app, CommandLine& line) {
   command->add_option("--offset", o.offset, "Leave out this many of the best")
       ->check(CLI::Range(0, 10'000))
       ->type_name("N");
-  add_mode(command.app, o.mode, o.alpha);
+  add_mode(command.app, o.mode, o.fusion);
   add_where(command.app, o.where);
   command->add_flag("--full", o.full_text, "Print the whole passages");
   command->add_flag("--explain", o.explain, "Print the plan with its counters");
@@ -211,7 +219,7 @@ void add_run(CLI::App& app, CommandLine& line) {
   command->add_option("--queries", o.queries, "JSON lines with _id and text")->required()->type_name("FILE");
   add_collection(command.app, line);
   command->add_option("-k", o.k, "Results per query (100)")->check(CLI::Range(1, 10'000))->type_name("N");
-  add_mode(command.app, o.mode, o.alpha);
+  add_mode(command.app, o.mode, o.fusion);
   add_where(command.app, o.where);
   command
       ->add_option("--format", o.format, "trec (query Q0 id rank score tag) or json ({query: {id: score}})")

@@ -52,12 +52,18 @@ struct IngestOptions {
   unsigned jobs = 0;
 };
 
+struct FusionOptions {
+  std::optional<float> alpha;
+  std::string name;  ///< Of the fusion; empty: rrf, or relative_score with an alpha.
+  std::int64_t autocut = 0;
+};
+
 struct QueryCommandOptions {
   std::vector<std::string> words;  ///< Joined by spaces.
   std::int64_t k = 5;
   std::int64_t offset = 0;
   std::string mode;
-  std::optional<float> alpha;
+  FusionOptions fusion;
   std::string where;
   bool explain = false;
   bool full_text = false;
@@ -68,7 +74,7 @@ struct RunOptions {
   std::string queries;
   std::string mode;
   std::int64_t k = 100;
-  std::optional<float> alpha;
+  FusionOptions fusion;
   std::string where;
   std::string format = "trec";
   std::string tag = "vecstore";

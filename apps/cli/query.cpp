@@ -67,7 +67,7 @@ int query(const Common& common, const QueryCommandOptions& options) {
   request.k = options.k;
   request.offset = options.offset;
   request.mode = choose_mode(options.mode, info);
-  request.alpha = options.alpha;
+  set_fusion(options.fusion, request);
   request.explain = options.explain;
   request.stop = stop_on_signals();
   if (request.mode != Mode::kText) request.embedder = query_model(options.model, common, info);

@@ -59,6 +59,12 @@ Embedder query_model(const ModelOptions& options, const Common& common, const Co
   return SentenceTransformer::load(info.embedder_name, load_options(options, common));
 }
 
+void set_fusion(const FusionOptions& options, TextQueryOptions& request) {
+  request.alpha = options.alpha;
+  if (!options.name.empty()) request.fusion = Fusion::named(options.name);
+  request.autocut = options.autocut;
+}
+
 Mode choose_mode(const std::string& name, const CollectionInfo& info) {
   if (name == "dense") return Mode::kDense;
   if (name == "text") return Mode::kText;

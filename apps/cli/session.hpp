@@ -25,6 +25,7 @@ Embedder query_model(const ModelOptions& options, const Common& common, const Co
 /// "dense", "text", "hybrid"; empty: hybrid where the collection has a model, text elsewhere.
 /// kInvalidArgument.
 Mode choose_mode(const std::string& name, const CollectionInfo& info);
+void set_fusion(const FusionOptions& options, TextQueryOptions& request);
 std::string_view to_string(Mode mode);
 /// UsageError for a filter that does not parse; nullopt for an empty one.
 std::optional<Filter> parse_where(const std::string& where);

@@ -27,6 +27,7 @@ query::Request request_from(const Q& q, unsigned default_threads) {
   r.k = static_cast<std::size_t>(q.k_);
   r.offset = static_cast<std::size_t>(q.offset_);
   r.score_threshold = q.score_threshold_;
+  r.autocut = query::check_autocut(q.autocut_);
   r.where = q.where_;
   r.exact = q.exact_;
   r.exact_scores = q.exact_scores_;
@@ -69,6 +70,11 @@ Hits run(Collection::Impl& impl, const query::Request& request, Context& ctx) {
   shard::ReadView view(impl.shard());
   check_vector(request, view);
   return query::execute(request, view, ctx);
+}
+
+std::optional<Fusion> fusion_from(const TextQueryOptions& o) {
+  if (!o.alpha) return o.fusion;
+  return o.fusion ? o.fusion->alpha(*o.alpha) : Fusion::weighted(*o.alpha);
 }
 
 void check_sparse_part(const Vector& vector) {
@@ -114,11 +120,12 @@ std::vector<Hits> Collection::query_batch(std::span<const Query> queries) const 
 
 Hits Collection::hybrid_query(const HybridQuery& q) const {
   check_sparse_part(q.vector_);
-  query::check_fusion(q.fusion_);
+  query::check_fusion(q.fusion_, q.weights_);
   query::Request r = request_from(q, impl_->threads());
   r.vector = &q.vector_;
   r.text = q.text_;
   r.fusion = q.fusion_;
+  r.weights = q.weights_.value_or(PartWeights{});
   Context ctx = context_from(q);
   return run(*impl_, r, ctx);
 }
@@ -130,7 +137,8 @@ Hits Collection::query_text(std::string_view text, std::int64_t k) const {
 Hits Collection::query_text(std::string_view text, const TextQueryOptions& o) const {
   query::check_limits(o.k, o.offset, o.score_threshold);
   query::check_effort(o.ef, o.oversampling);
-  if (o.alpha) query::check_fusion(Fusion::weighted(*o.alpha));
+  const std::optional<Fusion> fusion = fusion_from(o);
+  query::check_fusion(fusion.value_or(Fusion::rrf()), o.weights);
   Context ctx;
   if (o.deadline) ctx.deadline = deadline_after(*o.deadline);
   ctx.stop = o.stop;
@@ -139,6 +147,8 @@ Hits Collection::query_text(std::string_view text, const TextQueryOptions& o) co
   r.k = static_cast<std::size_t>(o.k);
   r.offset = static_cast<std::size_t>(o.offset);
   r.score_threshold = o.score_threshold;
+  r.autocut = query::check_autocut(o.autocut);
+  r.weights = o.weights.value_or(PartWeights{});
   r.where = o.where;
   r.explain = o.explain;
   r.exact = o.exact;
@@ -156,7 +166,7 @@ Hits Collection::query_text(std::string_view text, const TextQueryOptions& o) co
     r.vector = &vector;
   }
   if (mode != Mode::kDense) r.text = std::string(text);
-  if (o.alpha) r.fusion = Fusion::weighted(*o.alpha);
+  r.fusion = fusion;
   return run(*impl_, r, ctx);
 }
 

@@ -182,6 +182,7 @@ std::vector<RowScore> Execution::run_leaf(const Leaf& leaf, Note& note) {
   Context ctx = ctx_.child();
   note.name(leaf.kind == Leaf::Kind::kVector ? "vector scan" : "terms");
   note.property("k", leaf.k);
+  if (leaf.weight != 1) note.property("weight", leaf.weight);
   if (filter() && request_.explain) note.property("filter", filter()->to_string());
   std::vector<RowScore> found =
       leaf.kind == Leaf::Kind::kVector ? run_vector(leaf, note, ctx) : run_terms(leaf, note, ctx);
@@ -213,10 +214,12 @@ std::vector<FusedRow> Execution::join(const Plan& plan, std::vector<std::vector<
           {lists[0][i].row, lists[0][i].score, {static_cast<std::uint32_t>(i + 1)}, {lists[0][i].score}});
   } else {
     note.name("fuse");
-    const bool rrf = plan.fusion->kind() == Fusion::Kind::kReciprocalRank;
-    note.property("fusion", rrf ? "reciprocal rank" : "weighted");
-    note.property(rrf ? "k" : "alpha", plan.fusion->parameter());
-    rows = fuse(*plan.fusion, lists);
+    note.property("fusion", plan.fusion->name());
+    if (plan.fusion->kind() == Fusion::Kind::kReciprocalRank)
+      note.property("k", plan.fusion->rank_constant());
+    std::vector<float> weights;
+    for (const Leaf& leaf : plan.leaves) weights.push_back(leaf.weight);
+    rows = fuse(*plan.fusion, weights, lists);
     if (request_.score_threshold)
       std::erase_if(rows, [&](const FusedRow& r) { return r.score < *request_.score_threshold; });
     const IdOrder order(view_);
@@ -228,6 +231,12 @@ std::vector<FusedRow> Execution::join(const Plan& plan, std::vector<std::vector<
   }
   note.counter("candidates", rows.size());
   if (rows.size() > wanted) rows.resize(wanted);
+  if (request_.autocut > 0) {
+    std::vector<float> scores;
+    for (const FusedRow& row : rows) scores.push_back(row.score);
+    rows.resize(hits_before_jump(scores, request_.autocut));
+    note.counter("before the jump", rows.size());
+  }
   rows.erase(rows.begin(), rows.begin() + static_cast<std::ptrdiff_t>(std::min(plan.offset, rows.size())));
   return rows;
 }

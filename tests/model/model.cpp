@@ -225,9 +225,10 @@ std::vector<Candidate> fuse(const Fusion& fusion, const Hits& vectors, const Hit
     for (int l = 0; l < 2; ++l) {
       if (p.rank[l] == 0) continue;
       if (fusion.kind() == Fusion::Kind::kReciprocalRank) {
-        c.score += 1.0 / (static_cast<double>(fusion.parameter()) + static_cast<double>(p.rank[l]));
+        c.score += 1.0 / (static_cast<double>(fusion.rank_constant()) + static_cast<double>(p.rank[l]));
       } else {
-        const double weight = l == 0 ? fusion.parameter() : 1.0 - static_cast<double>(fusion.parameter());
+        const double alpha = static_cast<double>(*fusion.alpha());
+        const double weight = l == 0 ? alpha : 1.0 - alpha;
         c.score += weight * (largest[l] > least[l] ? (p.score[l] - least[l]) / (largest[l] - least[l]) : 1.0);
       }
     }

@@ -158,7 +158,7 @@ TextQueryOptions text_options(const Spec& s, Mode mode) {
   TextQueryOptions o{
       .k = s.k, .offset = s.offset, .mode = mode, .score_threshold = s.threshold, .ef = kEveryRow};
   if (!s.filter.text.empty()) o.where = Filter::parse(s.filter.text);
-  if (!s.default_fusion && s.fusion.kind() == Fusion::Kind::kWeighted) o.alpha = s.fusion.parameter();
+  if (!s.default_fusion && s.fusion.alpha()) o.alpha = s.fusion.alpha();
   if (s.slot == 3) o.embedder = TinyEmbedder();
   return o;
 }
