@@ -1,0 +1,37 @@
+// The parts of the term kernels that no instruction set makes faster: plain C, internal linkage.
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+namespace vecstore::simd {
+namespace {
+
+inline void add_sparse(const uint16_t* ids, const uint8_t* codes, size_t count, const uint16_t* contributions,
+                       uint16_t* sums) {
+  size_t i = 0;
+  for (; i + 4 <= count; i += 4) {
+    // The ids are distinct, so that all loads may come before the stores.
+    const uint16_t a = ids[i], b = ids[i + 1], c = ids[i + 2], d = ids[i + 3];
+    const uint16_t va = (uint16_t)(sums[a] + contributions[codes[i]]);
+    const uint16_t vb = (uint16_t)(sums[b] + contributions[codes[i + 1]]);
+    const uint16_t vc = (uint16_t)(sums[c] + contributions[codes[i + 2]]);
+    const uint16_t vd = (uint16_t)(sums[d] + contributions[codes[i + 3]]);
+    sums[a] = va;
+    sums[b] = vb;
+    sums[c] = vc;
+    sums[d] = vd;
+  }
+  for (; i < count; ++i) sums[ids[i]] = (uint16_t)(sums[ids[i]] + contributions[codes[i]]);
+}
+
+inline size_t add_bits(uint64_t bits, const uint8_t* codes, uint16_t weight, uint16_t* sums) {
+  size_t used = 0;
+  for (; bits; bits &= bits - 1) {
+    uint16_t* sum = sums + __builtin_ctzll(bits);
+    *sum = (uint16_t)(*sum + ((uint32_t)codes[used++] * weight >> 8) + 1);
+  }
+  return used;
+}
+
+}  // namespace
+}  // namespace vecstore::simd
