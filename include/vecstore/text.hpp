@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "vecstore/analyzer_options.hpp"
 #include "vecstore/metadata.hpp"
 
 namespace vecstore {
