@@ -12,7 +12,7 @@ namespace vecstore::inverted {
 namespace {
 
 /// Codes for an average length that is off by so much are near enough (searches allow for it).
-constexpr float kNearSlopes = 1.0f / 64;
+constexpr float kNearSlopes = 1.0f / 512;
 
 bool near(const Norm& a, const Norm& b) {
   return a.base == b.base && std::abs(a.slope - b.slope) <= kNearSlopes * std::min(a.slope, b.slope);

@@ -1,0 +1,68 @@
+// How one part is searched: the ways that TermSearch chooses from.
+#pragma once
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "index/inverted/candidates.hpp"
+#include "index/inverted/query_plan.hpp"
+#include "index/top_k.hpp"
+#include "index/vector_index.hpp"
+
+namespace vecstore::inverted {
+
+/// What the ways share: the plan, who may be found, and where it goes.
+struct SearchState {
+  QueryPlan& plan;
+  const RowFilter* filter;
+  Context& context;
+  TopK& out;
+
+  bool admits(std::uint64_t row);
+  /// Whether a document is live in its part.
+  bool is_live(std::size_t part, std::uint32_t doc) const {
+    const std::uint64_t* live = plan.parts()[part].live;
+    return live == nullptr || (live[doc / 64] >> (doc % 64) & 1) != 0;
+  }
+  /// Adds the scores of the leaves to `out` for these documents (ascending): term by term, in the order of the
+  /// leaves. `filtered`: the filter has been asked.
+  void score_all(std::size_t part, std::span<const std::uint32_t> docs, bool filtered);
+  /// Whether the tree matches a document; adds its score.
+  bool evaluate(const PlanNode& node, std::size_t part, std::uint32_t doc, float& score);
+};
+
+/// Contributions of the leaves as whole numbers: sums of 16 bits that are upper bounds of scores.
+class Quantizer {
+ public:
+  explicit Quantizer(QueryPlan& plan);
+  /// False: too many terms, or too much between bound and score, for this to pay.
+  bool useful() const { return useful_; }
+  std::uint16_t weight(std::size_t leaf, std::size_t part) const;
+  /// How much a sum may exceed the score, at most.
+  std::uint32_t band() const { return band_; }
+  /// A sum below this belongs to a score below `score`.
+  std::uint32_t least_sum(float score) const;
+
+ private:
+  QueryPlan& plan_;
+  double scale_ = 0;
+  std::uint32_t band_ = 0;
+  bool useful_ = false;
+};
+
+/// Windows of sums; candidates wait for their exact scores.
+void collect_candidates(SearchState& state, const Quantizer& quantizer, std::size_t part, Candidates& candidates);
+/// Windows of sums; each promising document is evaluated at once: for any tree.
+void search_windows(SearchState& state, const Quantizer& quantizer, std::size_t part);
+/// Windows of exact scores, for flat queries with very many terms.
+void search_exhaustively(SearchState& state, std::size_t part);
+/// Documents of the clauses that have to match, intersected.
+void search_required(SearchState& state, std::size_t part);
+/// The documents of all leaves, where these are few.
+void search_union(SearchState& state, std::size_t part);
+
+/// The largest number of postings among the leaves that have to match decides between the ways: the fewest of
+/// them in this part, or kNoPosting when none has to.
+std::uint32_t fewest_required(const QueryPlan& plan, std::size_t part, bool& impossible);
+
+}  // namespace vecstore::inverted
