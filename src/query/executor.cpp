@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <chrono>
+#include <mutex>
 
 #include "base/error.hpp"
 #include "base/executor.hpp"
 #include "base/metadata_codec.hpp"
 #include "query/record_filter.hpp"
+#include "query/text_terms.hpp"
 
 namespace vecstore::query {
 namespace {
@@ -74,12 +76,15 @@ class Execution {
   Hits run();
 
  private:
-  std::vector<RowScore> run_leaf(const Leaf& leaf, Note& note);
+  std::vector<RowScore> run_leaf(const Leaf& leaf, const segment::TextIndex* texts, Note& note);
+  std::vector<std::vector<RowScore>> run_leaves(const Plan& plan, const segment::TextIndex* texts,
+                                                std::vector<Note>& notes);
   std::vector<RowScore> run_vector(const Leaf& leaf, Note& note, Context& ctx);
   std::vector<RowScore> search_vectors(const catalog::VectorFieldSchema& field, const IndexSettings& index,
                                        const shard::VectorView& vectors, bool exact, const Leaf& leaf,
                                        Note& note, Context& ctx);
-  std::vector<RowScore> run_terms(const Leaf& leaf, Note& note, Context& ctx);
+  std::vector<RowScore> run_terms(const Leaf& leaf, const segment::TextIndex& texts, Note& note,
+                                  Context& ctx);
   std::vector<FusedRow> join(const Plan& plan, std::vector<std::vector<RowScore>> lists, Note& note);
   void read_hits(const Plan& plan, std::span<const FusedRow> rows, Hits& out, Note& note);
   bool read_hit(shard::DocumentReader& documents, const FusedRow& row, Hit& hit);
@@ -89,10 +94,12 @@ class Execution {
   const Request& request_;
   shard::ReadView& view_;
   Context& ctx_;
+  std::mutex mutex_;  // guards what leaves add to: the context's counters and
   std::vector<std::string> warnings_;
 };
 
 void Execution::note_filter(const ViewRows& rows, Context& ctx) {
+  const std::lock_guard lock(mutex_);
   ctx.counters.rows_filtered += rows.evaluated();
   ctx.counters.rows_matched += rows.matched();
   ctx.counters.records_degraded += rows.degraded();
@@ -159,33 +166,28 @@ std::vector<RowScore> Execution::search_vectors(const catalog::VectorFieldSchema
   return out.take();
 }
 
-std::vector<RowScore> Execution::run_terms(const Leaf& leaf, Note& note, Context& ctx) {
-  const std::vector<QueryTerm> terms =
-      segment::TextSegment::query_terms(view_.schema().text_fields, *request_.text);
-  note.property("terms", terms.size());
-  std::vector<RowScore> found;
-  view_.shard().terms().search(view_, ctx, [&](const segment::TextSegment& texts) {
-    const IdOrder order(view_);
-    const ViewRows rows(view_, filter(), nullptr);
-    TermQuery query;
-    query.terms = terms;
-    query.filter = filter() ? &rows : nullptr;
-    TopK out(leaf.k, leaf.score_threshold, &order);
-    texts.search(query, ctx, out);
-    note_filter(rows, ctx);
-    found = out.take();
-  });
-  return found;
+std::vector<RowScore> Execution::run_terms(const Leaf& leaf, const segment::TextIndex& texts, Note& note,
+                                           Context& ctx) {
+  const TermNode terms = text_terms(view_.schema().text_fields, *request_.text);
+  const IdOrder order(view_);
+  const ViewRows rows(view_, filter(), nullptr);
+  TopK out(leaf.k, leaf.score_threshold, &order);
+  const CorpusStats stats = texts.search(terms, filter() ? &rows : nullptr, ctx, out);
+  note.property("terms", stats.doc_freq.size());
+  note.property("documents", stats.documents);
+  note.property("average length", stats.average_length());
+  note_filter(rows, ctx);
+  return out.take();
 }
 
-std::vector<RowScore> Execution::run_leaf(const Leaf& leaf, Note& note) {
+std::vector<RowScore> Execution::run_leaf(const Leaf& leaf, const segment::TextIndex* texts, Note& note) {
   Context ctx = ctx_.child();
   note.name(leaf.kind == Leaf::Kind::kVector ? "vector scan" : "terms");
   note.property("k", leaf.k);
   if (leaf.weight != 1) note.property("weight", leaf.weight);
   if (filter() && request_.explain) note.property("filter", filter()->to_string());
   std::vector<RowScore> found =
-      leaf.kind == Leaf::Kind::kVector ? run_vector(leaf, note, ctx) : run_terms(leaf, note, ctx);
+      leaf.kind == Leaf::Kind::kVector ? run_vector(leaf, note, ctx) : run_terms(leaf, *texts, note, ctx);
   const Counters& c = ctx.counters;
   note.counter("expected rows", leaf.expected_rows);
   for (const auto& [name, value] : {std::pair<const char*, std::uint64_t>{"rows scanned", c.rows_scanned},
@@ -198,8 +200,22 @@ std::vector<RowScore> Execution::run_leaf(const Leaf& leaf, Note& note) {
   }
   note.counter("found", found.size());
   note.done();
+  const std::lock_guard lock(mutex_);
   ctx_.counters += c;
   return found;
+}
+
+// Side by side where the query may use several threads. They share the view, which stays as it is meanwhile.
+std::vector<std::vector<RowScore>> Execution::run_leaves(const Plan& plan, const segment::TextIndex* texts,
+                                                         std::vector<Note>& notes) {
+  std::vector<std::vector<RowScore>> lists(plan.leaves.size());
+  notes.clear();
+  for (std::size_t l = 0; l < plan.leaves.size(); ++l) notes.emplace_back(request_.explain);
+  if (request_.k == 0) return lists;
+  Executor::shared().parallel_for(plan.leaves.size(), request_.threads, [&](std::size_t l) {
+    lists[l] = run_leaf(plan.leaves[l], texts, notes[l] = Note(request_.explain));
+  });
+  return lists;
 }
 
 std::vector<FusedRow> Execution::join(const Plan& plan, std::vector<std::vector<RowScore>> lists,
@@ -304,13 +320,18 @@ Hits Execution::run() {
   Note root(request_.explain);
   Hits out;
   out.warnings = request_.warnings;
-  // The terms' index may be ahead of this view and move it on. It goes first, so that all leaves see one
-  // commit.
-  std::vector<std::vector<RowScore>> lists(plan.leaves.size());
+  std::vector<std::vector<RowScore>> lists;
   std::vector<Note> notes;
-  for (std::size_t l = 0; l < plan.leaves.size(); ++l) notes.emplace_back(request_.explain);
-  for (std::size_t l = plan.leaves.size(); l-- > 0 && request_.k > 0;)
-    lists[l] = run_leaf(plan.leaves[l], notes[l] = Note(request_.explain));
+  if (request_.text) {
+    const Counters before = ctx_.counters;
+    view_.shard().texts().search(view_, ctx_, [&](const segment::TextIndex& texts) {
+      ctx_.counters = before;
+      warnings_.clear();
+      lists = run_leaves(plan, &texts, notes);
+    });
+  } else {
+    lists = run_leaves(plan, nullptr, notes);
+  }
   Note joined(request_.explain);
   const std::vector<FusedRow> rows = join(plan, std::move(lists), joined);
   joined.done();

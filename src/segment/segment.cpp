@@ -87,6 +87,14 @@ std::shared_ptr<const Segment> Segment::open(const std::string& path, const Segm
     }
     segment->parts_.push_back({part, open_part(segment->file_, part, {meta.first_row, meta.end_row})});
   }
+  segment->terms_ = meta.terms;
+  if (meta.documents > meta.end_row - meta.first_row || (meta.terms == 0 && meta.documents > 0))
+    damaged("its meta section names ", meta.documents, " documents");
+  if (meta.documents > 0) {
+    segment->texts_ = std::make_unique<TextPart>(segment->file_, meta.first_row, meta.end_row);
+    if (segment->texts_->terms().documents() != meta.documents)
+      damaged("its terms are of ", segment->texts_->terms().documents(), " documents, not ", meta.documents);
+  }
   return segment;
 }
 
@@ -116,7 +124,7 @@ SegmentWriter::SegmentWriter(const std::string& directory, const SegmentIdentity
                              std::size_t fields)
     : identity_(identity),
       file_(directory, file_name(identity.number), file_info(identity),
-            static_cast<std::uint32_t>(1 + fields * kSectionsPerPart)) {}
+            static_cast<std::uint32_t>(1 + fields * kSectionsPerPart + inverted::kPartSections)) {}
 
 void SegmentWriter::add_flat(std::uint16_t field, Metric metric, std::size_t dimension,
                              const VectorRows& rows, const Context& context, const PartBuild& build,
@@ -196,12 +204,21 @@ void SegmentWriter::add_nothing(std::uint16_t field, Metric metric, std::size_t 
                     static_cast<std::uint32_t>(dimension), rows, build});
 }
 
+void SegmentWriter::add_texts(TextPartBuilder& texts, const Context& context) {
+  terms_ = terms_fingerprint(texts.fields());
+  documents_ = texts.terms().documents();
+  if (documents_ > 0) texts.terms().write(file_, kTermSections, context);
+  rows_ = std::max(rows_, documents_);
+}
+
 std::uint64_t SegmentWriter::finish() {
   SegmentMeta meta;
   meta.parts = static_cast<std::uint32_t>(parts_.size());
   meta.number = identity_.number;
   meta.first_row = identity_.first_row;
   meta.end_row = identity_.end_row;
+  meta.terms = terms_;
+  meta.documents = documents_;
   file_.begin(kMetaSection);
   file_.append(std::as_bytes(std::span(&meta, 1)));
   file_.append(std::as_bytes(std::span(parts_)));

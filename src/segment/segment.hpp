@@ -10,6 +10,7 @@
 #include "index/vector/hnsw_index.hpp"
 #include "io/index_file.hpp"
 #include "segment/segment_format.hpp"
+#include "segment/text_part.hpp"
 #include "segment/vector_part.hpp"
 
 namespace vecstore::segment {
@@ -38,6 +39,10 @@ class Segment {
   const PartEntry* find(std::uint16_t field) const;
   const VectorPart* vectors(std::uint16_t field) const;
   const std::vector<PartEntry>& parts() const { return parts_; }
+  /// terms_fingerprint of the text fields whose terms the segment has; 0: it has none.
+  std::uint64_t terms() const { return terms_; }
+  /// nullptr when no row of the segment has a text.
+  const TextPart* texts() const { return texts_.get(); }
   std::uint64_t file_bytes() const { return file_->size(); }
   /// Warms one part up that is not; false when all are.
   bool warm_up(Context& context) const;
@@ -47,6 +52,8 @@ class Segment {
  private:
   std::shared_ptr<const io::IndexFile> file_;
   std::vector<PartEntry> parts_;
+  std::uint64_t terms_ = 0;
+  std::unique_ptr<const TextPart> texts_;
 };
 
 /// The vectors that a part is built from: calls its argument for each, ascending by row, always the same
@@ -82,6 +89,9 @@ class SegmentWriter {
   void add_nothing(std::uint16_t field, Metric metric, std::size_t dimension, std::uint64_t rows,
                    const PartBuild& build);
 
+  /// The terms of the segment's texts. `texts` is empty afterwards.
+  void add_texts(TextPartBuilder& texts, const Context& context);
+
   /// Synced and in its place when this returns; its length.
   std::uint64_t finish();
   std::uint64_t rows() const { return rows_; }
@@ -91,6 +101,8 @@ class SegmentWriter {
   io::IndexFileWriter file_;
   std::vector<PartMeta> parts_;
   std::uint64_t rows_ = 0;  // of the largest part
+  std::uint64_t terms_ = 0;
+  std::uint64_t documents_ = 0;
 };
 
 }  // namespace vecstore::segment

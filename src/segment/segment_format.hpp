@@ -1,4 +1,4 @@
-// The sections of a segment file, format version 3: docs/format.md explains them.
+// The sections of a segment file, format version 4: docs/format.md explains them.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -7,7 +7,7 @@ namespace vecstore::segment {
 
 inline constexpr std::uint32_t kSegmentFile = 1;  ///< IndexFileInfo::kind.
 inline constexpr std::uint32_t kMetaSection = 1;
-inline constexpr std::uint32_t kMetaVersion = 3;
+inline constexpr std::uint32_t kMetaVersion = 4;
 
 /// Sections of a vector field begin here: kVectorSections + 256 * field + what.
 inline constexpr std::uint32_t kVectorSections = 0x01000000;
@@ -17,6 +17,9 @@ inline constexpr std::uint32_t kSketchesSection = 2;  ///< Sketched: groups of 8
 inline constexpr std::uint32_t kNormsSection =
     3;  ///< Sketched, dot product: the largest, 15 floats 0, each row's.
 inline constexpr std::uint32_t kGraphSection = 16;  ///< Graph: from here on, the index's own sections.
+
+/// The terms of the rows' texts: from here on, the inverted index's own sections.
+inline constexpr std::uint32_t kTermSections = 0x02000000;
 
 /// Floats in front of the norms.
 inline constexpr std::size_t kNormsHeader = 16;
@@ -32,8 +35,12 @@ struct SegmentMeta {
   std::uint64_t number = 0;
   std::uint64_t first_row = 0;
   std::uint64_t end_row = 0;
+  /// terms_fingerprint of the text fields whose terms are in the file; 0: it has none. Without any document
+  /// the sections are absent.
+  std::uint64_t terms = 0;
+  std::uint64_t documents = 0;
 };
-static_assert(sizeof(SegmentMeta) == 32);
+static_assert(sizeof(SegmentMeta) == 48);
 
 /// What was asked for when a part was built. A part that asks for something else is made anew.
 struct PartBuild {

@@ -15,6 +15,7 @@
 #include "shard/read_view.hpp"
 #include "shard/row_source.hpp"
 #include "shard/shard.hpp"
+#include "shard/text_source.hpp"
 
 namespace vecstore::shard {
 namespace {
@@ -188,6 +189,26 @@ void add_part(Shard& shard, const Plan& plan, const catalog::VectorFieldSchema& 
   writer.add_flat(field.number, field.metric, field.dimension, vectors, context, asked, kind);
 }
 
+/// Everything that a segment has. Texts are analysed beside the vectors where there is a thread to spare.
+void add_parts(Shard& shard, const Plan& plan, segment::SegmentWriter& writer, Context& context) {
+  std::optional<segment::TextPartBuilder> texts;
+  if (!plan.schema.text_fields.empty()) texts.emplace(plan.schema.text_fields);
+  const auto add_vectors = [&](Context& ctx) {
+    for (const auto& field : plan.schema.vectors) {
+      if (has_parts(field)) add_part(shard, plan, field, writer, ctx);
+    }
+  };
+  const auto analyse = [&](Context& ctx) {
+    if (texts) add_texts(shard, plan.first_row, plan.end_row, *texts, ctx);
+  };
+  const std::size_t threads = shard.segment_options().threads;
+  Executor::shared().parallel_for(2, threads, [&](std::size_t i) {
+    Context child = context.child();
+    i == 0 ? analyse(child) : add_vectors(child);
+  });
+  if (texts) writer.add_texts(*texts, context);
+}
+
 /// Writes the file; what the list will say of it. No transaction is held while it works, and the store may be
 /// closed meanwhile, which ends it. `session` is begun before the file takes its place and has to be kept
 /// until it is listed.
@@ -211,9 +232,7 @@ SegmentEntry build(Shard& shard, const Plan& plan, MaybeSession& session, Contex
   entry.end_row = plan.end_row;
   entry.sequence = plan.sequence;
   segment::SegmentWriter writer(directory, shard.segments().identity(entry), plan.schema.vectors.size());
-  for (const auto& field : plan.schema.vectors) {
-    if (has_parts(field)) add_part(shard, plan, field, writer, context);
-  }
+  add_parts(shard, plan, writer, context);
   entry.rows = writer.rows();
   session.emplace(shard.store());
   try {
@@ -277,7 +296,8 @@ struct Run {
 };
 
 /// Parts of dropped fields are nobody's.
-bool has_outdated_part(const segment::Segment& segment, const catalog::Schema& schema) {
+bool has_outdated_part(const segment::Segment& segment, const catalog::Schema& schema, std::uint64_t terms) {
+  if (segment.terms() != terms) return true;
   return std::any_of(segment.parts().begin(), segment.parts().end(), [&](const auto& p) {
     const auto field = std::find_if(schema.vectors.begin(), schema.vectors.end(),
                                     [&](const auto& f) { return f.number == p.meta.field; });
@@ -291,28 +311,30 @@ std::optional<Run> plan_merge(const ReadView& view, const SegmentSet& set, const
                               bool all) {
   const std::size_t n = set.items.size();
   if (n == 0) return std::nullopt;
+  const std::uint64_t terms = view.shard().terms_fingerprint(view.schema());
   std::vector<std::uint64_t> live(n);
   std::vector<bool> anew(n);  // has to be built again in any case
   std::vector<bool> damaged(n);
   for (std::size_t i = 0; i < n; ++i) {
     const SegmentSet::Item& item = set.items[i];
     std::uint64_t retired = 0;
-    for (const auto& part :
-         item.segment ? std::span(item.segment->parts()) : std::span<const segment::Segment::PartEntry>()) {
-      std::uint64_t dead = 0;
-      try {
-        for (std::uint64_t row : part.part->row_numbers()) dead += !view.is_live(row);
+    if (item.segment) try {
+        for (const auto& part : item.segment->parts()) {
+          std::uint64_t dead = 0;
+          for (std::uint64_t row : part.part->row_numbers()) dead += !view.is_live(row);
+          retired = std::max(retired, dead);
+        }
+        if (const auto* texts = item.segment->texts())
+          retired = std::max(retired, texts->retired(view.retired_bits()));
       } catch (const Error& e) {
         if (e.code() != ErrorCode::kCorruption) throw;
         view.shard().segments().report_damage(item.entry.number);
         damaged[i] = true;
       }
-      retired = std::max(retired, dead);
-    }
     damaged[i] = damaged[i] || !item.segment;
     live[i] = item.entry.rows - std::min(item.entry.rows, retired);
     anew[i] = damaged[i] || (all ? retired > 0 : retired * kRetiredShare > item.entry.rows) ||
-              has_outdated_part(*item.segment, view.schema());
+              has_outdated_part(*item.segment, view.schema(), terms);
   }
   const auto wants_graph = [&](std::uint32_t number) {
     const auto& fields = view.schema().vectors;
@@ -369,7 +391,7 @@ bool is_outdated(const segment::Segment::PartEntry& part, const catalog::VectorF
 void Shard::keep_bound(const PreparedBatch& batch) {
   std::uint64_t bytes = 0;
   for (const PreparedVector& v : batch.vectors) bytes += v.element == ElementType::kF32 ? v.bytes.size() : 0;
-  if (bytes == 0 || batch.schema == unindexed_schema_.load(std::memory_order_relaxed)) return;
+  if (batch.writes.empty() || batch.schema == unindexed_schema_.load(std::memory_order_relaxed)) return;
   const std::uint64_t row_bytes = bytes / batch.writes.size() + 1;
   const std::uint64_t most = std::min(kMostRowsOutside, kMostBytesOutside / row_bytes);
   const std::uint64_t enough = std::min(segment_options_.checkpoint_rows, most / 2);
@@ -428,7 +450,7 @@ bool Shard::checkpoint_piece(std::uint64_t at_least, Context& context) {
     plan.schema = view.schema();
     plan.sequence = view.state().sequence;
     const auto& fields = plan.schema.vectors;
-    if (std::none_of(fields.begin(), fields.end(), is_indexed)) {
+    if (std::none_of(fields.begin(), fields.end(), is_indexed) && plan.schema.text_fields.empty()) {
       if (std::any_of(fields.begin(), fields.end(), has_parts)) unindexed_schema_ = view.state().schema;
       return false;
     }

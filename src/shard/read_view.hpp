@@ -32,6 +32,7 @@ class ReadView {
   const storage::CollectionState& state() const { return state_; }
   const catalog::Schema& schema() const { return *schema_; }
   const storage::RetiredRows& retired() const { return *retired_; }
+  segment::RetiredBits retired_bits() const { return {retired_->words(), state_.retired_sequence}; }
   const FieldNames& field_names() const { return shard_.field_names(); }
   /// True when what `is_live` says of a row, and the row itself, need no second witness: each row ever given
   /// out is counted as live or retired, and no metadata lies elsewhere. Then a live row's document is its

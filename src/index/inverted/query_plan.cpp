@@ -34,7 +34,7 @@ bool is_union(const TermNode& node) {
 QueryPlan::QueryPlan(std::span<const TermPartView> parts, const TermNode& query, Context& context)
     : parts_(parts) {
   for (const TermPartView& p : parts_) {
-    stats_.documents += p.source->documents();
+    stats_.documents += p.source->counted();
     stats_.total_length += p.source->total_length();
     vectors_ = vectors_ || p.source->fields() == 0;
   }

@@ -33,6 +33,8 @@ class TermSource {
  public:
   virtual ~TermSource() = default;
   virtual std::uint32_t documents() const = 0;
+  /// How many of them the statistics count.
+  virtual std::uint32_t counted() const { return documents(); }
   virtual std::uint32_t fields() const = 0;
   virtual float field_weight(std::uint32_t field) const = 0;
   /// Of all documents' weighted lengths. 0 for sparse vectors.
