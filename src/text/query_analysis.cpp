@@ -31,12 +31,10 @@ Found any_of(std::vector<TermTree> trees) {
 /// Adds a tree, or its fields to an equal one.
 void add_alternative(std::vector<TermTree>& trees, TermTree tree) {
   for (TermTree& known : trees) {
-    if (!known.is_leaf() || known.kind != tree.kind) continue;
-    std::vector<std::uint32_t> fields = known.fields;
-    std::swap(known.fields, tree.fields);
-    const bool equal = known == tree;
-    std::swap(known.fields, tree.fields);
-    if (!equal) continue;
+    if (!known.is_leaf()) continue;
+    TermTree here = tree;
+    here.fields = known.fields;
+    if (here != known) continue;
     for (const std::uint32_t field : tree.fields) {
       const auto at = std::lower_bound(known.fields.begin(), known.fields.end(), field);
       if (at == known.fields.end() || *at != field) known.fields.insert(at, field);
@@ -88,7 +86,7 @@ class GroupAnalysis {
       // getUserNa*: the whole begins so; or it has the parts before the last and one that begins like it.
       std::vector<TermTree> both{leaf(Kind::kPrefix, whole->term)};
       std::vector<TermTree> all;
-      if (auto start = word(text.substr(whole->start_byte, last.start_byte - whole->start_byte))) {
+      if (auto start = phrase(text.substr(whole->start_byte, last.start_byte - whole->start_byte), 0)) {
         start->occur = Occur::kMust;
         all.push_back(std::move(*start));
       }
@@ -115,7 +113,7 @@ class GroupAnalysis {
     return any_of(std::move(parts));
   }
 
-  /// The leaves of plain text, of which any is enough.
+  /// The leaves of plain text, of which any is enough: sink(leaf, is a synonym) until it returns false.
   template <class Sink>
   void text(std::string_view text, Sink&& sink) {
     Analyzer::Stream stream = analyzer_.stream(text, Purpose::kQuery);
@@ -129,7 +127,7 @@ class GroupAnalysis {
         tokens_.push_back(token);
       } else if (synonyms != nullptr) {
         tokens_.push_back(token);
-      } else if (!sink(leaf(token.prefix ? Kind::kPrefix : Kind::kTerm, token.term))) {
+      } else if (!sink(leaf(token.prefix ? Kind::kPrefix : Kind::kTerm, token.term), false)) {
         return;
       }
     }
@@ -210,20 +208,20 @@ class GroupAnalysis {
   bool flush_grams(Sink& sink) {
     Found out = phrase_of(tokens_);
     tokens_.clear();
-    return !out || sink(std::move(*out));
+    return !out || sink(std::move(*out), false);
   }
 
   template <class Sink>
   void widen(const Synonyms& synonyms, Sink& sink) {
     for (const Token& token : tokens_) {
-      if (!sink(leaf(token.prefix ? Kind::kPrefix : Kind::kTerm, token.term))) return;
+      if (!sink(leaf(token.prefix ? Kind::kPrefix : Kind::kTerm, token.term), false)) return;
     }
     const auto terms = plain_terms();
     for (std::size_t i = 0; i < terms.size();) {
       const auto match = synonyms.find(std::span(terms).subspan(i));
       if (match.length > 0) {
         for (const TermSequence& other : *match.others) {
-          if (!sink(tree_of(other))) return;
+          if (!sink(tree_of(other), true)) return;
         }
       }
       i += std::max<std::size_t>(match.length, 1);
@@ -242,10 +240,7 @@ class Analysis {
   AnalyzedQuery run(const TextQuery& query) {
     AnalyzedQuery out;
     if (Found tree = any(query, query.boost)) out.tree = std::move(*tree);
-    // What had to be found vanished: nothing is, rather than everything.
-    const auto negative = [](const TermTree& t) { return t.occur == Occur::kMustNot; };
-    auto& clauses = out.tree.clauses;
-    if (std::all_of(clauses.begin(), clauses.end(), negative)) clauses.clear();
+    if (only_forbids(out.tree)) out.tree.clauses.clear();  // nothing is left to be found
     if (out.tree.is_leaf()) {
       TermTree root;
       root.clauses.push_back(std::move(out.tree));
@@ -290,21 +285,28 @@ class Analysis {
     return {};
   }
 
+  /// The result may have kMustNot clauses only, which is for the caller to place.
   Found all_clauses(const TextQuery& query, float boost) {
     TermTree out;
-    bool positive = false;       // in the query
-    bool positive_left = false;  // that has terms
     for (const TextQuery& clause : query.clauses) {
-      positive = positive || clause.occur != Occur::kMustNot;
       Found found = any(clause, boost * clause.boost);
       if (!found) continue;
+      if (only_forbids(*found)) {
+        // +(-a) forbids a here; in other places it neither finds nor forbids anything.
+        if (clause.occur != Occur::kMust) continue;
+        for (TermTree& forbidden : found->clauses) out.clauses.push_back(std::move(forbidden));
+        continue;
+      }
       found->occur = clause.occur;
-      positive_left = positive_left || clause.occur != Occur::kMustNot;
       out.clauses.push_back(std::move(*found));
     }
-    // A group of which only what must not match is left still forbids it where all groups have to match.
-    if (out.clauses.empty() || (positive && !positive_left && query.occur != Occur::kMust)) return {};
+    if (out.clauses.empty()) return {};
     return out;
+  }
+
+  static bool only_forbids(const TermTree& tree) {
+    const auto negative = [](const TermTree& t) { return t.occur == Occur::kMustNot; };
+    return !tree.is_leaf() && std::all_of(tree.clauses.begin(), tree.clauses.end(), negative);
   }
 
   Found text(std::string_view text, const std::vector<FieldGroup>& groups, float boost) {
@@ -314,7 +316,7 @@ class Analysis {
     std::map<std::string, std::size_t> places;
     for (const FieldGroup& group : groups) {
       const std::size_t before = out.clauses.size();
-      GroupAnalysis(group).text(text, [&](TermTree leaf) {
+      GroupAnalysis(group).text(text, [&](TermTree leaf, bool synonym) {
         const auto [place, is_new] = places.emplace(key_of(leaf), out.clauses.size());
         if (is_new) {
           if (out.clauses.size() == kMaxTermTreeLeaves) {
@@ -328,7 +330,7 @@ class Analysis {
         }
         TermTree& known = out.clauses[place->second];
         if (place->second >= before) {
-          known.boost += boost;
+          if (!synonym) known.boost += boost;
         } else if (!std::includes(known.fields.begin(), known.fields.end(), leaf.fields.begin(),
                                   leaf.fields.end())) {
           known.fields.insert(known.fields.end(), leaf.fields.begin(), leaf.fields.end());

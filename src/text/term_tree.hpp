@@ -31,7 +31,8 @@ struct TermTree {
   std::string term;                   ///< Of kTerm, kPrefix, kFuzzy.
   std::vector<PhraseTerm> phrase;     ///< kPhrase: two terms or more.
   std::vector<std::uint32_t> fields;  ///< Of leaves: numbers of the text fields to look in, ascending.
-  std::uint32_t distance = 0;         ///< kFuzzy: 1 to kMaxFuzzyDistance edits, in characters.
+  /// kFuzzy: 1 to kMaxFuzzyDistance edits: insert, delete or replace a code point, swap two neighbours.
+  std::uint32_t distance = 0;
   /// kPhrase: a document matches when it has all terms and position - PhraseTerm::position differs by no more
   /// than this between them.
   std::uint32_t slop = 0;

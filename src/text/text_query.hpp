@@ -18,8 +18,8 @@ inline constexpr std::uint32_t kMaxFuzzyDistance = 2;
 inline constexpr float kMaxBoost = 1e6f;  ///< And 1 / kMaxBoost the least.
 
 /// What a clause of a kBool means for the documents that it finds. With a kMust clause the kShould clauses
-/// only add to scores; else one of them at least has to match. Only kMustNot clauses: every document without
-/// them.
+/// only add to scores; else one of them at least has to match. Only kMustNot clauses find nothing; as a
+/// kMust clause such a group forbids what it names.
 enum class Occur : std::uint8_t { kShould, kMust, kMustNot };
 
 /// Plain data. What does not belong to a kind has its default.
