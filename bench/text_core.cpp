@@ -34,7 +34,8 @@ constexpr const char* kHelp =
     "  [--limit N] [--count 1000] [--passes 5] [--dir D] [--dump D]\n"
     "bench_text_core --sparse [--rows 300000] [--count 200] [--coded] [--dump D]\n"
     "One JSON line per measurement; milliseconds are processor time of the thread, the best of the passes.\n"
-    "--dump writes what peers get: terms and queries, or sparse vectors, as tantivy_peer.py and sparse_peer.py\n"
+    "--dump writes what peers get: terms and queries, or sparse vectors, as tantivy_peer.py and "
+    "sparse_peer.py\n"
     "read them.\n";
 
 double cpu() {
@@ -129,10 +130,11 @@ void build(Index& index, const std::vector<std::string>& texts, const text::Anal
     index.add(o.dir + "/" + name);
   }
   const double seconds = cpu() - start;
-  std::printf("{\"op\": \"build\", \"passages\": %zu, \"tokens\": %zu, \"segments\": %zu, \"cpu_s\": %.3f, "
-              "\"wall_s\": %.3f, \"analysis_s\": %.3f, \"passages_per_s\": %.0f, \"bytes\": %llu}\n",
-              texts.size(), tokens, o.segments, seconds, wall() - start_wall, analysed,
-              static_cast<double>(texts.size()) / seconds, static_cast<unsigned long long>(index.bytes));
+  std::printf(
+      "{\"op\": \"build\", \"passages\": %zu, \"tokens\": %zu, \"segments\": %zu, \"cpu_s\": %.3f, "
+      "\"wall_s\": %.3f, \"analysis_s\": %.3f, \"passages_per_s\": %.0f, \"bytes\": %llu}\n",
+      texts.size(), tokens, o.segments, seconds, wall() - start_wall, analysed,
+      static_cast<double>(texts.size()) / seconds, static_cast<unsigned long long>(index.bytes));
 }
 
 struct Measured {
@@ -173,9 +175,10 @@ Measured measure(const Index& index, std::size_t count, std::size_t k, int passe
 }
 
 void print(const char* op, std::size_t words, std::size_t k, double filter, const Measured& m) {
-  std::printf("{\"op\": \"%s\", \"words\": %zu, \"k\": %zu, \"filter\": %g, \"ms\": %.4f, \"p50_ms\": %.4f, "
-              "\"p99_ms\": %.4f, \"hits\": %.2f, \"rescored\": %.1f, \"check\": %.3f}\n",
-              op, words, k, filter, m.ms, m.p50, m.p99, m.hits, m.rescored, m.check);
+  std::printf(
+      "{\"op\": \"%s\", \"words\": %zu, \"k\": %zu, \"filter\": %g, \"ms\": %.4f, \"p50_ms\": %.4f, "
+      "\"p99_ms\": %.4f, \"hits\": %.2f, \"rescored\": %.1f, \"check\": %.3f}\n",
+      op, words, k, filter, m.ms, m.p50, m.p99, m.hits, m.rescored, m.check);
   std::fflush(stdout);
 }
 
@@ -194,8 +197,8 @@ TermNode combine(const std::vector<std::string>& words, const std::string& op) {
 
 int measure_text(const Options& o) {
   const auto& english = text::find_analyzer("english");
-  const text::AnalyzerSpec spec{"bench", o.stop_words ? std::span<const std::string_view>{} : english.stop_words,
-                                "english"};
+  const text::AnalyzerSpec spec{
+      "bench", o.stop_words ? std::span<const std::string_view>{} : english.stop_words, "english"};
   const auto texts = read_texts(o.corpus, o.limit);
   const auto queries = read_texts(o.queries, o.count ? o.count : 1000);
   std::printf("{\"isa\": \"%s\", \"stop_words\": \"%s\"}\n", simd::to_string(simd::active_isa()),
@@ -238,16 +241,21 @@ int measure_text(const Options& o) {
       std::vector<TermNode> nodes;
       for (const auto& t : terms) {
         if (t.size() < words && words <= 4) continue;
-        std::vector<std::string> first(t.begin(), t.begin() + static_cast<std::ptrdiff_t>(std::min(words, t.size())));
+        std::vector<std::string> first(t.begin(),
+                                       t.begin() + static_cast<std::ptrdiff_t>(std::min(words, t.size())));
         nodes.push_back(combine(first, op));
       }
       for (const std::size_t k : {10u, 100u})
-        print(op, words, k, 1, measure(index, nodes.size(), k, o.passes, [&](std::size_t q) -> const TermNode& { return nodes[q]; }));
+        print(op, words, k, 1,
+              measure(index, nodes.size(), k, o.passes,
+                      [&](std::size_t q) -> const TermNode& { return nodes[q]; }));
       if (std::string(op) != "or" || words != 4) continue;
       for (const std::uint64_t share : {10u, 100u}) {
         const ShareFilter filter(share);
         print("or_filtered", words, 10, 1.0 / static_cast<double>(share),
-              measure(index, nodes.size(), 10, o.passes, [&](std::size_t q) -> const TermNode& { return nodes[q]; }, &filter));
+              measure(
+                  index, nodes.size(), 10, o.passes,
+                  [&](std::size_t q) -> const TermNode& { return nodes[q]; }, &filter));
       }
     }
   }
@@ -267,19 +275,32 @@ int main(int argc, char** argv) {
       if (++i == argc) throw std::runtime_error(a + " needs a value");
       return argv[i];
     };
-    if (a == "--corpus") o.corpus = value();
-    else if (a == "--queries") o.queries = value();
-    else if (a == "--stop-words") o.stop_words = value() == "kept";
-    else if (a == "--segments") o.segments = std::stoul(value());
-    else if (a == "--limit") o.limit = std::stoul(value());
-    else if (a == "--count") o.count = std::stoul(value());
-    else if (a == "--rows") o.rows = std::stoul(value());
-    else if (a == "--passes") o.passes = std::stoi(value());
-    else if (a == "--dir") o.dir = value();
-    else if (a == "--dump") o.dump = value();
-    else if (a == "--sparse") o.sparse = true;
-    else if (a == "--coded") o.coded = true;
-    else return std::fputs(kHelp, stderr), a == "--help" ? 0 : 2;
+    if (a == "--corpus")
+      o.corpus = value();
+    else if (a == "--queries")
+      o.queries = value();
+    else if (a == "--stop-words")
+      o.stop_words = value() == "kept";
+    else if (a == "--segments")
+      o.segments = std::stoul(value());
+    else if (a == "--limit")
+      o.limit = std::stoul(value());
+    else if (a == "--count")
+      o.count = std::stoul(value());
+    else if (a == "--rows")
+      o.rows = std::stoul(value());
+    else if (a == "--passes")
+      o.passes = std::stoi(value());
+    else if (a == "--dir")
+      o.dir = value();
+    else if (a == "--dump")
+      o.dump = value();
+    else if (a == "--sparse")
+      o.sparse = true;
+    else if (a == "--coded")
+      o.coded = true;
+    else
+      return std::fputs(kHelp, stderr), a == "--help" ? 0 : 2;
   }
   if (o.corpus.empty() || o.queries.empty()) return std::fputs(kHelp, stderr), 2;
   return measure_text(o);

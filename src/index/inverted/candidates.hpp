@@ -7,13 +7,13 @@
 namespace vecstore::inverted {
 
 struct Candidate {
-  std::uint32_t sum;   ///< Upper bound of the score, in whole units.
+  std::uint32_t sum;  ///< Upper bound of the score, in whole units.
   std::uint32_t part;
   std::uint32_t doc;
 };
 
-/// A document is kept while its bound is not below the k-th best bound minus `band`: no true score of the k best
-/// lies below that.
+/// A document is kept while its bound is not below the k-th best bound minus `band`: no true score of the k
+/// best lies below that.
 class Candidates {
  public:
   Candidates(std::size_t k, std::uint32_t band) : k_(k), band_(band), room_(2 * k + 64) {}

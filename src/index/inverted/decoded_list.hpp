@@ -29,8 +29,8 @@ class DecodedList {
  public:
   enum class Form : std::uint8_t { kFew, kMany, kDense };
 
-  /// `docs` ascending, below `documents`. Values are told apart by class where `class_values` is given (it must
-  /// outlive the list), else `values` has them.
+  /// `docs` ascending, below `documents`. Values are told apart by class where `class_values` is given (it
+  /// must outlive the list), else `values` has them.
   static DecodedList of_classes(std::span<const std::uint32_t> docs, std::span<const std::uint32_t> classes,
                                 const float* class_values, std::uint32_t documents);
   static DecodedList of_values(std::span<const std::uint32_t> docs, std::vector<float> values,
@@ -72,14 +72,14 @@ class DecodedList {
   void append_docs(std::vector<std::uint32_t>& out) const;
 
   // For the loops of searches.
-  const std::uint32_t* docs() const { return docs_.data(); }      ///< kFew
-  const std::uint16_t* ids() const { return ids_.data(); }        ///< kMany
+  const std::uint32_t* docs() const { return docs_.data(); }                   ///< kFew
+  const std::uint16_t* ids() const { return ids_.data(); }                     ///< kMany
   std::uint32_t start(std::uint32_t window) const { return starts_[window]; }  ///< kMany; one more at the end
-  const std::uint64_t* bits() const { return bits_.data(); }      ///< kDense; whole windows
-  std::uint32_t rank(std::uint32_t doc) const {                   ///< kDense; doc a multiple of 512
+  const std::uint64_t* bits() const { return bits_.data(); }                   ///< kDense; whole windows
+  std::uint32_t rank(std::uint32_t doc) const {  ///< kDense; doc a multiple of 512
     return ranks_[doc / kRankStep];
   }
-  const std::uint8_t* codes() const { return codes_.data(); }     ///< Padded.
+  const std::uint8_t* codes() const { return codes_.data(); }  ///< Padded.
 
  private:
   static constexpr std::uint8_t kEscape = 255;

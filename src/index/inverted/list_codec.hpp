@@ -49,8 +49,8 @@ class PositionReader {
  public:
   /// `count` postings.
   PositionReader(std::span<const std::byte> bytes, std::uint32_t count);
-  /// Appends the positions of one posting. class_of(i) is called for postings of its block up to it. False when
-  /// the bytes are damaged.
+  /// Appends the positions of one posting. class_of(i) is called for postings of its block up to it. False
+  /// when the bytes are damaged.
   template <class ClassOf>
   bool read(const ClassTable& table, ClassOf&& class_of, std::uint32_t posting,
             std::vector<std::uint32_t>& out) const;

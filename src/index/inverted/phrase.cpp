@@ -44,7 +44,8 @@ std::uint32_t field_of(std::int64_t place) {
   return static_cast<std::uint32_t>((place + kHalf) >> 32);
 }
 
-float exact_matches(const TermSource& source, std::vector<Word>& words, std::size_t doc, std::uint32_t field) {
+float exact_matches(const TermSource& source, std::vector<Word>& words, std::size_t doc,
+                    std::uint32_t field) {
   Places& places = words[0].places;
   read_places(words[0], words[0].postings[doc], field, places);
   for (std::size_t w = 1; w < words.size() && !places.empty(); ++w) {
@@ -62,7 +63,8 @@ float exact_matches(const TermSource& source, std::vector<Word>& words, std::siz
   return sum;
 }
 
-/// Each step looks at the earliest place of every word that is left, and gives up the earliest of them.
+/// Each step looks at the earliest place of every word that is left, and gives up the earliest of them
+/// (of all words that stand there).
 float sloppy_matches(const TermSource& source, std::vector<Word>& words, std::size_t doc, std::uint32_t field,
                      std::uint32_t slop) {
   for (Word& w : words) {
@@ -72,19 +74,19 @@ float sloppy_matches(const TermSource& source, std::vector<Word>& words, std::si
   std::vector<std::size_t> at(words.size(), 0);
   float sum = 0;
   for (;;) {
-    std::int64_t least = std::numeric_limits<std::int64_t>::max(), most = std::numeric_limits<std::int64_t>::min();
-    std::size_t first = 0;
+    std::int64_t least = std::numeric_limits<std::int64_t>::max(),
+                 most = std::numeric_limits<std::int64_t>::min();
     for (std::size_t w = 0; w < words.size(); ++w) {
-      const std::int64_t p = words[w].places[at[w]];
-      if (p < least) {
-        least = p;
-        first = w;
-      }
-      most = std::max(most, p);
+      least = std::min(least, words[w].places[at[w]]);
+      most = std::max(most, words[w].places[at[w]]);
     }
     if (most - least <= slop)
       sum += source.field_weight(field_of(least)) / static_cast<float>(1 + most - least);
-    if (++at[first] == words[first].places.size()) return sum;
+    bool ended = false;
+    for (std::size_t w = 0; w < words.size(); ++w) {
+      if (words[w].places[at[w]] == least) ended = ++at[w] == words[w].places.size() || ended;
+    }
+    if (ended) return sum;
   }
 }
 

@@ -23,10 +23,10 @@ struct TermPartView {
 struct PlanLeaf {
   const TermNode* node = nullptr;
   float boost = 1;
-  float more_boost = 0;           ///< Of equal leaves that were joined with this one.
-  std::size_t first_stat = 0;     ///< In CorpusStats::doc_freq.
-  float weight = 0;               ///< Boosts times idf; of vectors the query's weight.
-  bool negative = false;          ///< Below a must-not clause: adds nothing to scores.
+  float more_boost = 0;        ///< Of equal leaves that were joined with this one.
+  std::size_t first_stat = 0;  ///< In CorpusStats::doc_freq.
+  float weight = 0;            ///< Boosts times idf; of vectors the query's weight.
+  bool negative = false;       ///< Below a must-not clause: adds nothing to scores.
   std::vector<std::shared_ptr<const DecodedList>> lists;  ///< By part; nullptr: no document.
 };
 

@@ -24,8 +24,8 @@ struct SearchState {
     const std::uint64_t* live = plan.parts()[part].live;
     return live == nullptr || (live[doc / 64] >> (doc % 64) & 1) != 0;
   }
-  /// Adds the scores of the leaves to `out` for these documents (ascending): term by term, in the order of the
-  /// leaves. `filtered`: the filter has been asked.
+  /// Adds the scores of the leaves to `out` for these documents (ascending): term by term, in the order of
+  /// the leaves. `filtered`: the filter has been asked.
   void score_all(std::size_t part, std::span<const std::uint32_t> docs, bool filtered);
   /// Whether the tree matches a document; adds its score.
   bool evaluate(const PlanNode& node, std::size_t part, std::uint32_t doc, float& score);
@@ -51,7 +51,8 @@ class Quantizer {
 };
 
 /// Windows of sums; candidates wait for their exact scores.
-void collect_candidates(SearchState& state, const Quantizer& quantizer, std::size_t part, Candidates& candidates);
+void collect_candidates(SearchState& state, const Quantizer& quantizer, std::size_t part,
+                        Candidates& candidates);
 /// Windows of sums; each promising document is evaluated at once: for any tree.
 void search_windows(SearchState& state, const Quantizer& quantizer, std::size_t part);
 /// Windows of exact scores, for flat queries with very many terms.

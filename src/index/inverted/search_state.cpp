@@ -58,7 +58,8 @@ void SearchState::score_all(std::size_t part, std::span<const std::uint32_t> doc
       const std::uint32_t posting = list->find_next(docs[i], at);
       if (posting == kNoPosting) continue;
       const float value = list->value(posting);
-      scores[i] += lengths != nullptr ? norm.score(leaf.weight, value, lengths[docs[i]]) : leaf.weight * value;
+      scores[i] +=
+          lengths != nullptr ? norm.score(leaf.weight, value, lengths[docs[i]]) : leaf.weight * value;
     }
   }
   for (std::size_t i = 0; i < docs.size(); ++i) {

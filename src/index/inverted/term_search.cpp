@@ -28,7 +28,8 @@ std::uint64_t postings_of(QueryPlan& plan, std::size_t part) {
 void raise_by_ranks(QueryPlan& plan, const Quantizer& quantizer, std::size_t part, std::size_t k,
                     Candidates& candidates) {
   if (plan.parts()[part].live != nullptr) return;
-  const auto rank = static_cast<std::size_t>(std::lower_bound(kRanks.begin(), kRanks.end(), k) - kRanks.begin());
+  const auto rank =
+      static_cast<std::size_t>(std::lower_bound(kRanks.begin(), kRanks.end(), k) - kRanks.begin());
   if (rank == kRanks.size()) return;
   for (std::size_t l = 0; l < plan.leaves().size(); ++l) {
     const auto& list = plan.leaves()[l].lists[part];
