@@ -31,7 +31,7 @@ namespace {
 
 constexpr const char* kHelp =
     "bench_text_core --corpus C.jsonl[.gz] --queries Q.jsonl [--stop-words kept|removed] [--segments N]\n"
-    "  [--limit N] [--count 1000] [--passes 5] [--dir D] [--dump D]\n"
+    "  [--limit N] [--count 1000] [--passes 5] [--dir D] [--dump D] [--only or|and|phrase]\n"
     "bench_text_core --sparse [--rows 300000] [--count 200] [--coded] [--dump D]\n"
     "One JSON line per measurement; milliseconds are processor time of the thread, the best of the passes.\n"
     "--dump writes what peers get: terms and queries, or sparse vectors, as tantivy_peer.py and "
@@ -52,6 +52,7 @@ struct Options {
   bool stop_words = true, sparse = false, coded = false;
   std::size_t segments = 1, limit = ~std::size_t{0}, count = 0, rows = 300'000;
   int passes = 5;
+  std::string only;  // an operation
 };
 
 std::vector<std::string> read_texts(const std::string& path, std::size_t limit) {
@@ -237,6 +238,7 @@ int measure_text(const Options& o) {
     }
   }
   for (const char* op : {"or", "and", "phrase"}) {
+    if (!o.only.empty() && o.only != op) continue;
     for (const std::size_t words : {2u, 4u, 12u}) {
       std::vector<TermNode> nodes;
       for (const auto& t : terms) {
@@ -295,6 +297,8 @@ int main(int argc, char** argv) {
       o.dir = value();
     else if (a == "--dump")
       o.dump = value();
+    else if (a == "--only")
+      o.only = value();
     else if (a == "--sparse")
       o.sparse = true;
     else if (a == "--coded")

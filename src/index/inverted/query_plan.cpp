@@ -144,6 +144,7 @@ void QueryPlan::prepare(const Bm25& bm25, const CorpusStats& stats, Context& con
     const float rarity = vectors_ ? 1.0f : static_cast<float>(sum);
     leaf.weight = leaf.boost * rarity + leaf.more_boost * rarity;
     leaf.lists.resize(parts_.size());
+    if (lone_phrase()) continue;
     for (std::size_t p = 0; p < parts_.size(); ++p) {
       context.check();
       const TermSource& source = *parts_[p].source;

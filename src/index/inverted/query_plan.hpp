@@ -50,6 +50,11 @@ class QueryPlan {
   const PlanNode& root() const { return root_; }
   /// Any leaf is enough, and each adds what it has: the plain list of words.
   bool flat() const;
+  /// The only leaf is a phrase: it has no lists then.
+  bool lone_phrase() const {
+    return leaves_.size() == 1 && flat() && leaves_[0].node->kind == TermNode::Kind::kPhrase &&
+           leaves_[0].node->words.size() > 1;
+  }
   bool vectors() const { return vectors_; }
   const Norm& norm() const { return norm_; }
 

@@ -75,16 +75,15 @@ void add(const simd::TermKernels& kernels, Cursor& c, std::uint32_t first, std::
   }
 }
 
-/// Calls found(document, sum) for what reaches threshold() and is live, window by window.
+/// Calls found(document, sum) for what reaches threshold() and is allowed, window by window.
 template <class Threshold, class Found, class After>
-void walk(SearchState& state, const Quantizer& quantizer, std::size_t part, Threshold&& threshold,
-          Found&& found, After&& after) {
+void walk(SearchState& state, const Quantizer& quantizer, std::size_t part, const std::uint64_t* allowed,
+          Threshold&& threshold, Found&& found, After&& after) {
   thread_local std::vector<Cursor> cursors;
   thread_local Sums sums;
   open_cursors(state, quantizer, part, cursors);
   const simd::TermKernels& kernels = simd::term_kernels();
   const std::uint32_t documents = state.plan.parts()[part].source->documents();
-  const std::uint64_t* live = state.plan.parts()[part].live;
   const auto windows = static_cast<std::uint32_t>((std::uint64_t{documents} + kWindow - 1) / kWindow);
   const std::uint32_t step = state.plan.vectors() ? kVectorWindows : 1;
   std::memset(sums.values.data(), 0, std::size_t{step} * kWindow * sizeof sums.values[0]);
@@ -98,7 +97,7 @@ void walk(SearchState& state, const Quantizer& quantizer, std::size_t part, Thre
           std::min<std::uint32_t>(threshold(), std::numeric_limits<std::uint16_t>::max());
       const std::size_t n = kernels.collect(
           sums.values.data() + std::size_t{word} * 64, kCollectWords, static_cast<std::uint16_t>(limit),
-          live == nullptr ? nullptr : live + first / 64, sums.places.data(), sums.found.data());
+          allowed == nullptr ? nullptr : allowed + first / 64, sums.places.data(), sums.found.data());
       for (std::size_t i = 0; i < n; ++i) found(first + sums.places[i], sums.found[i]);
       if (n != 0) after();
     }
@@ -157,10 +156,10 @@ std::uint32_t Quantizer::least_sum(float score) const {
 }
 
 void collect_candidates(SearchState& state, const Quantizer& quantizer, std::size_t part,
-                        Candidates& candidates) {
+                        const std::uint64_t* allowed, Candidates& candidates) {
   const TermSource& source = *state.plan.parts()[part].source;
   walk(
-      state, quantizer, part, [&] { return candidates.threshold(); },
+      state, quantizer, part, allowed, [&] { return candidates.threshold(); },
       [&](std::uint32_t doc, std::uint16_t sum) {
         if (state.filter == nullptr || state.admits(source.row(doc)))
           candidates.push(sum, static_cast<std::uint32_t>(part), doc);
@@ -172,7 +171,7 @@ void search_windows(SearchState& state, const Quantizer& quantizer, std::size_t 
   const TermSource& source = *state.plan.parts()[part].source;
   std::uint32_t threshold = quantizer.useful() ? quantizer.least_sum(state.out.bound()) : 1;
   walk(
-      state, quantizer, part, [&] { return threshold; },
+      state, quantizer, part, state.plan.parts()[part].live, [&] { return threshold; },
       [&](std::uint32_t doc, std::uint16_t sum) {
         if (sum < threshold) return;
         float score = 0;

@@ -8,6 +8,7 @@
 
 #include "base/context.hpp"
 #include "index/inverted/decoded_list.hpp"
+#include "index/inverted/list_codec.hpp"
 #include "index/term_query.hpp"
 
 namespace vecstore::inverted {
@@ -17,8 +18,8 @@ class PositionList {
  public:
   virtual ~PositionList() = default;
   /// Appends field << kPositionBits | position of each occurrence, ascending. `list` is the term's list over
-  /// all fields.
-  virtual void read(const DecodedList& list, std::uint32_t posting,
+  /// all fields. `cursor` starts fresh and makes ascending postings of one list quick.
+  virtual void read(const DecodedList& list, std::uint32_t posting, PositionCursor& cursor,
                     std::vector<std::uint32_t>& out) const = 0;
 };
 
