@@ -23,11 +23,11 @@ enum class Occur : std::uint8_t {
 /// - kTerm: documents with the term. idf * tf / (tf + norm), as TermIndex says. df counts documents with the
 ///   term in any field, also when `field` restricts tf.
 /// - kPhrase: documents in which, within one field, the words stand at the distances that `offsets` gives, up
-///   to moves of `slop` in sum (largest minus smallest displacement). idf is the sum of the words' idfs; tf the
-///   sum of 1 / (1 + moves) over the phrase's occurrences.
+///   to moves of `slop` in sum (largest minus smallest displacement). idf is the sum of the words' idfs; tf
+///   the sum of 1 / (1 + moves) over the phrase's occurrences.
 /// - kPrefix, kFuzzy: documents with one of the terms; all these count as one term, whose df is the number of
-///   documents with any of them (in the restricting field), and whose tf is their sum. In a fuzzy word's tf an
-///   occurrence counts 1 / (1 + edits).
+///   documents with any of them (in the restricting field), and whose tf is their sum. In a fuzzy word's tf
+///   an occurrence counts 1 / (1 + edits).
 /// - kBool: see Occur. The sum of the clauses that match.
 struct TermNode {
   enum class Kind : std::uint8_t { kTerm, kPhrase, kPrefix, kFuzzy, kBool };

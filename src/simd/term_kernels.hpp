@@ -25,8 +25,9 @@ struct TermKernels {
   /// sums[i] += term_contribution(next code, weight) for each bit i set. Returns the number of codes used.
   size_t (*add_dense)(const uint64_t* bits, size_t words, const uint8_t* codes, uint16_t weight,
                       uint16_t* sums);
-  /// Writes places and sums of those of the 64 * words sums that are at least `threshold` (>= 1) and whose bit
-  /// in `allowed` is set (nullptr: all), in ascending order, and clears all sums. Room for 64 * words each.
+  /// Writes places and sums of those of the 64 * words sums that are at least `threshold` (>= 1) and whose
+  /// bit in `allowed` is set (nullptr: all), in ascending order, and clears all sums. Room for 64 * words
+  /// each.
   size_t (*collect)(uint16_t* sums, size_t words, uint16_t threshold, const uint64_t* allowed,
                     uint16_t* places, uint16_t* values);
 };

@@ -14,8 +14,8 @@ inline size_t add_byte(uint32_t mask, const uint8_t* codes, __m128i weight, uint
   __builtin_memcpy(&packed, codes, sizeof packed);
   const uint64_t lanes = _pdep_u64(mask, 0x0101010101010101ull) * 255;
   const __m128i present = _mm_cvtepi8_epi16(_mm_cvtsi64_si128((long long)lanes));
-  const __m128i high = _mm_unpacklo_epi8(_mm_setzero_si128(),
-                                         _mm_cvtsi64_si128((long long)_pdep_u64(packed, lanes)));
+  const __m128i high =
+      _mm_unpacklo_epi8(_mm_setzero_si128(), _mm_cvtsi64_si128((long long)_pdep_u64(packed, lanes)));
   __m128i sum = _mm_loadu_si128((const __m128i*)sums);
   sum = _mm_sub_epi16(_mm_add_epi16(sum, _mm_mulhi_epu16(high, weight)), present);
   _mm_storeu_si128((__m128i*)sums, sum);

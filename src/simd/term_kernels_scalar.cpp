@@ -1,6 +1,6 @@
 // Term kernels for every CPU.
-#include "simd/term_kernels.hpp"
 #include "simd/term_kernels_scalar.hpp"
+#include "simd/term_kernels.hpp"
 
 namespace vecstore::simd {
 namespace {

@@ -43,7 +43,8 @@ TEST(TermKernels, SparseAddsEachPosting) {
     for (auto& v : before) v = static_cast<std::uint16_t>(rng() % 30000);
     for (const TermKernels* k : available()) {
       auto sums = before, want = before;
-      for (std::size_t i = 0; i < count; ++i) want[ids[i]] = static_cast<std::uint16_t>(want[ids[i]] + table[codes[i]]);
+      for (std::size_t i = 0; i < count; ++i)
+        want[ids[i]] = static_cast<std::uint16_t>(want[ids[i]] + table[codes[i]]);
       k->add_sparse(ids.data(), codes.data(), count, table.data(), sums.data());
       ASSERT_EQ(sums, want) << count;
     }

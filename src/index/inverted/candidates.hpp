@@ -2,18 +2,19 @@
 #pragma once
 #include <algorithm>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 namespace vecstore::inverted {
 
 struct Candidate {
-  std::uint32_t sum;   ///< Upper bound of the score, in whole units.
+  std::uint32_t sum;  ///< Upper bound of the score, in whole units.
   std::uint32_t part;
   std::uint32_t doc;
 };
 
-/// A document is kept while its bound is not below the k-th best bound minus `band`: no true score of the k best
-/// lies below that.
+/// A document is kept while its bound is not below the k-th best bound minus `band`: no true score of the k
+/// best lies below that.
 class Candidates {
  public:
   Candidates(std::size_t k, std::uint32_t band) : k_(k), band_(band), room_(2 * k + 64) {}
@@ -30,16 +31,26 @@ class Candidates {
   void trim() {
     if (items_.size() >= room_) cut();
   }
-  /// What is left, by part and document.
-  std::vector<Candidate>& finish() {
+  /// The k with the largest bounds of what is left, by part and document. The end of collecting.
+  std::span<const Candidate> best() {
     cut();
-    std::sort(items_.begin(), items_.end(), [](const Candidate& a, const Candidate& b) {
-      return a.part != b.part ? a.part < b.part : a.doc < b.doc;
-    });
+    const std::size_t n = std::min(k_, items_.size());
+    std::sort(items_.begin(), items_.begin() + static_cast<std::ptrdiff_t>(n), by_place);
+    return std::span(items_).first(n);
+  }
+  /// After best(): the others that reach the threshold.
+  std::span<const Candidate> others() {
+    items_.erase(items_.begin(), items_.begin() + static_cast<std::ptrdiff_t>(std::min(k_, items_.size())));
+    std::erase_if(items_, [this](const Candidate& c) { return c.sum < threshold_; });
+    std::sort(items_.begin(), items_.end(), by_place);
     return items_;
   }
 
  private:
+  static bool by_place(const Candidate& a, const Candidate& b) {
+    return a.part != b.part ? a.part < b.part : a.doc < b.doc;
+  }
+  /// Brings the k best to the front, too.
   void cut() {
     if (items_.size() > k_ && k_ > 0) {
       const auto kth = items_.begin() + static_cast<std::ptrdiff_t>(k_ - 1);

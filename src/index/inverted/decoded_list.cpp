@@ -7,6 +7,16 @@
 
 namespace vecstore::inverted {
 
+namespace {
+/// Without the instruction, which not every processor has, a call would be slower than this.
+std::uint32_t count_bits(std::uint64_t v) {
+  v -= v >> 1 & 0x5555555555555555u;
+  v = (v & 0x3333333333333333u) + (v >> 2 & 0x3333333333333333u);
+  v = (v + (v >> 4)) & 0x0f0f0f0f0f0f0f0fu;
+  return static_cast<std::uint32_t>(v * 0x0101010101010101u >> 56);
+}
+}  // namespace
+
 DecodedList::DecodedList(std::span<const std::uint32_t> docs, std::uint32_t documents)
     : size_(static_cast<std::uint32_t>(docs.size())),
       windows_(static_cast<std::uint32_t>((std::uint64_t{documents} + kWindow - 1) / kWindow)) {
@@ -21,8 +31,8 @@ DecodedList::DecodedList(std::span<const std::uint32_t> docs, std::uint32_t docu
     for (const std::uint32_t d : docs) bits_[d / 64] |= std::uint64_t{1} << (d % 64);
     std::uint32_t count = 0;
     for (std::size_t w = 0; w < bits_.size(); ++w) {
-      if (w % (kRankStep / 64) == 0) ranks_.push_back(count);
-      count += static_cast<std::uint32_t>(std::popcount(bits_[w]));
+      ranks_.push_back(count);
+      count += count_bits(bits_[w]);
     }
     return;
   }
@@ -136,10 +146,7 @@ std::uint32_t DecodedList::find_next(std::uint32_t doc, std::uint32_t& at) const
   if (form_ == Form::kDense) {
     const std::uint64_t word = bits_[doc / 64];
     if (!(word >> (doc % 64) & 1)) return kNoPosting;
-    std::uint32_t posting = ranks_[doc / kRankStep];
-    for (std::uint32_t w = doc / kRankStep * (kRankStep / 64); w < doc / 64; ++w)
-      posting += static_cast<std::uint32_t>(std::popcount(bits_[w]));
-    return posting + static_cast<std::uint32_t>(std::popcount(word & ((std::uint64_t{1} << (doc % 64)) - 1)));
+    return ranks_[doc / 64] + count_bits(word & ((std::uint64_t{1} << (doc % 64)) - 1));
   }
   const auto search = [&](const auto* values, std::uint32_t first, std::uint32_t last, auto wanted) {
     // Steps that double, then halves: documents asked for in order are near each other.
@@ -166,6 +173,16 @@ std::uint32_t DecodedList::find_next(std::uint32_t doc, std::uint32_t& at) const
 void DecodedList::append_docs(std::vector<std::uint32_t>& out) const {
   out.reserve(out.size() + size_);
   for_each_doc([&](std::uint32_t, std::uint32_t doc) { out.push_back(doc); });
+}
+
+void DecodedList::restrict(std::vector<std::uint64_t>& mask, bool inverted) const {
+  if (form_ == Form::kDense) {
+    for (std::size_t w = 0; w < mask.size(); ++w) mask[w] &= inverted ? ~bits_[w] : bits_[w];
+    return;
+  }
+  std::vector<std::uint64_t> bits(mask.size());
+  for_each_doc([&](std::uint32_t, std::uint32_t doc) { bits[doc / 64] |= std::uint64_t{1} << (doc % 64); });
+  for (std::size_t w = 0; w < mask.size(); ++w) mask[w] &= inverted ? ~bits[w] : bits[w];
 }
 
 std::size_t DecodedList::memory_bytes() const {

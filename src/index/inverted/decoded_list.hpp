@@ -23,14 +23,14 @@ inline constexpr std::array<std::uint32_t, 10> kRanks = {1, 2, 5, 10, 20, 50, 10
 /// code / 255 for texts. One of three forms:
 /// - few documents: their numbers;
 /// - many: the low 16 bits of their numbers, and where each window begins;
-/// - most: a bitmap with a count of bits per 512 documents.
+/// - most: a bitmap with a count of the bits before each of its words.
 /// Immutable once made. Thread-safe.
 class DecodedList {
  public:
   enum class Form : std::uint8_t { kFew, kMany, kDense };
 
-  /// `docs` ascending, below `documents`. Values are told apart by class where `class_values` is given (it must
-  /// outlive the list), else `values` has them.
+  /// `docs` ascending, below `documents`. Values are told apart by class where `class_values` is given (it
+  /// must outlive the list), else `values` has them.
   static DecodedList of_classes(std::span<const std::uint32_t> docs, std::span<const std::uint32_t> classes,
                                 const float* class_values, std::uint32_t documents);
   static DecodedList of_values(std::span<const std::uint32_t> docs, std::vector<float> values,
@@ -69,21 +69,27 @@ class DecodedList {
   std::uint32_t find(std::uint32_t doc) const;
   /// The same for ascending documents: `at` starts at 0 and is carried from call to call.
   std::uint32_t find_next(std::uint32_t doc, std::uint32_t& at) const;
+  /// Whether a document has the term; for ascending documents, as find_next.
+  bool contains_next(std::uint32_t doc, std::uint32_t& at) const {
+    if (form_ == Form::kDense) return (bits_[doc / 64] >> (doc % 64) & 1) != 0;
+    return find_next(doc, at) != kNoPosting;
+  }
   void append_docs(std::vector<std::uint32_t>& out) const;
+  /// Keeps the bits of `mask` (whole windows) whose documents have the term, or have it not when `inverted`.
+  void restrict(std::vector<std::uint64_t>& mask, bool inverted) const;
 
   // For the loops of searches.
-  const std::uint32_t* docs() const { return docs_.data(); }      ///< kFew
-  const std::uint16_t* ids() const { return ids_.data(); }        ///< kMany
+  const std::uint32_t* docs() const { return docs_.data(); }                   ///< kFew
+  const std::uint16_t* ids() const { return ids_.data(); }                     ///< kMany
   std::uint32_t start(std::uint32_t window) const { return starts_[window]; }  ///< kMany; one more at the end
-  const std::uint64_t* bits() const { return bits_.data(); }      ///< kDense; whole windows
-  std::uint32_t rank(std::uint32_t doc) const {                   ///< kDense; doc a multiple of 512
-    return ranks_[doc / kRankStep];
+  const std::uint64_t* bits() const { return bits_.data(); }                   ///< kDense; whole windows
+  std::uint32_t rank(std::uint32_t doc) const {  ///< kDense; doc a multiple of 64
+    return ranks_[doc / 64];
   }
-  const std::uint8_t* codes() const { return codes_.data(); }     ///< Padded.
+  const std::uint8_t* codes() const { return codes_.data(); }  ///< Padded.
 
  private:
   static constexpr std::uint8_t kEscape = 255;
-  static constexpr std::uint32_t kRankStep = 512;
 
   explicit DecodedList(std::span<const std::uint32_t> docs, std::uint32_t documents);
   std::uint32_t escaped(std::uint32_t posting) const;

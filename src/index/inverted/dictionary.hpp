@@ -12,8 +12,8 @@ namespace vecstore::inverted {
 
 struct TermEntry {
   std::uint32_t doc_freq = 0;
-  std::uint64_t first_posting = 0;   ///< Postings of all terms before.
-  std::uint64_t list_offset = 0;     ///< In the lists section.
+  std::uint64_t first_posting = 0;  ///< Postings of all terms before.
+  std::uint64_t list_offset = 0;    ///< In the lists section.
   std::uint32_t posting_bytes = 0;
   std::uint64_t position_bytes = 0;  ///< Behind the postings.
 };

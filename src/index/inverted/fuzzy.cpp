@@ -27,7 +27,8 @@ std::uint32_t take(std::string_view s, std::size_t& bytes) {
 }  // namespace
 
 FuzzyMatcher::FuzzyMatcher(std::string_view word, std::uint32_t distance) : word_(word), limit_(distance) {
-  for (std::size_t at = 0, bytes; at < word.size(); at += bytes) wanted_.push_back(take(word.substr(at), bytes));
+  for (std::size_t at = 0, bytes; at < word.size(); at += bytes)
+    wanted_.push_back(take(word.substr(at), bytes));
   for (std::uint32_t j = 0; j <= wanted_.size(); ++j) rows_.push_back(j);
 }
 

@@ -7,8 +7,8 @@
 namespace vecstore::inverted {
 
 /// Counts insertions, deletions, replacements and swaps of neighbours (no part edited twice: optimal string
-/// alignment) in code points; a byte that is no UTF-8 is one of its own. What a term shares with the one before
-/// is not computed again.
+/// alignment) in code points; a byte that is no UTF-8 is one of its own. What a term shares with the one
+/// before is not computed again.
 class FuzzyMatcher {
  public:
   FuzzyMatcher(std::string_view word, std::uint32_t distance);

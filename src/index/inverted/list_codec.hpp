@@ -44,15 +44,24 @@ bool decode_postings(std::span<const std::byte> bytes, std::uint32_t count, std:
 void encode_positions(const ClassTable& table, std::span<const std::uint32_t> classes,
                       std::span<const std::uint32_t> positions, std::string& out);
 
+/// Where the last call of PositionReader::read ended: the next posting of its block is read from there.
+struct PositionCursor {
+  std::uint32_t next = 0;
+  std::uint64_t bit = 0;
+  unsigned first = 0, other = 0;  // parameters of the block
+  bool open = false;
+};
+
 /// Reads what encode_positions wrote.
 class PositionReader {
  public:
   /// `count` postings.
   PositionReader(std::span<const std::byte> bytes, std::uint32_t count);
-  /// Appends the positions of one posting. class_of(i) is called for postings of its block up to it. False when
-  /// the bytes are damaged.
+  /// Appends the positions of one posting. class_of(i) is called for postings of its block up to it; postings
+  /// in ascending order are each passed once. False
+  /// when the bytes are damaged.
   template <class ClassOf>
-  bool read(const ClassTable& table, ClassOf&& class_of, std::uint32_t posting,
+  bool read(const ClassTable& table, ClassOf&& class_of, std::uint32_t posting, PositionCursor& cursor,
             std::vector<std::uint32_t>& out) const;
   /// Appends all.
   bool read_all(const ClassTable& table, std::span<const std::uint32_t> classes,
@@ -69,14 +78,27 @@ class PositionReader {
 
 template <class ClassOf>
 bool PositionReader::read(const ClassTable& table, ClassOf&& class_of, std::uint32_t posting,
-                          std::vector<std::uint32_t>& out) const {
+                          PositionCursor& cursor, std::vector<std::uint32_t>& out) const {
   if (!good_ || posting >= count_) return false;
-  const std::uint32_t block = posting / kPostingsPerPositionBlock;
-  BitReader in(bits_, block_at(block));
-  const auto first = static_cast<unsigned>(in.get(kParameterBits));
-  const auto next = static_cast<unsigned>(in.get(kParameterBits));
-  for (std::uint32_t i = block * kPostingsPerPositionBlock; i < posting; ++i) {
-    for (std::uint32_t n : table.counts(class_of(i))) {
+  const std::uint32_t begin = posting / kPostingsPerPositionBlock * kPostingsPerPositionBlock;
+  BitReader in(bits_, cursor.bit);
+  if (!cursor.open || cursor.next > posting || cursor.next <= begin) {
+    in = BitReader(bits_, block_at(posting / kPostingsPerPositionBlock));
+    cursor.first = static_cast<unsigned>(in.get(kParameterBits));
+    cursor.other = static_cast<unsigned>(in.get(kParameterBits));
+    cursor.next = begin;
+    cursor.open = true;
+  }
+  const unsigned first = cursor.first, next = cursor.other;
+  const bool one_field = table.fields() == 1;
+  for (std::uint32_t i = cursor.next; i < posting; ++i) {
+    const std::uint32_t c = class_of(i);
+    if (one_field) {
+      in.get_rice(first);
+      for (std::uint32_t n = table.total(c); n > 1 && !in.overrun(); --n) in.get_rice(next);
+      continue;
+    }
+    for (std::uint32_t n : table.counts(c)) {
       if (n == 0) continue;
       in.get_rice(first);
       for (; n > 1 && !in.overrun(); --n) in.get_rice(next);
@@ -92,6 +114,8 @@ bool PositionReader::read(const ClassTable& table, ClassOf&& class_of, std::uint
     }
     ++field;
   }
+  cursor.next = posting + 1;
+  cursor.bit = in.position();
   return !in.overrun();
 }
 

@@ -14,7 +14,9 @@ struct Norm {
   float slope = 0;
 
   float share(float tf, float length) const { return tf / (tf + base + slope * length); }
-  float score(float weight, float tf, float length) const { return weight * tf / (tf + base + slope * length); }
+  float score(float weight, float tf, float length) const {
+    return weight * tf / (tf + base + slope * length);
+  }
   bool operator==(const Norm&) const = default;
 };
 

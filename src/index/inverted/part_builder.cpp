@@ -112,7 +112,8 @@ void TermPartBuilder::write(io::IndexFileWriter& file, std::uint32_t first_secti
     walk(order[n], [&](std::uint32_t) { numbers.push_back(counter.number(counts)); });
   }
   const PartClasses part_classes = counter.order(class_of);
-  PartWriter writer(file, first_section, documents_, part_classes, positions_ ? std::uint32_t{kHasPositions} : 0);
+  PartWriter writer(file, first_section, documents_, part_classes,
+                    positions_ ? std::uint32_t{kHasPositions} : 0);
   std::size_t next_number = 0;
   for (std::size_t n = 0; n < order.size(); ++n) {
     if (n % kStep == 0) context.check();
@@ -159,7 +160,8 @@ std::size_t SparsePartBuilder::memory_bytes() const {
   return (dimensions_.capacity() + weights_.capacity()) * 4 + dimensions_.size() * 16 + ends_.size() * 16;
 }
 
-void SparsePartBuilder::write(io::IndexFileWriter& file, std::uint32_t first_section, const Context& context) {
+void SparsePartBuilder::write(io::IndexFileWriter& file, std::uint32_t first_section,
+                              const Context& context) {
   struct Component {
     std::uint64_t key;  // dimension, document
     float weight;

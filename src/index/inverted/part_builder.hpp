@@ -35,7 +35,8 @@ class TermPartBuilder {
   std::uint32_t documents() const { return static_cast<std::uint32_t>(documents_.rows.size()); }
   /// What write() will need included: a caller with a limit writes when this comes near it.
   std::size_t memory_bytes() const;
-  /// Writes all sections of the part. The builder is empty afterwards. Throws kCancelled, kDeadline, kDiskFull,
+  /// Writes all sections of the part. The builder is empty afterwards. Throws kCancelled, kDeadline,
+  /// kDiskFull,
   /// ...; the file is then to be thrown away, and so is the builder.
   void write(io::IndexFileWriter& file, std::uint32_t first_section, const Context& context);
 

@@ -10,15 +10,15 @@ inline constexpr std::uint32_t kPartVersion = 1;
 /// Sections, counted from the part's first one.
 enum Section : std::uint32_t {
   kHeaderSection = 0,
-  kFieldsSection = 1,       ///< FieldHeader per field.
-  kClassesSection = 2,      ///< Per class: occurrences (8), then a count (4) per field.
-  kRowsSection = 3,         ///< Row - first row of each document, 4 or 8 bytes; absent when that is its number.
-  kLengthsSection = 4,      ///< Per field, per document: tokens, in as many bytes as the field's header says.
-  kListsSection = 5,        ///< Per term, in order of the terms: postings, then positions.
-  kDictionarySection = 6,   ///< Blocks of terms.
-  kBlocksSection = 7,       ///< Where each block begins in the dictionary (8).
-  kWeightsSection = 8,      ///< Of sparse vectors: a weight (4) or code (1) per posting.
-  kPartSections = 16,       ///< Room for one part.
+  kFieldsSection = 1,   ///< FieldHeader per field.
+  kClassesSection = 2,  ///< Per class: occurrences (8), then a count (4) per field.
+  kRowsSection = 3,     ///< Row - first row of each document, 4 or 8 bytes; absent when that is its number.
+  kLengthsSection = 4,  ///< Per field, per document: tokens, in as many bytes as the field's header says.
+  kListsSection = 5,    ///< Per term, in order of the terms: postings, then positions.
+  kDictionarySection = 6,  ///< Blocks of terms.
+  kBlocksSection = 7,      ///< Where each block begins in the dictionary (8).
+  kWeightsSection = 8,     ///< Of sparse vectors: a weight (4) or code (1) per posting.
+  kPartSections = 16,      ///< Room for one part.
 };
 
 enum Flags : std::uint32_t {
@@ -49,7 +49,7 @@ struct FieldHeader {
 static_assert(sizeof(FieldHeader) == 16);
 
 inline constexpr std::uint32_t kTermsPerBlock = 16;
-inline constexpr std::uint32_t kPostingsPerBlock = 128;       ///< Share their Rice parameters.
+inline constexpr std::uint32_t kPostingsPerBlock = 128;         ///< Share their Rice parameters.
 inline constexpr std::uint32_t kPostingsPerPositionBlock = 32;  ///< Positions are found by these.
 inline constexpr unsigned kParameterBits = 5;
 

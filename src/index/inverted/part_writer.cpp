@@ -173,7 +173,9 @@ void ClassCounter::grow() {
 PartClasses ClassCounter::order(std::vector<std::uint32_t>& class_of) const {
   std::vector<std::uint32_t> by_use(uses_.size());
   std::iota(by_use.begin(), by_use.end(), 0u);
-  const auto counts_at = [&](std::uint32_t n) { return std::span(counts_).subspan(std::size_t{n} * fields_, fields_); };
+  const auto counts_at = [&](std::uint32_t n) {
+    return std::span(counts_).subspan(std::size_t{n} * fields_, fields_);
+  };
   std::sort(by_use.begin(), by_use.end(), [&](std::uint32_t a, std::uint32_t b) {
     if (uses_[a] != uses_[b]) return uses_[a] > uses_[b];
     const auto x = counts_at(a), y = counts_at(b);

@@ -35,8 +35,8 @@ class PartWriter {
              const PartClasses& classes, std::uint32_t flags);
 
   /// A text's term; terms come in ascending order. `positions` is empty unless the part has positions.
-  void add(std::string_view term, std::span<const std::uint32_t> docs,
-           std::span<const std::uint32_t> classes, std::span<const std::uint32_t> positions);
+  void add(std::string_view term, std::span<const std::uint32_t> docs, std::span<const std::uint32_t> classes,
+           std::span<const std::uint32_t> positions);
   /// A vector's term. Weights are > 0.
   void add_weights(std::string_view term, std::span<const std::uint32_t> docs,
                    std::span<const float> weights);
@@ -69,7 +69,7 @@ class ClassCounter {
   std::uint32_t fields_;
   std::vector<std::uint32_t> counts_;
   std::vector<std::uint64_t> uses_;
-  std::vector<std::uint32_t> simple_;                // by count in the only field, plus one
+  std::vector<std::uint32_t> simple_;                           // by count in the only field, plus one
   std::vector<std::pair<std::uint64_t, std::uint32_t>> table_;  // open addressing: hash, number + 1
   void grow();
 };

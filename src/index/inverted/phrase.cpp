@@ -5,6 +5,7 @@
 
 #include "base/error.hpp"
 #include "index/inverted/part_format.hpp"
+#include "index/inverted/phrase.hpp"
 #include "index/inverted/query_plan.hpp"
 
 namespace vecstore::inverted {
@@ -13,30 +14,7 @@ namespace {
 
 constexpr std::uint32_t kStep = 1024;
 
-/// Places of one word in one document, as if the phrase began there: field in the upper half.
 using Places = std::vector<std::int64_t>;
-
-struct Word {
-  const std::string* text = nullptr;
-  std::shared_ptr<const DecodedList> list;
-  std::shared_ptr<const PositionList> positions;
-  std::int64_t offset = 0;
-  std::vector<std::uint32_t> postings;  // of the documents that have all words
-  Places places;
-};
-
-void read_places(const Word& word, std::uint32_t posting, std::uint32_t field, Places& out) {
-  thread_local std::vector<std::uint32_t> raw;
-  raw.clear();
-  word.positions->read(*word.list, posting, raw);
-  out.clear();
-  for (const std::uint32_t r : raw) {
-    const std::uint32_t f = r >> kPositionBits;
-    if (field != kAnyField && f != field) continue;
-    out.push_back((std::int64_t{f} << 32) + (r & kMostPosition) - word.offset);
-  }
-  out.erase(std::unique(out.begin(), out.end()), out.end());
-}
 
 std::uint32_t field_of(std::int64_t place) {
   // An offset may have taken it below its field's first place.
@@ -44,12 +22,74 @@ std::uint32_t field_of(std::int64_t place) {
   return static_cast<std::uint32_t>((place + kHalf) >> 32);
 }
 
-float exact_matches(const TermSource& source, std::vector<Word>& words, std::size_t doc, std::uint32_t field) {
-  Places& places = words[0].places;
-  read_places(words[0], words[0].postings[doc], field, places);
-  for (std::size_t w = 1; w < words.size() && !places.empty(); ++w) {
-    Places& other = words[w].places;
-    read_places(words[w], words[w].postings[doc], field, other);
+}  // namespace
+
+Phrase::Phrase(const TermSource& source, const TermNode& leaf, const Norm& norm, Context& context)
+    : source_(source), leaf_(leaf), words_(leaf.words.size()) {
+  for (std::size_t w = 0; w < words_.size(); ++w) {
+    words_[w].text = &leaf.words[w];
+    words_[w].list = source.list(leaf.words[w], kAnyField, norm);
+    if (!words_[w].list) return;
+    words_[w].offset = leaf.offsets.empty() ? static_cast<std::int64_t>(w) : leaf.offsets[w];
+    if (words_[w].offset > kMostPosition) invalid("offset of a word of a phrase is ", words_[w].offset);
+  }
+  std::sort(words_.begin(), words_.end(),
+            [](const Word& a, const Word& b) { return a.list->size() < b.list->size(); });
+  words_[0].list->append_docs(docs_);
+  words_[0].postings.resize(docs_.size());
+  std::iota(words_[0].postings.begin(), words_[0].postings.end(), 0u);
+  for (std::size_t w = 1; w < words_.size(); ++w) intersect(w, context);
+  if (docs_.empty()) return;
+  for (Word& w : words_) w.positions = source.positions(*w.text);
+}
+
+void Phrase::intersect(std::size_t word, Context& context) {
+  const DecodedList& list = *words_[word].list;
+  std::vector<std::uint32_t>& postings = words_[word].postings;
+  postings.resize(docs_.size());
+  std::size_t kept = 0;
+  std::uint32_t at = 0;
+  for (std::size_t i = 0; i < docs_.size(); ++i) {
+    if (i % kStep == 0) context.check();
+    const std::uint32_t posting = list.find_next(docs_[i], at);
+    if (posting == kNoPosting) continue;
+    docs_[kept] = docs_[i];
+    for (std::size_t v = 0; v < word; ++v) words_[v].postings[kept] = words_[v].postings[i];
+    postings[kept++] = posting;
+  }
+  docs_.resize(kept);
+}
+
+float Phrase::most(std::size_t i) const {
+  float least = std::numeric_limits<float>::max(), sum = 0;
+  for (const Word& w : words_) {
+    const float value = w.list->value(w.postings[i]);
+    least = std::min(least, value);
+    sum += value;
+  }
+  return leaf_.slop == 0 ? least : sum;
+}
+
+float Phrase::frequency(std::size_t i) { return leaf_.slop == 0 ? exact(i) : sloppy(i); }
+
+void Phrase::read_places(Word& word, std::size_t i) {
+  raw_.clear();
+  word.positions->read(*word.list, word.postings[i], word.cursor, raw_);
+  word.places.clear();
+  for (const std::uint32_t r : raw_) {
+    const std::uint32_t f = r >> kPositionBits;
+    if (leaf_.field != kAnyField && f != leaf_.field) continue;
+    word.places.push_back((std::int64_t{f} << 32) + (r & kMostPosition) - word.offset);
+  }
+  word.places.erase(std::unique(word.places.begin(), word.places.end()), word.places.end());
+}
+
+float Phrase::exact(std::size_t i) {
+  read_places(words_[0], i);
+  Places& places = words_[0].places;
+  for (std::size_t w = 1; w < words_.size() && !places.empty(); ++w) {
+    read_places(words_[w], i);
+    const Places& other = words_[w].places;
     std::size_t kept = 0, at = 0;
     for (const std::int64_t p : places) {
       while (at < other.size() && other[at] < p) ++at;
@@ -58,82 +98,45 @@ float exact_matches(const TermSource& source, std::vector<Word>& words, std::siz
     places.resize(kept);
   }
   float sum = 0;
-  for (const std::int64_t p : places) sum += source.field_weight(field_of(p));
+  for (const std::int64_t p : places) sum += source_.field_weight(field_of(p));
   return sum;
 }
 
-/// Each step looks at the earliest place of every word that is left, and gives up the earliest of them.
-float sloppy_matches(const TermSource& source, std::vector<Word>& words, std::size_t doc, std::uint32_t field,
-                     std::uint32_t slop) {
-  for (Word& w : words) {
-    read_places(w, w.postings[doc], field, w.places);
+/// Each step looks at the earliest place of every word that is left, and gives up the earliest of them
+/// (of all words that stand there).
+float Phrase::sloppy(std::size_t i) {
+  for (Word& w : words_) {
+    read_places(w, i);
+    w.at = 0;
     if (w.places.empty()) return 0;
   }
-  std::vector<std::size_t> at(words.size(), 0);
   float sum = 0;
   for (;;) {
     std::int64_t least = std::numeric_limits<std::int64_t>::max(), most = std::numeric_limits<std::int64_t>::min();
-    std::size_t first = 0;
-    for (std::size_t w = 0; w < words.size(); ++w) {
-      const std::int64_t p = words[w].places[at[w]];
-      if (p < least) {
-        least = p;
-        first = w;
-      }
-      most = std::max(most, p);
+    for (const Word& w : words_) {
+      least = std::min(least, w.places[w.at]);
+      most = std::max(most, w.places[w.at]);
     }
-    if (most - least <= slop)
-      sum += source.field_weight(field_of(least)) / static_cast<float>(1 + most - least);
-    if (++at[first] == words[first].places.size()) return sum;
+    if (most - least <= leaf_.slop)
+      sum += source_.field_weight(field_of(least)) / static_cast<float>(1 + most - least);
+    bool ended = false;
+    for (Word& w : words_) {
+      if (w.places[w.at] == least) ended = ++w.at == w.places.size() || ended;
+    }
+    if (ended) return sum;
   }
 }
 
-}  // namespace
-
 void match_phrase(const TermSource& source, const TermNode& leaf, const Norm& norm, Context& context,
                   std::vector<std::uint32_t>& docs, std::vector<float>& values) {
-  std::vector<Word> words(leaf.words.size());
-  for (std::size_t w = 0; w < words.size(); ++w) {
-    words[w].text = &leaf.words[w];
-    words[w].list = source.list(leaf.words[w], kAnyField, norm);
-    if (!words[w].list) return;
-    words[w].offset = leaf.offsets.empty() ? static_cast<std::int64_t>(w) : leaf.offsets[w];
-    if (words[w].offset > kMostPosition) invalid("offset of a word of a phrase is ", words[w].offset);
-  }
-  std::sort(words.begin(), words.end(),
-            [](const Word& a, const Word& b) { return a.list->size() < b.list->size(); });
-  docs.clear();
-  words[0].list->append_docs(docs);
-  words[0].postings.resize(docs.size());
-  std::iota(words[0].postings.begin(), words[0].postings.end(), 0u);
-  for (std::size_t w = 1; w < words.size(); ++w) {
-    std::size_t kept = 0;
-    std::uint32_t at = 0;
-    for (std::size_t i = 0; i < docs.size(); ++i) {
-      if (i % kStep == 0) context.check();
-      const std::uint32_t posting = words[w].list->find_next(docs[i], at);
-      if (posting == kNoPosting) continue;
-      docs[kept] = docs[i];
-      for (std::size_t v = 0; v < w; ++v) words[v].postings[kept] = words[v].postings[i];
-      words[w].postings.push_back(posting);
-      ++kept;
-    }
-    docs.resize(kept);
-    for (std::size_t v = 0; v < w; ++v) words[v].postings.resize(kept);
-  }
-  if (docs.empty()) return;
-  for (Word& w : words) w.positions = source.positions(*w.text);
-  std::size_t kept = 0;
-  values.clear();
-  for (std::size_t i = 0; i < docs.size(); ++i) {
+  Phrase phrase(source, leaf, norm, context);
+  for (std::size_t i = 0; i < phrase.docs().size(); ++i) {
     if (i % kStep == 0) context.check();
-    const float tf = leaf.slop == 0 ? exact_matches(source, words, i, leaf.field)
-                                    : sloppy_matches(source, words, i, leaf.field, leaf.slop);
+    const float tf = phrase.frequency(i);
     if (tf == 0) continue;
-    docs[kept++] = docs[i];
+    docs.push_back(phrase.docs()[i]);
     values.push_back(tf);
   }
-  docs.resize(kept);
 }
 
 void unite(const TermSource& source, const TermNode& leaf, Context& context, std::vector<std::uint32_t>& docs,

@@ -19,7 +19,8 @@ void check_leaf(const TermNode& node) {
   if (node.kind == TermNode::Kind::kBool) return;
   if (node.words.empty() || (node.kind != TermNode::Kind::kPhrase && node.words.size() != 1))
     invalid("a term of a query has ", node.words.size(), " words");
-  if (node.kind == TermNode::Kind::kPhrase && !node.offsets.empty() && node.offsets.size() != node.words.size())
+  if (node.kind == TermNode::Kind::kPhrase && !node.offsets.empty() &&
+      node.offsets.size() != node.words.size())
     invalid("a phrase has ", node.words.size(), " words and ", node.offsets.size(), " offsets");
   if (node.kind == TermNode::Kind::kFuzzy && node.distance > kMostDistance)
     invalid("distance of a fuzzy term is ", node.distance, ", the limit is ", kMostDistance);
@@ -143,6 +144,7 @@ void QueryPlan::prepare(const Bm25& bm25, const CorpusStats& stats, Context& con
     const float rarity = vectors_ ? 1.0f : static_cast<float>(sum);
     leaf.weight = leaf.boost * rarity + leaf.more_boost * rarity;
     leaf.lists.resize(parts_.size());
+    if (lone_phrase()) continue;
     for (std::size_t p = 0; p < parts_.size(); ++p) {
       context.check();
       const TermSource& source = *parts_[p].source;
@@ -159,8 +161,8 @@ void QueryPlan::prepare(const Bm25& bm25, const CorpusStats& stats, Context& con
         continue;
       }
       if (docs.empty()) continue;
-      auto list = std::make_shared<DecodedList>(
-          DecodedList::of_values(docs, std::move(values), source.documents()));
+      auto list =
+          std::make_shared<DecodedList>(DecodedList::of_values(docs, std::move(values), source.documents()));
       list->encode(norm_, source.lengths());
       leaf.lists[p] = std::move(list);
     }

@@ -23,10 +23,10 @@ struct TermPartView {
 struct PlanLeaf {
   const TermNode* node = nullptr;
   float boost = 1;
-  float more_boost = 0;           ///< Of equal leaves that were joined with this one.
-  std::size_t first_stat = 0;     ///< In CorpusStats::doc_freq.
-  float weight = 0;               ///< Boosts times idf; of vectors the query's weight.
-  bool negative = false;          ///< Below a must-not clause: adds nothing to scores.
+  float more_boost = 0;        ///< Of equal leaves that were joined with this one.
+  std::size_t first_stat = 0;  ///< In CorpusStats::doc_freq.
+  float weight = 0;            ///< Boosts times idf; of vectors the query's weight.
+  bool negative = false;       ///< Below a must-not clause: adds nothing to scores.
   std::vector<std::shared_ptr<const DecodedList>> lists;  ///< By part; nullptr: no document.
 };
 
@@ -50,6 +50,11 @@ class QueryPlan {
   const PlanNode& root() const { return root_; }
   /// Any leaf is enough, and each adds what it has: the plain list of words.
   bool flat() const;
+  /// The only leaf is a phrase: it has no lists then.
+  bool lone_phrase() const {
+    return leaves_.size() == 1 && flat() && leaves_[0].node->kind == TermNode::Kind::kPhrase &&
+           leaves_[0].node->words.size() > 1;
+  }
   bool vectors() const { return vectors_; }
   const Norm& norm() const { return norm_; }
 

@@ -24,8 +24,8 @@ struct SearchState {
     const std::uint64_t* live = plan.parts()[part].live;
     return live == nullptr || (live[doc / 64] >> (doc % 64) & 1) != 0;
   }
-  /// Adds the scores of the leaves to `out` for these documents (ascending): term by term, in the order of the
-  /// leaves. `filtered`: the filter has been asked.
+  /// Adds the scores of the leaves to `out` for these documents (ascending): term by term, in the order of
+  /// the leaves. `filtered`: the filter has been asked.
   void score_all(std::size_t part, std::span<const std::uint32_t> docs, bool filtered);
   /// Whether the tree matches a document; adds its score.
   bool evaluate(const PlanNode& node, std::size_t part, std::uint32_t doc, float& score);
@@ -50,8 +50,9 @@ class Quantizer {
   bool useful_ = false;
 };
 
-/// Windows of sums; candidates wait for their exact scores.
-void collect_candidates(SearchState& state, const Quantizer& quantizer, std::size_t part, Candidates& candidates);
+/// Windows of sums; candidates wait for their exact scores. `allowed`: see TermPartView::live.
+void collect_candidates(SearchState& state, const Quantizer& quantizer, std::size_t part,
+                        const std::uint64_t* allowed, Candidates& candidates);
 /// Windows of sums; each promising document is evaluated at once: for any tree.
 void search_windows(SearchState& state, const Quantizer& quantizer, std::size_t part);
 /// Windows of exact scores, for flat queries with very many terms.
@@ -60,9 +61,15 @@ void search_exhaustively(SearchState& state, std::size_t part);
 void search_required(SearchState& state, std::size_t part);
 /// The documents of all leaves, where these are few.
 void search_union(SearchState& state, std::size_t part);
+/// A phrase alone: promising documents first.
+void search_phrase(SearchState& state, std::size_t part);
 
-/// The largest number of postings among the leaves that have to match decides between the ways: the fewest of
-/// them in this part, or kNoPosting when none has to.
-std::uint32_t fewest_required(const QueryPlan& plan, std::size_t part, bool& impossible);
+/// All clauses are leaves: whether a document matches is a matter of sets, and leaves add up.
+bool single_level(const PlanNode& root);
+/// The fewest documents that a clause leaves which has to match, kNoPosting when none has to. `impossible`: such
+/// a clause matches nothing in this part.
+std::uint32_t fewest_required(QueryPlan& plan, std::size_t part, bool& impossible);
+/// The live documents that the required and forbidden clauses of a single level admit.
+std::vector<std::uint64_t> admitted(QueryPlan& plan, std::size_t part);
 
 }  // namespace vecstore::inverted

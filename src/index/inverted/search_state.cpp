@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "index/inverted/phrase.hpp"
 #include "index/inverted/search_parts.hpp"
 
 namespace vecstore::inverted {
@@ -9,13 +10,6 @@ namespace vecstore::inverted {
 namespace {
 
 constexpr std::uint32_t kStep = 1024;
-
-/// Leaves that add to scores, wherever they match: true for flat trees and for a level of clauses of leaves.
-bool single_level(const PlanNode& root) {
-  if (root.leaf != PlanNode::kNoLeaf) return true;
-  return std::all_of(root.children.begin(), root.children.end(),
-                     [](const PlanNode& n) { return n.leaf != PlanNode::kNoLeaf; });
-}
 
 /// Keeps the documents whose membership in the list is `wanted`.
 void keep(const DecodedList* list, bool wanted, Context& context, std::vector<std::uint32_t>& docs) {
@@ -27,7 +21,7 @@ void keep(const DecodedList* list, bool wanted, Context& context, std::vector<st
   }
   for (std::size_t i = 0; i < docs.size(); ++i) {
     if (i % kStep == 0) context.check();
-    if ((list->find_next(docs[i], at) != kNoPosting) == wanted) docs[kept++] = docs[i];
+    if (list->contains_next(docs[i], at) == wanted) docs[kept++] = docs[i];
   }
   docs.resize(kept);
 }
@@ -58,7 +52,8 @@ void SearchState::score_all(std::size_t part, std::span<const std::uint32_t> doc
       const std::uint32_t posting = list->find_next(docs[i], at);
       if (posting == kNoPosting) continue;
       const float value = list->value(posting);
-      scores[i] += lengths != nullptr ? norm.score(leaf.weight, value, lengths[docs[i]]) : leaf.weight * value;
+      scores[i] +=
+          lengths != nullptr ? norm.score(leaf.weight, value, lengths[docs[i]]) : leaf.weight * value;
     }
   }
   for (std::size_t i = 0; i < docs.size(); ++i) {
@@ -93,16 +88,33 @@ bool SearchState::evaluate(const PlanNode& node, std::size_t part, std::uint32_t
   return true;
 }
 
-std::uint32_t fewest_required(const QueryPlan& plan, std::size_t part, bool& impossible) {
+bool single_level(const PlanNode& root) {
+  return std::all_of(root.children.begin(), root.children.end(),
+                     [](const PlanNode& n) { return n.leaf != PlanNode::kNoLeaf; });
+}
+
+std::uint32_t fewest_required(QueryPlan& plan, std::size_t part, bool& impossible) {
   std::uint32_t fewest = kNoPosting;
-  QueryPlan& p = const_cast<QueryPlan&>(plan);
   for (const PlanNode& child : plan.root().children) {
     if (child.leaf == PlanNode::kNoLeaf || child.occur != Occur::kMust) continue;
-    const auto& list = p.leaves()[child.leaf].lists[part];
+    const auto& list = plan.leaves()[child.leaf].lists[part];
     impossible = impossible || !list;
     if (list) fewest = std::min(fewest, list->size());
   }
   return fewest;
+}
+
+std::vector<std::uint64_t> admitted(QueryPlan& plan, std::size_t part) {
+  const TermPartView& view = plan.parts()[part];
+  std::vector<std::uint64_t> mask((std::size_t{view.source->documents()} + kWindow - 1) / kWindow * (kWindow / 64),
+                                  ~std::uint64_t{0});
+  if (view.live != nullptr) std::copy_n(view.live, mask.size(), mask.begin());
+  for (const PlanNode& child : plan.root().children) {
+    if (child.occur == Occur::kShould) continue;
+    const auto& list = plan.leaves()[child.leaf].lists[part];
+    if (list) list->restrict(mask, child.occur == Occur::kMustNot);
+  }
+  return mask;
 }
 
 void search_required(SearchState& state, std::size_t part) {
@@ -132,6 +144,41 @@ void search_required(SearchState& state, std::size_t part) {
     float score = 0;
     if (!state.is_live(part, docs[i]) || !state.evaluate(plan.root(), part, docs[i], score)) continue;
     const std::uint64_t row = source.row(docs[i]);
+    if (score >= state.out.bound() && state.admits(row)) state.out.push(row, score);
+  }
+}
+
+void search_phrase(SearchState& state, std::size_t part) {
+  const PlanLeaf& leaf = state.plan.leaves()[0];
+  const TermSource& source = *state.plan.parts()[part].source;
+  const Norm norm = state.plan.norm();
+  Phrase phrase(source, *leaf.node, norm, state.context);
+  const float* lengths = source.lengths();
+  // Best bound first; equal bounds in the order of the documents, which positions are quickly read in.
+  struct Promising {
+    float bound;
+    std::uint32_t at;
+    bool operator<(const Promising& o) const { return bound != o.bound ? bound < o.bound : at > o.at; }
+  };
+  std::vector<Promising> heap;
+  state.context.counters.postings_scored += phrase.docs().size();
+  for (std::uint32_t i = 0; i < phrase.docs().size(); ++i) {
+    if (i % kStep == 0) state.context.check();
+    const std::uint32_t doc = phrase.docs()[i];
+    const float bound = norm.score(leaf.weight, phrase.most(i), lengths[doc]) * 1.0001f;
+    if (bound >= state.out.bound() && state.is_live(part, doc)) heap.push_back({bound, i});
+  }
+  std::make_heap(heap.begin(), heap.end());
+  for (std::size_t n = 0; !heap.empty() && heap.front().bound >= state.out.bound(); ++n) {
+    if (n % kStep == 0) state.context.check();
+    std::pop_heap(heap.begin(), heap.end());
+    const std::uint32_t at = heap.back().at, doc = phrase.docs()[at];
+    heap.pop_back();
+    const float tf = phrase.frequency(at);
+    if (tf == 0) continue;
+    ++state.context.counters.rows_rescored;
+    const float score = norm.score(leaf.weight, tf, lengths[doc]);
+    const std::uint64_t row = source.row(doc);
     if (score >= state.out.bound() && state.admits(row)) state.out.push(row, score);
   }
 }

@@ -32,7 +32,8 @@ struct Cursor {
   std::array<std::uint16_t, 256> contributions;
 };
 
-void open_cursors(SearchState& state, const Quantizer& quantizer, std::size_t part, std::vector<Cursor>& cursors) {
+void open_cursors(SearchState& state, const Quantizer& quantizer, std::size_t part,
+                  std::vector<Cursor>& cursors) {
   cursors.clear();
   for (std::size_t l = 0; l < state.plan.leaves().size(); ++l) {
     const PlanLeaf& leaf = state.plan.leaves()[l];
@@ -74,16 +75,15 @@ void add(const simd::TermKernels& kernels, Cursor& c, std::uint32_t first, std::
   }
 }
 
-/// Calls found(document, sum) for what reaches threshold() and is live, window by window.
+/// Calls found(document, sum) for what reaches threshold() and is allowed, window by window.
 template <class Threshold, class Found, class After>
-void walk(SearchState& state, const Quantizer& quantizer, std::size_t part, Threshold&& threshold, Found&& found,
-          After&& after) {
+void walk(SearchState& state, const Quantizer& quantizer, std::size_t part, const std::uint64_t* allowed,
+          Threshold&& threshold, Found&& found, After&& after) {
   thread_local std::vector<Cursor> cursors;
   thread_local Sums sums;
   open_cursors(state, quantizer, part, cursors);
   const simd::TermKernels& kernels = simd::term_kernels();
   const std::uint32_t documents = state.plan.parts()[part].source->documents();
-  const std::uint64_t* live = state.plan.parts()[part].live;
   const auto windows = static_cast<std::uint32_t>((std::uint64_t{documents} + kWindow - 1) / kWindow);
   const std::uint32_t step = state.plan.vectors() ? kVectorWindows : 1;
   std::memset(sums.values.data(), 0, std::size_t{step} * kWindow * sizeof sums.values[0]);
@@ -93,11 +93,11 @@ void walk(SearchState& state, const Quantizer& quantizer, std::size_t part, Thre
     for (Cursor& c : cursors) add(kernels, c, w, count, sums.values.data());
     for (std::uint32_t word = 0; word < count * (kWindow / 64); word += kCollectWords) {
       const std::uint32_t first = w * kWindow + word * 64;
-      const std::uint32_t limit = std::min<std::uint32_t>(threshold(), std::numeric_limits<std::uint16_t>::max());
-      const std::size_t n = kernels.collect(sums.values.data() + std::size_t{word} * 64, kCollectWords,
-                                            static_cast<std::uint16_t>(limit),
-                                            live == nullptr ? nullptr : live + first / 64, sums.places.data(),
-                                            sums.found.data());
+      const std::uint32_t limit =
+          std::min<std::uint32_t>(threshold(), std::numeric_limits<std::uint16_t>::max());
+      const std::size_t n = kernels.collect(
+          sums.values.data() + std::size_t{word} * 64, kCollectWords, static_cast<std::uint16_t>(limit),
+          allowed == nullptr ? nullptr : allowed + first / 64, sums.places.data(), sums.found.data());
       for (std::size_t i = 0; i < n; ++i) found(first + sums.places[i], sums.found[i]);
       if (n != 0) after();
     }
@@ -130,9 +130,11 @@ Quantizer::Quantizer(QueryPlan& plan) : plan_(plan) {
     rounding += unit * (1.01 / 255) + 2.1 * moved * most;
   }
   if (leaves == 0 || leaves > kMostLeaves) return;
-  scale_ = std::min((kMostSum - 4.0 * static_cast<double>(leaves)) / (1.02 * sum), kMostWeight / (1.02 * largest));
+  scale_ =
+      std::min((kMostSum - 4.0 * static_cast<double>(leaves)) / (1.02 * sum), kMostWeight / (1.02 * largest));
   if (!std::isfinite(scale_)) return;
-  band_ = static_cast<std::uint32_t>(std::min(1e9, rounding * scale_ + 3.0 * static_cast<double>(leaves) + 2));
+  band_ =
+      static_cast<std::uint32_t>(std::min(1e9, rounding * scale_ + 3.0 * static_cast<double>(leaves) + 2));
   useful_ = band_ < kMostSum / 6;
 }
 
@@ -153,10 +155,11 @@ std::uint32_t Quantizer::least_sum(float score) const {
   return sum < 1 ? 1 : static_cast<std::uint32_t>(std::min(sum, 65'535.0));
 }
 
-void collect_candidates(SearchState& state, const Quantizer& quantizer, std::size_t part, Candidates& candidates) {
+void collect_candidates(SearchState& state, const Quantizer& quantizer, std::size_t part,
+                        const std::uint64_t* allowed, Candidates& candidates) {
   const TermSource& source = *state.plan.parts()[part].source;
   walk(
-      state, quantizer, part, [&] { return candidates.threshold(); },
+      state, quantizer, part, allowed, [&] { return candidates.threshold(); },
       [&](std::uint32_t doc, std::uint16_t sum) {
         if (state.filter == nullptr || state.admits(source.row(doc)))
           candidates.push(sum, static_cast<std::uint32_t>(part), doc);
@@ -168,7 +171,7 @@ void search_windows(SearchState& state, const Quantizer& quantizer, std::size_t 
   const TermSource& source = *state.plan.parts()[part].source;
   std::uint32_t threshold = quantizer.useful() ? quantizer.least_sum(state.out.bound()) : 1;
   walk(
-      state, quantizer, part, [&] { return threshold; },
+      state, quantizer, part, state.plan.parts()[part].live, [&] { return threshold; },
       [&](std::uint32_t doc, std::uint16_t sum) {
         if (sum < threshold) return;
         float score = 0;
@@ -195,8 +198,8 @@ void search_exhaustively(SearchState& state, std::size_t part) {
     list->append_docs(docs);
     for (std::uint32_t i = 0; i < docs.size(); ++i) {
       const float value = list->value(i);
-      scores[docs[i]] +=
-          lengths != nullptr ? state.plan.norm().score(leaf.weight, value, lengths[docs[i]]) : leaf.weight * value;
+      scores[docs[i]] += lengths != nullptr ? state.plan.norm().score(leaf.weight, value, lengths[docs[i]])
+                                            : leaf.weight * value;
     }
   }
   for (std::uint32_t d = 0; d < scores.size(); ++d) {

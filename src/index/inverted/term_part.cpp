@@ -9,9 +9,7 @@
 
 namespace vecstore::inverted {
 
-void TermPart::damaged(const char* what) const {
-  fail(ErrorCode::kCorruption, file_->path(), ": ", what);
-}
+void TermPart::damaged(const char* what) const { fail(ErrorCode::kCorruption, file_->path(), ": ", what); }
 
 std::shared_ptr<const TermPart> TermPart::open(std::shared_ptr<const io::IndexFile> file,
                                                std::uint32_t first_section, const TermPartOptions& options) {
@@ -29,9 +27,9 @@ void TermPart::read_header() {
     fail(ErrorCode::kUnsupportedFormat, file_->path(), ": the terms have version ", header_.version);
   const std::uint32_t kind = header_.flags & (kExactWeights | kCodedWeights);
   const bool vectors = kind != 0;
-  if (header_.flags >= 8 || kind == (kExactWeights | kCodedWeights) || (vectors && header_.flags & kHasPositions) ||
-      header_.documents > kMostDocuments || header_.fields > kMostFields || (header_.fields == 0) != vectors ||
-      (vectors && header_.classes != 0) ||
+  if (header_.flags >= 8 || kind == (kExactWeights | kCodedWeights) ||
+      (vectors && header_.flags & kHasPositions) || header_.documents > kMostDocuments ||
+      header_.fields > kMostFields || (header_.fields == 0) != vectors || (vectors && header_.classes != 0) ||
       (header_.row_bytes != 0 && header_.row_bytes != 4 && header_.row_bytes != 8))
     damaged("the header of the terms is damaged");
   if (header_.row_bytes != 0 &&
@@ -86,9 +84,9 @@ const Dictionary& TermPart::dictionary() const {
   if (const Dictionary* d = dictionary_.load(std::memory_order_acquire)) return *d;
   const std::lock_guard lock(once_);
   if (!own_dictionary_) {
-    own_dictionary_ = std::make_unique<const Dictionary>(
-        section(kDictionarySection), file_->array<std::uint64_t>(first_ + kBlocksSection), header_.terms,
-        file_->path());
+    own_dictionary_ = std::make_unique<const Dictionary>(section(kDictionarySection),
+                                                         file_->array<std::uint64_t>(first_ + kBlocksSection),
+                                                         header_.terms, file_->path());
     dictionary_.store(own_dictionary_.get(), std::memory_order_release);
   }
   return *own_dictionary_;

@@ -22,13 +22,14 @@ struct TermPartOptions {
   std::size_t cache_bytes = std::size_t{1} << 30;
 };
 
-/// Opening reads the header, the fields and the classes: work that does not grow with the documents. Blocks of
-/// the file are checked when their bytes are first used; whatever was read from them is checked before it is
-/// used as a number of something. Damage is kCorruption; another version is kUnsupportedFormat.
+/// Opening reads the header, the fields and the classes: work that does not grow with the documents. Blocks
+/// of the file are checked when their bytes are first used; whatever was read from them is checked before it
+/// is used as a number of something. Damage is kCorruption; another version is kUnsupportedFormat.
 class TermPart final : public TermSource {
  public:
   static std::shared_ptr<const TermPart> open(std::shared_ptr<const io::IndexFile> file,
-                                              std::uint32_t first_section, const TermPartOptions& options = {});
+                                              std::uint32_t first_section,
+                                              const TermPartOptions& options = {});
 
   std::uint32_t documents() const override { return header_.documents; }
   std::uint32_t fields() const override { return header_.fields; }
@@ -48,9 +49,9 @@ class TermPart final : public TermSource {
   void expand_fuzzy(std::string_view word, std::uint32_t distance, std::uint32_t exact, std::size_t limit,
                     const Context& context, std::vector<Expansion>& out) const override;
 
-  /// Sets bit d of `out` (one bit per document, whole windows of 64 * words) for each document d whose row's bit
-  /// is set in `rows` (bit per row number, rows behind its end count as not set), or is not set when `inverted`.
-  /// What searches want as TermPartView::live: retired rows with `inverted`.
+  /// Sets bit d of `out` (one bit per document, whole windows of 64 * words) for each document d whose row's
+  /// bit is set in `rows` (bit per row number, rows behind its end count as not set), or is not set when
+  /// `inverted`. What searches want as TermPartView::live: retired rows with `inverted`.
   std::vector<std::uint64_t> documents_of(std::span<const std::uint64_t> rows, bool inverted) const;
   /// The document of a row, kNoPosting when it has none.
   std::uint32_t document(std::uint64_t row) const;
@@ -78,7 +79,10 @@ class TermPart final : public TermSource {
 
  private:
   TermPart(std::shared_ptr<const io::IndexFile> file, std::uint32_t first, const TermPartOptions& options)
-      : file_(std::move(file)), first_(first), cache_(options.cache_bytes), field_cache_(options.cache_bytes / 2) {}
+      : file_(std::move(file)),
+        first_(first),
+        cache_(options.cache_bytes),
+        field_cache_(options.cache_bytes / 2) {}
   void read_header();
   void read_classes();
   std::shared_ptr<DecodedList> decode_list(const TermEntry& entry, std::uint32_t field) const;

@@ -24,9 +24,10 @@ class PartPositions final : public PositionList {
       : part_(part), reader_(bytes, count) {
     if (!reader_.good()) part_.damaged("positions are damaged");
   }
-  void read(const DecodedList& list, std::uint32_t posting, std::vector<std::uint32_t>& out) const override {
+  void read(const DecodedList& list, std::uint32_t posting, PositionCursor& cursor,
+            std::vector<std::uint32_t>& out) const override {
     const auto class_of = [&](std::uint32_t i) { return list.class_of(i); };
-    if (!reader_.read(part_.classes(), class_of, posting, out)) part_.damaged("positions are damaged");
+    if (!reader_.read(part_.classes(), class_of, posting, cursor, out)) part_.damaged("positions are damaged");
   }
 
  private:
@@ -58,8 +59,8 @@ std::shared_ptr<DecodedList> TermPart::decode_vector_list(const TermEntry& entry
   thread_local std::vector<std::uint8_t> codes;
   decode(entry, docs, classes);
   if (header_.flags & kCodedWeights) {
-    const auto bytes = file_->read(first_ + kListsSection, entry.list_offset + entry.posting_bytes,
-                                   entry.position_bytes);
+    const auto bytes =
+        file_->read(first_ + kListsSection, entry.list_offset + entry.posting_bytes, entry.position_bytes);
     float largest = 0;
     if (bytes.size() != sizeof largest) damaged("weights are damaged");
     std::memcpy(&largest, bytes.data(), sizeof largest);
@@ -72,8 +73,8 @@ std::shared_ptr<DecodedList> TermPart::decode_vector_list(const TermEntry& entry
       if (codes[i] == 0) damaged("weights are damaged");
       values[i] = static_cast<float>(codes[i]) * (largest / 255.0f);
     }
-    auto list = std::make_shared<DecodedList>(
-        DecodedList::of_values(docs, std::move(values), header_.documents));
+    auto list =
+        std::make_shared<DecodedList>(DecodedList::of_values(docs, std::move(values), header_.documents));
     list->set_codes(codes, largest);
     return list;
   }
@@ -152,8 +153,8 @@ std::shared_ptr<const PositionList> TermPart::positions(std::string_view term) c
   if (!(header_.flags & kHasPositions)) invalid("phrases need positions, which this index does not keep");
   const auto entry = dictionary().find(term);
   if (!entry) return nullptr;
-  const auto bytes = file_->read(first_ + kListsSection, entry->list_offset + entry->posting_bytes,
-                                 entry->position_bytes);
+  const auto bytes =
+      file_->read(first_ + kListsSection, entry->list_offset + entry->posting_bytes, entry->position_bytes);
   return std::make_shared<PartPositions>(*this, bytes, entry->doc_freq);
 }
 

@@ -28,7 +28,8 @@ std::uint64_t postings_of(QueryPlan& plan, std::size_t part) {
 void raise_by_ranks(QueryPlan& plan, const Quantizer& quantizer, std::size_t part, std::size_t k,
                     Candidates& candidates) {
   if (plan.parts()[part].live != nullptr) return;
-  const auto rank = static_cast<std::size_t>(std::lower_bound(kRanks.begin(), kRanks.end(), k) - kRanks.begin());
+  const auto rank =
+      static_cast<std::size_t>(std::lower_bound(kRanks.begin(), kRanks.end(), k) - kRanks.begin());
   if (rank == kRanks.size()) return;
   for (std::size_t l = 0; l < plan.leaves().size(); ++l) {
     const auto& list = plan.leaves()[l].lists[part];
@@ -56,22 +57,28 @@ void TermSearch::run(const Bm25& bm25, const CorpusStats& stats, const RowFilter
     for (const std::size_t part : order) raise_by_ranks(plan_, quantizer, part, out.k(), candidates);
   }
   bool deferred = false;
+  const auto collect = [&](std::size_t part, const std::uint64_t* allowed) {
+    candidates.raise(quantizer.least_sum(out.bound()));
+    collect_candidates(state, quantizer, part, allowed, candidates);
+    deferred = true;
+  };
   for (const std::size_t part : order) {
     context.check();
+    if (plan_.lone_phrase()) {
+      search_phrase(state, part);
+      continue;
+    }
     const std::uint32_t documents = plan_.parts()[part].source->documents();
     const std::uint64_t postings = postings_of(plan_, part);
     if (postings == 0) continue;
     context.counters.postings_scored += postings;
     if (flat) {
-      if (postings <= std::max<std::uint64_t>(kFewPostings, documents / kFewShare)) {
+      if (postings <= std::max<std::uint64_t>(kFewPostings, documents / kFewShare))
         search_union(state, part);
-      } else if (!quantizer.useful()) {
+      else if (!quantizer.useful())
         search_exhaustively(state, part);
-      } else {
-        candidates.raise(quantizer.least_sum(out.bound()));
-        collect_candidates(state, quantizer, part, candidates);
-        deferred = true;
-      }
+      else
+        collect(part, plan_.parts()[part].live);
       continue;
     }
     bool impossible = false;
@@ -79,18 +86,25 @@ void TermSearch::run(const Bm25& bm25, const CorpusStats& stats, const RowFilter
     if (impossible) continue;
     if (fewest != kNoPosting && (!quantizer.useful() || fewest <= std::max(1024u, documents / kManyShare)))
       search_required(state, part);
+    else if (quantizer.useful() && single_level(plan_.root()))
+      collect(part, admitted(plan_, part).data());
     else
       search_windows(state, quantizer, part);
   }
   if (!deferred) return;
-  const std::vector<Candidate>& left = candidates.finish();
-  std::vector<std::uint32_t> docs;
-  for (std::size_t i = 0; i < left.size();) {
-    const std::uint32_t part = left[i].part;
-    docs.clear();
-    for (; i < left.size() && left[i].part == part; ++i) docs.push_back(left[i].doc);
-    state.score_all(part, docs, true);
-  }
+  // The k best bounds first: what they score leaves out most of the others.
+  const auto score = [&](std::span<const Candidate> some) {
+    std::vector<std::uint32_t> docs;
+    for (std::size_t i = 0; i < some.size();) {
+      const std::uint32_t part = some[i].part;
+      docs.clear();
+      for (; i < some.size() && some[i].part == part; ++i) docs.push_back(some[i].doc);
+      state.score_all(part, docs, true);
+    }
+  };
+  score(candidates.best());
+  candidates.raise(quantizer.least_sum(out.bound()));
+  score(candidates.others());
 }
 
 }  // namespace vecstore::inverted

@@ -8,6 +8,7 @@
 
 #include "base/context.hpp"
 #include "index/inverted/decoded_list.hpp"
+#include "index/inverted/list_codec.hpp"
 #include "index/term_query.hpp"
 
 namespace vecstore::inverted {
@@ -17,8 +18,9 @@ class PositionList {
  public:
   virtual ~PositionList() = default;
   /// Appends field << kPositionBits | position of each occurrence, ascending. `list` is the term's list over
-  /// all fields.
-  virtual void read(const DecodedList& list, std::uint32_t posting, std::vector<std::uint32_t>& out) const = 0;
+  /// all fields. `cursor` starts fresh and makes ascending postings of one list quick.
+  virtual void read(const DecodedList& list, std::uint32_t posting, PositionCursor& cursor,
+                    std::vector<std::uint32_t>& out) const = 0;
 };
 
 /// A term that a prefix or a fuzzy word stands for.
@@ -50,8 +52,8 @@ class TermSource {
   /// kAnyField, or occurrences in this one only.
   virtual std::shared_ptr<const DecodedList> list(std::string_view term, std::uint32_t field,
                                                   const Norm& norm) const = 0;
-  /// The postings of a rarely used term: values (weighted frequencies) without codes; not kept. 0 documents when
-  /// there are none.
+  /// The postings of a rarely used term: values (weighted frequencies) without codes; not kept. 0 documents
+  /// when there are none.
   virtual void postings(std::string_view term, std::uint32_t field, std::vector<std::uint32_t>& docs,
                         std::vector<float>& values) const = 0;
   /// nullptr when no document has it. kInvalidArgument when positions are not kept.
