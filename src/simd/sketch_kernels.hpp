@@ -27,7 +27,8 @@ struct SketchKernels {
   void (*set_signs)(const float* values, uint64_t* group, size_t lane, size_t words);
   /// Two further bits of each of 64 * words values beside its sign, all as a number of 3 bits (sign's first)
   /// that counts steps from -4 on: planes[w] has the middle bits of word w, planes[words + w] the last ones.
-  /// `planes` has no alignment. Returns the sum of |value| * inverse_step * |number + 0.5|, with some rounding.
+  /// `planes` has no alignment. Returns the sum of |value| * inverse_step * |number + 0.5|, with some
+  /// rounding.
   float (*set_planes)(const float* values, float inverse_step, uint64_t* planes, size_t words);
   /// Writes the rows among `count` groups (64-byte aligned) in which at most `limit` bits are not the query's
   /// to `hits`, ascending, and returns their number. `hits` has room for all rows.

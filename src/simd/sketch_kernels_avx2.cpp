@@ -60,9 +60,8 @@ float set_planes(const float* values, float inverse_step, uint64_t* planes, size
       middle |= (uint64_t)(uint32_t)_mm256_movemask_ps(_mm256_xor_ps(two, v)) << (8 * i);
       last |= (uint64_t)(uint32_t)_mm256_movemask_ps(_mm256_xor_ps(odd, v)) << (8 * i);
       // A comparison that holds is -1 as an integer.
-      const __m256i whole =
-          _mm256_add_epi32(_mm256_add_epi32(_mm256_castps_si256(one), _mm256_castps_si256(two)),
-                           _mm256_castps_si256(three));
+      const __m256i whole = _mm256_add_epi32(
+          _mm256_add_epi32(_mm256_castps_si256(one), _mm256_castps_si256(two)), _mm256_castps_si256(three));
       sum = _mm256_fmadd_ps(steps, _mm256_sub_ps(half, _mm256_cvtepi32_ps(whole)), sum);
     }
     planes[w] = middle;
@@ -155,8 +154,7 @@ int32_t plane_sum(const int8_t* query, const uint64_t* planes, size_t words) {
 
 }  // namespace
 
-const SketchKernels kAvx2SketchKernels = {hadamard, set_signs, set_planes,
-                                          scan,     sums,      plane_sum};
+const SketchKernels kAvx2SketchKernels = {hadamard, set_signs, set_planes, scan, sums, plane_sum};
 
 }  // namespace vecstore::simd
 #endif

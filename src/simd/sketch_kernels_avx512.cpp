@@ -170,8 +170,7 @@ int32_t plane_sum(const int8_t* query, const uint64_t* planes, size_t words) {
 
 }  // namespace
 
-const SketchKernels kAvx512SketchKernels = {hadamard, set_signs, set_planes,
-                                            scan,     sums,      plane_sum};
+const SketchKernels kAvx512SketchKernels = {hadamard, set_signs, set_planes, scan, sums, plane_sum};
 
 }  // namespace vecstore::simd
 #endif

@@ -99,7 +99,6 @@ int32_t plane_sum(const int8_t* query, const uint64_t* planes, size_t words) {
 
 }  // namespace
 
-const SketchKernels kScalarSketchKernels = {hadamard, set_signs, set_planes,
-                                            scan,     sums,      plane_sum};
+const SketchKernels kScalarSketchKernels = {hadamard, set_signs, set_planes, scan, sums, plane_sum};
 
 }  // namespace vecstore::simd

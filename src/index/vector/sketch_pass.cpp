@@ -55,12 +55,12 @@ SketchPass::SketchPass(const SketchSearch& search, ReachedScores& reached, const
 
 // The cosine that a row must have is bound / norms, so the longest row decides what may be passed over.
 void SketchPass::set_limits(const SketchRun& run) {
-  const float bound = reached_.bound();
+  bound_ = reached_.bound();
   float cosine = -1;
-  if (bound > 0) {
-    cosine = std::min(1.0f, bound / (search_.norm * run.most_norm));
+  if (bound_ > 0) {
+    cosine = std::min(1.0f, bound_ / (search_.norm * run.most_norm));
   } else if (!run.norms) {
-    cosine = std::max(-1.0f, bound);
+    cosine = std::max(-1.0f, bound_);
   }
   limit_ = search_.query.most_distance(cosine);
   // Without a bound above 0 rows of every angle may count, and those at right angles are off the most.
@@ -72,14 +72,14 @@ void SketchPass::set_limits(const SketchRun& run) {
 void SketchPass::run(const SketchRun& run, std::uint64_t first_row, std::uint64_t end_row, Context& context) {
   const auto& kernels = simd::sketch_kernels();
   const std::size_t words = search_.query.words();
+  set_limits(run);
   for (std::size_t first = 0; first < run.group_count; first += kGroupsPerSlice) {
     if (run.rows[first * simd::kSketchRows] >= end_row) break;
     context.check();
-    set_limits(run);
+    if (reached_.bound() != bound_) set_limits(run);
     const std::size_t count = std::min(run.group_count - first, kGroupsPerSlice);
     const std::uint64_t* groups = run.groups + first * words * simd::kSketchRows;
-    const std::size_t found =
-        kernels.scan(search_.query.bits(), groups, words, count, limit_, hits_.data());
+    const std::size_t found = kernels.scan(search_.query.bits(), groups, words, count, limit_, hits_.data());
     refine(run, first_row, end_row, context);
     search_.query.sums(groups, hits_.data(), found, sums_.data());
     estimate(run, first, found);

@@ -60,7 +60,8 @@ class SketchPass {
   ReachedScores& reached_;
   const RowFilter* filter_;
   const std::uint32_t near_;  // at so few bits a row may equal the query
-  // As the bound wants them:
+  float bound_ = 0;
+  // As it wants them:
   std::uint32_t limit_ = 0;  // more bits differ where it is not reached
   float margin_ = 0;         // of an estimated cosine
   float fine_margin_ = 0;
