@@ -16,6 +16,7 @@ inline constexpr std::uint32_t kGroupsSection = 1;    ///< Flat: groups of 16 ro
 inline constexpr std::uint32_t kSketchesSection = 2;  ///< Sketched: groups of 8 rows.
 inline constexpr std::uint32_t kNormsSection =
     3;  ///< Sketched, dot product: the largest, 15 floats 0, each row's.
+inline constexpr std::uint32_t kFineSection = 4;    ///< Sketched: each row's fine code.
 inline constexpr std::uint32_t kGraphSection = 16;  ///< Graph: from here on, the index's own sections.
 
 /// The terms of the rows' texts: from here on, the inverted index's own sections.
