@@ -88,6 +88,12 @@ class Fusion {
   std::optional<float> alpha_;
 };
 
+/// How the text of a query is read.
+enum class TextSyntax : std::uint8_t {
+  kMatch,  ///< Plain text: any of its words, whatever characters there are. Never an error.
+  kQuery,  ///< The language of docs/text-query.md: "phrases", +must, -not, AND OR NOT, prefix*, fuzzy~1, field:, ^2.
+};
+
 /// What every kind of query has. `Self` is the fluent class.
 template <class Self>
 class QueryBase {
@@ -168,6 +174,7 @@ class HybridQuery : public QueryBase<HybridQuery> {
   HybridQuery& fusion(Fusion value) { return fusion_ = value, *this; }
   /// Weighted fusion with this share for the vector part, 0 to 1.
   HybridQuery& alpha(float value) { return fusion_ = Fusion::weighted(value), *this; }
+  HybridQuery& syntax(TextSyntax value) { return syntax_ = value, *this; }
   /// How much each part counts; not together with an alpha.
   HybridQuery& weights(PartWeights value) { return weights_ = value, *this; }
 
@@ -175,6 +182,7 @@ class HybridQuery : public QueryBase<HybridQuery> {
   std::string text_;
   Fusion fusion_ = Fusion::rrf();
   std::optional<PartWeights> weights_;
+  TextSyntax syntax_ = TextSyntax::kMatch;
 };
 
 /// Which parts of a record a text query looks at.
@@ -185,6 +193,7 @@ struct TextQueryOptions {
   std::int64_t k = 10;
   std::int64_t offset = 0;
   Mode mode = Mode::kHybrid;
+  TextSyntax syntax = TextSyntax::kMatch;  ///< Of the text that is searched for; it is embedded as it is.
   std::optional<Filter> where;
   std::optional<float> alpha;    ///< Share of the vectors: Fusion::weighted, unless `fusion` is given too.
   std::optional<Fusion> fusion;  ///< Reciprocal rank unless this or alpha is given.

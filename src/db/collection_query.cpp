@@ -124,6 +124,7 @@ Hits Collection::hybrid_query(const HybridQuery& q) const {
   query::Request r = request_from(q, impl_->threads());
   r.vector = &q.vector_;
   r.text = q.text_;
+  r.syntax = q.syntax_;
   r.fusion = q.fusion_;
   r.weights = q.weights_.value_or(PartWeights{});
   Context ctx = context_from(q);
@@ -166,6 +167,7 @@ Hits Collection::query_text(std::string_view text, const TextQueryOptions& o) co
     r.vector = &vector;
   }
   if (mode != Mode::kDense) r.text = std::string(text);
+  r.syntax = o.syntax;
   r.fusion = fusion;
   return run(*impl_, r, ctx);
 }

@@ -168,15 +168,20 @@ std::vector<RowScore> Execution::search_vectors(const catalog::VectorFieldSchema
 
 std::vector<RowScore> Execution::run_terms(const Leaf& leaf, const segment::TextIndex& texts, Note& note,
                                            Context& ctx) {
-  const TermNode terms = text_terms(view_.schema().text_fields, *request_.text);
+  std::vector<std::string> warnings;
+  const TermNode terms = text_terms(view_.schema().text_fields, *request_.text, request_.syntax, warnings);
   const IdOrder order(view_);
   const ViewRows rows(view_, filter(), nullptr);
   TopK out(leaf.k, leaf.score_threshold, &order);
   const CorpusStats stats = texts.search(terms, filter() ? &rows : nullptr, ctx, out);
-  note.property("terms", stats.doc_freq.size());
-  note.property("documents", stats.documents);
-  note.property("average length", stats.average_length());
+  if (request_.explain) {
+    note.property("words", describe_terms(terms, stats));
+    note.property("documents", stats.documents);
+    note.property("length of all", stats.total_length);
+  }
   note_filter(rows, ctx);
+  const std::lock_guard lock(mutex_);
+  for (std::string& w : warnings) warnings_.push_back(std::move(w));
   return out.take();
 }
 

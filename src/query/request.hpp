@@ -21,6 +21,7 @@ struct Request {
   const Vector* vector = nullptr;  ///< Search by vector (borrowed) ...
   std::string vector_name;
   std::optional<std::string> text;  ///< ... by text, or by both.
+  TextSyntax syntax = TextSyntax::kMatch;
   std::optional<Fusion> fusion;     ///< With both.
   PartWeights weights;              ///< Likewise.
   std::size_t k = 10;

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "base/error.hpp"
+#include "index/inverted/part_merge.hpp"
 #include "quant/row_codes.hpp"
 #include "segment/flat_part.hpp"
 #include "segment/graph_part.hpp"
@@ -213,6 +214,22 @@ void SegmentWriter::add_texts(TextPartBuilder& texts, const Context& context) {
   terms_ = terms_fingerprint(texts.fields());
   documents_ = texts.terms().documents();
   if (documents_ > 0) texts.terms().write(file_, kTermSections, context);
+  rows_ = std::max(rows_, documents_);
+}
+
+void SegmentWriter::merge_texts(std::span<const TextPart* const> parts, std::uint64_t terms,
+                                const RetiredBits& retired, const Context& context) {
+  std::vector<inverted::MergeInput> inputs;
+  std::vector<std::shared_ptr<const std::vector<std::uint64_t>>> live;
+  for (const TextPart* part : parts) {
+    const std::uint64_t left = part->terms().documents() - part->retired(retired);
+    if (left == 0) continue;
+    documents_ += left;
+    live.push_back(part->live(retired));
+    inputs.push_back({&part->terms(), live.back()->empty() ? nullptr : live.back()->data()});
+  }
+  terms_ = terms;
+  if (documents_ > 0) inverted::merge_parts(inputs, file_, kTermSections, context);
   rows_ = std::max(rows_, documents_);
 }
 

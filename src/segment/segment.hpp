@@ -92,6 +92,11 @@ class SegmentWriter {
   /// The terms of the segment's texts. `texts` is empty afterwards.
   void add_texts(TextPartBuilder& texts, const Context& context);
 
+  /// The terms of other segments, which lie one behind the other, without those of retired rows. `terms` is
+  /// the fingerprint of all of them. kCorruption: one of them is damaged.
+  void merge_texts(std::span<const TextPart* const> parts, std::uint64_t terms, const RetiredBits& retired,
+                   const Context& context);
+
   /// Synced and in its place when this returns; its length.
   std::uint64_t finish();
   std::uint64_t rows() const { return rows_; }

@@ -146,6 +146,10 @@ struct Plan {
   bool graphs = false;  ///< Parts with enough rows get one.
   bool all = false;     ///< Also where the last try did not come out well.
   std::shared_ptr<const segment::Segment> base;
+  // Of a merge:
+  std::vector<SegmentSet::Item> replaced;
+  std::shared_ptr<const storage::RetiredRows> retired;
+  std::uint64_t retired_sequence = 0;
 };
 
 using MaybeSession = std::optional<storage::Store::Session>;
@@ -189,22 +193,42 @@ void add_part(Shard& shard, const Plan& plan, const catalog::VectorFieldSchema& 
   writer.add_flat(field.number, field.metric, field.dimension, vectors, context, asked, kind);
 }
 
+/// Some segment whose terms were to be merged is damaged, and reported.
+struct InputDamaged {};
+
+/// The terms of the segments that are replaced, where all of them have them.
+bool merge_texts(Shard& shard, const Plan& plan, segment::SegmentWriter& writer, Context& context) {
+  const std::uint64_t terms = shard.terms_fingerprint(plan.schema);
+  std::vector<const segment::TextPart*> parts;
+  for (const SegmentSet::Item& item : plan.replaced) {
+    if (!item.segment || item.segment->terms() != terms) return false;
+    if (item.segment->texts()) parts.push_back(item.segment->texts());
+  }
+  if (plan.replaced.empty()) return false;
+  try {
+    writer.merge_texts(parts, terms, {plan.retired->words(), plan.retired_sequence}, context);
+  } catch (const Error& e) {
+    if (e.code() != ErrorCode::kCorruption) throw;
+    if (!report_damaged_texts(shard, plan.replaced, context)) throw;
+    throw InputDamaged{};
+  }
+  return true;
+}
+
 /// Everything that a segment has. Texts are analysed beside the vectors where there is a thread to spare.
 void add_parts(Shard& shard, const Plan& plan, segment::SegmentWriter& writer, Context& context) {
+  const bool has_texts = !plan.schema.text_fields.empty();
   std::optional<segment::TextPartBuilder> texts;
-  if (!plan.schema.text_fields.empty()) texts.emplace(plan.schema.text_fields);
-  const auto add_vectors = [&](Context& ctx) {
-    for (const auto& field : plan.schema.vectors) {
-      if (has_parts(field)) add_part(shard, plan, field, writer, ctx);
-    }
-  };
-  const auto analyse = [&](Context& ctx) {
-    if (texts) add_texts(shard, plan.first_row, plan.end_row, *texts, ctx);
-  };
-  const std::size_t threads = shard.segment_options().threads;
-  Executor::shared().parallel_for(2, threads, [&](std::size_t i) {
+  if (has_texts && !merge_texts(shard, plan, writer, context)) texts.emplace(plan.schema.text_fields);
+  Executor::shared().parallel_for(2, shard.segment_options().threads, [&](std::size_t i) {
     Context child = context.child();
-    i == 0 ? analyse(child) : add_vectors(child);
+    if (i == 0) {
+      if (texts) add_texts(shard, plan.first_row, plan.end_row, *texts, child);
+      return;
+    }
+    for (const auto& field : plan.schema.vectors) {
+      if (has_parts(field)) add_part(shard, plan, field, writer, child);
+    }
   });
   if (texts) writer.add_texts(*texts, context);
 }
@@ -543,7 +567,6 @@ bool Shard::merge_step(bool all, Context& context) {
 }
 
 bool Shard::merge(bool all, Context& context) {
-  std::vector<SegmentEntry> replaced;
   Plan plan;
   plan.graphs = true;
   {
@@ -552,14 +575,18 @@ bool Shard::merge(bool all, Context& context) {
     const auto run = plan_merge(view, *set, segment_options_, all);
     if (!run) return false;
     for (std::size_t i = run->first; i < run->first + run->count; ++i)
-      replaced.push_back(set->items[i].entry);
+      plan.replaced.push_back(set->items[i]);
+    plan.retired = retired(view.txn(), view.state());
+    plan.retired_sequence = view.state().retired_sequence;
     if (run->sound) plan.base = set->items[run->first].segment;
     plan.all = all;
     plan.schema = view.schema();
     plan.sequence = view.state().sequence;
-    plan.first_row = replaced.front().first_row;
-    plan.end_row = replaced.back().end_row;
+    plan.first_row = plan.replaced.front().entry.first_row;
+    plan.end_row = plan.replaced.back().entry.end_row;
   }
+  std::vector<SegmentEntry> replaced;
+  for (const SegmentSet::Item& item : plan.replaced) replaced.push_back(item.entry);
   MaybeSession session;
   SegmentEntry entry;
   try {
@@ -567,6 +594,8 @@ bool Shard::merge(bool all, Context& context) {
   } catch (const BaseDamaged&) {
     segments_.report_damage(replaced.front().number);
     return true;  // once more, from the truth alone
+  } catch (const InputDamaged&) {
+    return true;  // once more, from the truth
   } catch (const FieldDropped&) {
     return true;  // once more, without it
   }

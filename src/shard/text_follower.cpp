@@ -63,21 +63,8 @@ segment::TextIndex TextFollower::index_of(const ReadView& view, const Parts& par
   return out;
 }
 
-// False when every part is sound: then it was something else that is damaged.
-bool TextFollower::report_damage(const ReadView& view, const Parts& parts, const Context& ctx) {
-  bool found = false;
-  for (std::size_t i = 0; i < parts.count; ++i) {
-    const SegmentSet::Item& item = parts.set->items[i];
-    if (!item.segment->texts()) continue;
-    try {
-      item.segment->texts()->terms().verify(ctx);
-    } catch (const Error& e) {
-      if (e.code() != ErrorCode::kCorruption) throw;
-      view.shard().segments().report_damage(item.entry.number);
-      found = true;
-    }
-  }
-  return found;
+bool TextFollower::is_damage(const ReadView& view, const Parts& parts, const Context& ctx) {
+  return report_damaged_texts(view.shard(), std::span(parts.set->items).first(parts.count), ctx);
 }
 
 void TextFollower::rebuild(const ReadView& view, std::uint64_t first_row, Context& ctx) {

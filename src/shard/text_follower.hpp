@@ -30,7 +30,7 @@ class TextFollower {
         ctx.counters.records_degraded += damaged_;
         return;
       } catch (const Error& e) {
-        if (e.code() != ErrorCode::kCorruption || !report_damage(view, parts, ctx)) throw;
+        if (e.code() != ErrorCode::kCorruption || !is_damage(view, parts, ctx)) throw;
       }
     }
   }
@@ -45,8 +45,9 @@ class TextFollower {
 
   Parts parts_of(const ReadView& view) const;
   Parts bring_up(ReadView& view, Context& ctx);
+  /// Whether a part is damaged, which is reported then; else it was something else.
+  static bool is_damage(const ReadView& view, const Parts& parts, const Context& ctx);
   segment::TextIndex index_of(const ReadView& view, const Parts& parts) const;
-  static bool report_damage(const ReadView& view, const Parts& parts, const Context& ctx);
   bool is_at(const ReadView& view, std::uint64_t first_row) const;
   void rebuild(const ReadView& view, std::uint64_t first_row, Context& ctx);
   bool replay(const ReadView& view, Context& ctx);

@@ -1,6 +1,7 @@
 // The texts of records, read from the truth.
 #pragma once
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "segment/text_part.hpp"
@@ -20,5 +21,8 @@ std::vector<segment::FieldTexts> texts_of(const ReadView& view, const storage::D
 /// retired meanwhile may be left out, damaged ones are. kClosed, kNotFound.
 void add_texts(Shard& shard, std::uint64_t first_row, std::uint64_t end_row, segment::TextPartBuilder& out,
                Context& context);
+
+/// Reads all terms of these segments and reports those that are damaged. False when all are sound.
+bool report_damaged_texts(Shard& shard, std::span<const SegmentSet::Item> items, const Context& context);
 
 }  // namespace vecstore::shard

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 #include <sstream>
+#include <sstream>
 
 #include "base/error.hpp"
 #include "base/hash.hpp"
@@ -59,13 +60,16 @@ Vector canonical(const Vector& vector) {
 
 void CollectionModel::index(Doc& doc) const {
   doc.terms.clear();
+  doc.field_terms.assign(text_fields.size(), {});
   doc.length = 0;
   doc.has_text = false;
-  for (const TextField& field : text_fields) {
+  for (std::size_t f = 0; f < text_fields.size(); ++f) {
+    const TextField& field = text_fields[f];
     for (const std::string& text : texts_of(doc.record, field.path)) {
       doc.has_text = true;
       for (const std::string& term : terms_of(field.analyzer, text)) {
         doc.terms[term] += field.weight;
+        doc.field_terms[f][term] += field.weight;
         doc.length += field.weight;
       }
     }
@@ -156,19 +160,55 @@ std::vector<Candidate> score_vectors(const CollectionModel& c, const std::string
   return out;
 }
 
-std::vector<Candidate> score_text(const CollectionModel& c, const std::string& query,
-                                  const Condition& filter) {
+namespace {
+
+// What the terms' node of a plan says.
+struct Statistics {
+  double documents = 0;
+  double length = 0;
+  std::map<std::string, double> df;
+};
+
+Statistics read_statistics(const PlanNode& node) {
+  Statistics out;
+  for (const auto& [name, value] : node.properties) {
+    if (name == "documents") out.documents = std::stod(value);
+    if (name == "length of all") out.length = std::stod(value);
+    if (name != "words") continue;
+    std::istringstream words(value);
+    for (std::string word; words >> word;) {
+      const std::size_t colon = word.rfind(':');
+      out.df[word.substr(0, colon)] = std::stod(word.substr(colon + 1));
+    }
+  }
+  for (const PlanNode& child : node.children) {
+    if (out.documents == 0) out = read_statistics(child);
+  }
+  return out;
+}
+
+}  // namespace
+
+std::vector<Candidate> score_text(const CollectionModel& c, const std::string& query, const Condition& filter,
+                                  const std::optional<PlanNode>& plan) {
   constexpr double kK1 = 1.2;
   constexpr double kB = 0.75;
-  // A word counts as often as it is written; a second analyzer adds only forms that the first ones did not
-  // give.
-  std::vector<std::string> words;
-  std::set<std::string> analyzers;
-  for (const TextField& field : c.text_fields) {
-    if (!analyzers.insert(field.analyzer).second) continue;
-    const std::vector<std::string> before = words;
-    for (std::string& term : terms_of(field.analyzer, query)) {
-      if (std::find(before.begin(), before.end(), term) == before.end()) words.push_back(std::move(term));
+  // A word counts as often as it is written. Fields whose analyzers give it the same form are one text; else each
+  // form is searched for in its own fields.
+  constexpr std::size_t kAll = 1000;
+  std::map<std::pair<std::string, std::size_t>, double> leaves;  // term and field -> how often
+  std::istringstream written(query);
+  for (std::string word; written >> word;) {
+    std::map<std::string, std::vector<std::size_t>> forms;
+    for (std::size_t f = 0; f < c.text_fields.size(); ++f) {
+      for (const std::string& term : terms_of(c.text_fields[f].analyzer, word)) forms[term].push_back(f);
+    }
+    for (const auto& [term, fields] : forms) {
+      if (fields.size() == c.text_fields.size()) {
+        leaves[{term, kAll}] += 1;
+      } else {
+        for (std::size_t f : fields) leaves[{term, f}] += 1;
+      }
     }
   }
   double documents = 0;
@@ -179,20 +219,36 @@ std::vector<Candidate> score_text(const CollectionModel& c, const std::string& q
     total += doc.length;
     for (const auto& [term, tf] : doc.terms) df[term] += 1;
   }
+  if (plan) {
+    // Retired documents count until their segment is made anew.
+    const Statistics used = read_statistics(*plan);
+    if (used.documents < documents) throw Mismatch{concat("statistics of ", used.documents, " documents")};
+    for (const auto& [term, count] : used.df) {
+      const bool as_many = count == df[term];
+      if (count < df[term] || (used.documents == documents && !as_many))
+        throw Mismatch{concat("'", term, "' is in ", df[term], " documents, not ", count)};
+      df[term] = count;
+    }
+    if (used.documents == documents && std::abs(used.length - total) > 1e-6 * (1 + total))
+      throw Mismatch{concat("all documents have a length of ", total, ", not ", used.length)};
+    documents = used.documents;
+    total = used.length;
+  }
   std::vector<Candidate> out;
   for (const auto& [id, doc] : c.docs) {
     double score = 0;
     bool any = false;
     std::uint64_t tie = mix64(static_cast<std::uint64_t>(std::llround(doc.length * 1024)));
-    for (const std::string& word : words) {
-      const auto found = doc.terms.find(word);
-      tie = mix64(
-          tie ^
-          (found == doc.terms.end() ? 0 : static_cast<std::uint64_t>(std::llround(found->second * 1024))));
-      if (found == doc.terms.end()) continue;
+    for (const auto& [leaf, times] : leaves) {
+      const auto& [word, field] = leaf;
+      const auto& terms = field == kAll ? doc.terms : doc.field_terms[field];
+      const auto found = terms.find(word);
+      const double tf = found == terms.end() ? 0 : found->second;
+      tie = mix64(tie ^ static_cast<std::uint64_t>(std::llround(tf * 1024)));
+      if (tf == 0) continue;
       any = true;
       const double idf = std::log(1 + (documents - df[word] + 0.5) / (df[word] + 0.5));
-      score += idf * found->second / (found->second + kK1 * (1 - kB + kB * doc.length / (total / documents)));
+      score += times * idf * tf / (tf + kK1 * (1 - kB + kB * doc.length / (total / documents)));
     }
     if (any && filter.holds(doc)) out.push_back({id, score, 2e-6 * score + 1e-9, tie | 1});
   }

@@ -211,7 +211,7 @@ void Runner::check_query(Kind kind, const Spec& s, const CollectionModel& c, con
       check_hits(candidates, a.hits[2], k, 0, spec.threshold);
     }
   } else if (!shared_) {
-    check_hits(score_text(c, s.text, s.filter), a.hits[0], k, offset, spec.threshold);
+    check_hits(score_text(c, s.text, s.filter, a.hits[0].plan), a.hits[0], k, offset, spec.threshold);
   }
 }
 
@@ -230,7 +230,7 @@ void Runner::check_hybrid(const Spec& s, const CollectionModel& c, const Hits& h
   const Hits texts = collection.query_text(s.text, text_options(part, Mode::kText));
   check_hits(score_vectors(c, s.vector_name, vector, s.filter), vectors, static_cast<std::size_t>(part.k), 0,
              std::nullopt);
-  check_hits(score_text(c, s.text, s.filter), texts, static_cast<std::size_t>(part.k), 0, std::nullopt);
+  check_hits(score_text(c, s.text, s.filter, texts.plan), texts, static_cast<std::size_t>(part.k), 0, std::nullopt);
   const bool plain_rrf = s.default_fusion;
   check_hits(fuse(plain_rrf ? Fusion::rrf() : s.fusion, vectors, texts), hits, static_cast<std::size_t>(s.k),
              static_cast<std::size_t>(s.offset), s.threshold);

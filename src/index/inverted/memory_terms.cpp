@@ -19,7 +19,7 @@ class MemoryTerms::Positions final : public PositionList {
   Positions(const MemoryTerms& source, const Term& term) {
     source.for_each_posting(term, [&](std::uint32_t, std::span<const Place> places) { runs_.push_back(places); });
   }
-  void read(const DecodedList&, std::uint32_t posting, std::vector<std::uint32_t>& out) const override {
+  void read(const DecodedList&, std::uint32_t posting, PositionCursor&, std::vector<std::uint32_t>& out) const override {
     for (const Place& p : runs_[posting]) out.push_back(p.place);
   }
 
