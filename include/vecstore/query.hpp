@@ -14,6 +14,7 @@
 #include "vecstore/filter.hpp"
 #include "vecstore/models.hpp"
 #include "vecstore/record.hpp"
+#include "vecstore/text.hpp"
 
 namespace vecstore {
 
@@ -86,12 +87,6 @@ class Fusion {
   Kind kind_;
   float rank_constant_;
   std::optional<float> alpha_;
-};
-
-/// How the text of a query is read.
-enum class TextSyntax : std::uint8_t {
-  kMatch,  ///< Plain text: any of its words, whatever characters there are. Never an error.
-  kQuery,  ///< The language of docs/text-query.md: "phrases", +must, -not, AND OR NOT, prefix*, fuzzy~1, field:, ^2.
 };
 
 /// What every kind of query has. `Self` is the fluent class.

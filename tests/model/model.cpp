@@ -90,7 +90,7 @@ void CollectionModel::put(Record record, SequenceNumber at) {
   };
   learn("", record.vector);
   for (const auto& [name, v] : record.vectors) learn(name, v);
-  Doc doc{std::move(record), {}, 0, false};
+  Doc doc{std::move(record), {}, {}, 0, false};
   index(doc);
   changes.push_back({at, Change::Operation::kUpsert, doc.record.id, 0});
   sequence = at;
@@ -193,22 +193,32 @@ std::vector<Candidate> score_text(const CollectionModel& c, const std::string& q
                                   const std::optional<PlanNode>& plan) {
   constexpr double kK1 = 1.2;
   constexpr double kB = 0.75;
-  // A word counts as often as it is written. Fields whose analyzers give it the same form are one text; else each
-  // form is searched for in its own fields.
+  // A word counts as often as it is written. A further analyzer adds its fields to the forms that it shares with those
+  // before it, and its own forms, which are searched for in its fields.
   constexpr std::size_t kAll = 1000;
-  std::map<std::pair<std::string, std::size_t>, double> leaves;  // term and field -> how often
-  std::istringstream written(query);
-  for (std::string word; written >> word;) {
-    std::map<std::string, std::vector<std::size_t>> forms;
-    for (std::size_t f = 0; f < c.text_fields.size(); ++f) {
-      for (const std::string& term : terms_of(c.text_fields[f].analyzer, word)) forms[term].push_back(f);
+  std::map<std::string, double> times;
+  std::map<std::string, std::vector<std::size_t>> fields_of;
+  std::set<std::string> analyzers;
+  for (const TextField& first : c.text_fields) {
+    if (!analyzers.insert(first.analyzer).second) continue;
+    const std::map<std::string, double> before = times;
+    std::set<std::string> forms;
+    for (const std::string& term : terms_of(first.analyzer, query)) {
+      forms.insert(term);
+      if (!before.contains(term)) times[term] += 1;
     }
-    for (const auto& [term, fields] : forms) {
-      if (fields.size() == c.text_fields.size()) {
-        leaves[{term, kAll}] += 1;
-      } else {
-        for (std::size_t f : fields) leaves[{term, f}] += 1;
+    for (const std::string& term : forms) {
+      for (std::size_t f = 0; f < c.text_fields.size(); ++f) {
+        if (c.text_fields[f].analyzer == first.analyzer) fields_of[term].push_back(f);
       }
+    }
+  }
+  std::map<std::pair<std::string, std::size_t>, double> leaves;  // term and field -> how often
+  for (const auto& [term, fields] : fields_of) {
+    if (fields.size() == c.text_fields.size()) {
+      leaves[{term, kAll}] = times[term];
+    } else {
+      for (std::size_t f : fields) leaves[{term, f}] = times[term];
     }
   }
   double documents = 0;
@@ -219,7 +229,7 @@ std::vector<Candidate> score_text(const CollectionModel& c, const std::string& q
     total += doc.length;
     for (const auto& [term, tf] : doc.terms) df[term] += 1;
   }
-  if (plan) {
+  if (plan && plan->to_string().find("documents=") != std::string::npos) {
     // Retired documents count until their segment is made anew.
     const Statistics used = read_statistics(*plan);
     if (used.documents < documents) throw Mismatch{concat("statistics of ", used.documents, " documents")};

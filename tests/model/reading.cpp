@@ -160,7 +160,7 @@ TextQueryOptions text_options(const Spec& s, Mode mode) {
   if (!s.filter.text.empty()) o.where = Filter::parse(s.filter.text);
   if (!s.default_fusion && s.fusion.alpha()) o.alpha = s.fusion.alpha();
   if (s.slot == 3) o.embedder = TinyEmbedder();
-  o.explain = mode == Mode::kText;  // says which statistics it used
+  o.explain = mode != Mode::kDense;  // says which statistics it used
   return o;
 }
 
