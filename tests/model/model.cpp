@@ -4,7 +4,6 @@
 #include <cmath>
 #include <limits>
 #include <sstream>
-#include <sstream>
 
 #include "base/error.hpp"
 #include "base/hash.hpp"
@@ -160,6 +159,31 @@ std::vector<Candidate> score_vectors(const CollectionModel& c, const std::string
   return out;
 }
 
+std::vector<Candidate> score_sparse(const CollectionModel& c, const std::string& name, const Sparse& query,
+                                    const Condition& filter) {
+  std::vector<Candidate> out;
+  for (const auto& [id, doc] : c.docs) {
+    const auto found = doc.record.vectors.find(name);
+    if (!name.empty() && found == doc.record.vectors.end()) continue;
+    const Vector& v = name.empty() ? doc.record.vector : found->second;
+    if (!v.sparse() || !filter.holds(doc)) continue;
+    const Sparse& s = *v.sparse();
+    Candidate candidate{id, 0, 0, 0};
+    bool common = false;
+    for (std::size_t i = 0; i < query.indices.size(); ++i) {
+      const auto at = std::lower_bound(s.indices.begin(), s.indices.end(), query.indices[i]);
+      if (at == s.indices.end() || *at != query.indices[i]) continue;
+      common = true;
+      const double product = static_cast<double>(query.values[i]) *
+                             static_cast<double>(s.values[static_cast<std::size_t>(at - s.indices.begin())]);
+      candidate.score += product;
+      candidate.tolerance += 1e-6 * std::abs(product) + 2e-38;
+    }
+    if (common) out.push_back(std::move(candidate));
+  }
+  return out;
+}
+
 namespace {
 
 // What the terms' node of a plan says.
@@ -193,8 +217,8 @@ std::vector<Candidate> score_text(const CollectionModel& c, const std::string& q
                                   const std::optional<PlanNode>& plan) {
   constexpr double kK1 = 1.2;
   constexpr double kB = 0.75;
-  // A word counts as often as it is written. A further analyzer adds its fields to the forms that it shares with those
-  // before it, and its own forms, which are searched for in its fields.
+  // A word counts as often as it is written. A further analyzer adds its fields to the forms that it shares
+  // with those before it, and its own forms, which are searched for in its fields.
   constexpr std::size_t kAll = 1000;
   std::map<std::string, double> times;
   std::map<std::string, std::vector<std::size_t>> fields_of;

@@ -66,8 +66,8 @@ void search_phrase(SearchState& state, std::size_t part);
 
 /// All clauses are leaves: whether a document matches is a matter of sets, and leaves add up.
 bool single_level(const PlanNode& root);
-/// The fewest documents that a clause leaves which has to match, kNoPosting when none has to. `impossible`: such
-/// a clause matches nothing in this part.
+/// The fewest documents that a clause leaves which has to match, kNoPosting when none has to. `impossible`:
+/// such a clause matches nothing in this part.
 std::uint32_t fewest_required(QueryPlan& plan, std::size_t part, bool& impossible);
 /// The live documents that the required and forbidden clauses of a single level admit.
 std::vector<std::uint64_t> admitted(QueryPlan& plan, std::size_t part);
