@@ -20,8 +20,9 @@ Graph LeafBuilder::build() {
   each_row([this](std::uint32_t row, Scratch& s) {
     const std::uint64_t* own = keys(row);
     s.candidates.assign(own, own + counts_[row]);
-    select(row, s);
+    select(row, degree_, s);
   });
+  std::sort(far_links_.begin(), far_links_.end());
   each_row([this](std::uint32_t row, Scratch&) { link_back(row); });
   each_row([this](std::uint32_t row, Scratch& s) { join_back(row, s); });
   Graph graph;
@@ -73,10 +74,10 @@ void LeafBuilder::set_equals_apart() {
   std::erase_if(rows_, [&](std::uint32_t row) { return std::binary_search(apart.begin(), apart.end(), row); });
 }
 
-// Of the scratch's candidates (ascending) at most degree_ become the row's list: those that no chosen one is
+// Of the scratch's candidates (ascending) at most `most` become the row's list: those that no chosen one is
 // much nearer to than the row itself is, then the nearest of the others. Each chosen one strikes out what it
 // is near to, so that only what may still be chosen is compared.
-void LeafBuilder::select(std::uint32_t row, Scratch& s) {
+void LeafBuilder::select(std::uint32_t row, std::size_t most, Scratch& s) {
   const std::size_t count = s.candidates.size();
   s.taken.assign(count, false);
   s.open.resize(count);
@@ -87,10 +88,10 @@ void LeafBuilder::select(std::uint32_t row, Scratch& s) {
     s.open_places[i] = i;
   }
   std::size_t chosen = 0;
-  for (std::size_t at = 0, open = count; at < open && chosen < degree_;) {
+  for (std::size_t at = 0, open = count; at < open && chosen < most;) {
     const std::uint32_t other = s.open[at];
     s.taken[s.open_places[at++]] = true;
-    if (++chosen == degree_) break;
+    if (++chosen == most) break;
     codes_.distances(other, s.open.data() + at, open - at, s.between.data());
     std::size_t left = at;
     for (std::size_t i = at; i < open; ++i) {
@@ -100,7 +101,7 @@ void LeafBuilder::select(std::uint32_t row, Scratch& s) {
     }
     open = left;
   }
-  for (std::size_t i = 0; i < count && chosen < degree_; ++i) {
+  for (std::size_t i = 0; i < count && chosen < most; ++i) {
     chosen += !s.taken[i];
     s.taken[i] = true;
   }
@@ -142,10 +143,24 @@ void LeafBuilder::join_back(std::uint32_t row, Scratch& s) {
   const std::size_t count = counts_[row] + std::size_t{back_counts_[row]};
   std::sort(own, own + count);
   s.candidates.assign(own, own + count);
-  if (count > degree_)
-    select(row, s);
+  const std::size_t far = far_links_of(row, s);
+  if (count + far > degree_)
+    select(row, degree_ - far, s);
   else
     counts_[row] = static_cast<std::uint16_t>(count);
+  std::copy_n(s.fresh.begin(), far, own + counts_[row]);
+  counts_[row] = static_cast<std::uint16_t>(counts_[row] + far);
+}
+
+// Those that are not among the candidates, into s.fresh.
+std::size_t LeafBuilder::far_links_of(std::uint32_t row, Scratch& s) const {
+  s.fresh.clear();
+  auto it = std::lower_bound(far_links_.begin(), far_links_.end(), FarLink{row, 0});
+  for (; it != far_links_.end() && it->row == row && s.fresh.size() < degree_ / 4; ++it) {
+    const bool near = std::binary_search(s.candidates.begin(), s.candidates.end(), it->key);
+    if (!near && (s.fresh.empty() || s.fresh.back() != it->key)) s.fresh.push_back(it->key);
+  }
+  return s.fresh.size();
 }
 
 // Each of them to the next of them, around, and to what one that was compared with others is linked to.

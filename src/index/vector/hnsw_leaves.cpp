@@ -122,6 +122,7 @@ std::vector<LeafBuilder::Rows> LeafBuilder::split(const Rows& rows, std::uint64_
   fan_out = std::min(fan_out, pivots.size());
   ByteCodes::Block block;
   codes_.pack(pivots.data(), pivots.size(), block);
+  link_pivots(pivots, block);
   std::vector<std::uint32_t> nearest(rows.size() * fan_out);
   constexpr std::size_t kPart = 512;
   parallel((rows.size() + kPart - 1) / kPart, [&](std::size_t part, Scratch& s, Context& context) {
@@ -134,6 +135,23 @@ std::vector<LeafBuilder::Rows> LeafBuilder::split(const Rows& rows, std::uint64_
   std::vector<Rows> out(pivots.size());
   for (std::size_t i = 0; i < nearest.size(); ++i) out[nearest[i]].push_back(rows[i / fan_out]);
   return out;
+}
+
+void LeafBuilder::link_pivots(const Rows& pivots, const ByteCodes::Block& block) {
+  const std::size_t wanted = std::min<std::size_t>(degree_ / 8, pivots.size() - 1);
+  std::vector<float> distances(block.width());
+  std::vector<std::uint64_t> near;
+  for (std::uint32_t row : pivots) {
+    context_.check();
+    codes_.distances(&row, 1, block, distances.data());
+    near.clear();
+    for (std::size_t c = 0; c < pivots.size(); ++c) {
+      if (pivots[c] != row) near.push_back(key_of(distances[c], pivots[c], row));
+    }
+    const auto end = near.begin() + static_cast<std::ptrdiff_t>(wanted);
+    std::partial_sort(near.begin(), end, near.end());
+    for (auto it = near.begin(); it != end; ++it) far_links_.push_back({row, *it});
+  }
 }
 
 void LeafBuilder::nearest_pivots(const std::uint32_t* rows, std::size_t count, const ByteCodes::Block& pivots,

@@ -1,6 +1,7 @@
 // LeafBuilder: a graph over all rows at once, from the near rows within leaves of random partitions.
 #pragma once
 #include <atomic>
+#include <compare>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -38,6 +39,7 @@ class LeafBuilder {
   void find_near();
   std::vector<Rows> partition(std::uint32_t round);
   std::vector<Rows> split(const Rows& rows, std::uint64_t seed, std::size_t fan_out);
+  void link_pivots(const Rows& pivots, const ByteCodes::Block& block);
   void nearest_pivots(const std::uint32_t* rows, std::size_t count, const ByteCodes::Block& pivots,
                       std::size_t fan_out, Scratch& scratch, std::uint32_t* out) const;
   void compare(const Rows& leaf, Scratch& scratch);
@@ -46,10 +48,11 @@ class LeafBuilder {
 
   std::uint64_t* keys(std::uint32_t row) { return keys_.data() + std::size_t{row} * kept_; }
   void each_row(const std::function<void(std::uint32_t, Scratch&)>& fn);
-  void select(std::uint32_t row, Scratch& scratch);
+  void select(std::uint32_t row, std::size_t most, Scratch& scratch);
   void link_back(std::uint32_t row);
   void offer_back(std::uint32_t to, std::uint64_t key);
   void join_back(std::uint32_t row, Scratch& scratch);
+  std::size_t far_links_of(std::uint32_t row, Scratch& scratch) const;
   void link_equals(Graph& graph) const;
 
   const ByteCodes& codes_;
@@ -65,6 +68,14 @@ class LeafBuilder {
   Rows rows_;                              // all but the rest of equal ones
   Equals equals_;
   std::unique_ptr<std::atomic_flag[]> locks_;
+  /// From pivots to the nearest of the other pivots, sorted before they are used: where rows lie in tight
+  /// groups, all near rows of a row are of its group, and nothing else would lead out of it.
+  struct FarLink {
+    std::uint32_t row;
+    std::uint64_t key;
+    auto operator<=>(const FarLink&) const = default;
+  };
+  std::vector<FarLink> far_links_;
   /// kept_ per row. A key is the distance of another row and its number, so that keys sort by distance; the
   /// first counts_ ones ascend. While links back are collected, those follow, in a heap.
   std::vector<std::uint64_t> keys_;
