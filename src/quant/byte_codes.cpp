@@ -113,7 +113,8 @@ void ByteCodes::pack(const std::uint32_t* ids, std::size_t count, Block& out) co
   for (std::size_t t = 0; t < tiles; ++t) {
     const std::uint32_t* of = ids + t * simd::kTileRows;
     const std::size_t n = std::min(simd::kTileRows, count - t * simd::kTileRows);
-    for (std::size_t r = t * simd::kTileRows + simd::kTileRows; r < count && r < (t + 2) * simd::kTileRows; ++r)
+    for (std::size_t r = t * simd::kTileRows + simd::kTileRows; r < count && r < (t + 2) * simd::kTileRows;
+         ++r)
       prefetch(ids[r]);
     simd::block_kernels().pack_tile(codes_.get(), stride_, stride_, of, n,
                                     out.tiles_.get() + t * stride_ * simd::kTileRows);
@@ -132,11 +133,13 @@ void ByteCodes::distances(const std::uint32_t* ids, std::size_t count, const Blo
   const std::size_t width = block.width();
   thread_local std::vector<std::int32_t> dots;
   dots.resize(count * width);
-  k.dots(block.tiles_.get(), width / simd::kTileRows, stride_, codes_.get(), stride_, ids, count, dots.data(), width);
+  k.dots(block.tiles_.get(), width / simd::kTileRows, stride_, codes_.get(), stride_, ids, count, dots.data(),
+         width);
   const simd::BlockSides sides{block.scales_.data(), block.squares_.data(), block.lifts_.data()};
   for (std::size_t i = 0; i < count; ++i) {
     const Side& own = sides_[ids[i]];
-    k.distances(dots.data() + i * width, block.size(), own.offset, {own.scale, own.square, own.lift}, sides, out + i * width);
+    k.distances(dots.data() + i * width, block.size(), own.offset, {own.scale, own.square, own.lift}, sides,
+                out + i * width);
   }
 }
 

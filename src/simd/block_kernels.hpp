@@ -35,7 +35,8 @@ struct BlockKernels {
   /// tile of fewer than kTileRows codes is filled up with its first one. `bytes` is a multiple of 64.
   void (*pack_tile)(const uint8_t* codes, size_t stride, size_t bytes, const uint32_t* ids, size_t count,
                     uint8_t* tile);
-  /// out[i * out_stride + c] = sum over j < bytes of byte j of code c of the tiles times (byte j of row ids[i]
+  /// out[i * out_stride + c] = sum over j < bytes of byte j of code c of the tiles times (byte j of row
+  /// ids[i]
   /// - 128); exact, `bytes` is at most 2^16.
   void (*dots)(const uint8_t* tiles, size_t tile_count, size_t bytes, const uint8_t* rows, size_t stride,
                const uint32_t* ids, size_t count, int32_t* out, size_t out_stride);

@@ -54,8 +54,7 @@ inline void dots_of(const uint8_t* tile, size_t bytes, const uint8_t* const* row
   for (size_t r = 0; r < kR; ++r) {
 #pragma GCC unroll 8
     for (size_t c = 0; c < 4; c += 2) {
-      const __m256i pair =
-          _mm256_permute4x64_epi64(_mm256_hadd_epi32(sums[r][c], sums[r][c + 1]), 0xd8);
+      const __m256i pair = _mm256_permute4x64_epi64(_mm256_hadd_epi32(sums[r][c], sums[r][c + 1]), 0xd8);
       _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + r * out_stride + 4 * c), pair);
     }
   }
@@ -86,8 +85,8 @@ void distances(const int32_t* dots, size_t count, int32_t offset, const BlockSid
   for (size_t i = 0; i < count; i += 8) {
     const __m256i dot = _mm256_sub_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(dots + i)),
                                          _mm256_set1_epi32(offset));
-    const __m256 inner = _mm256_mul_ps(_mm256_mul_ps(scale, _mm256_loadu_ps(others.scales + i)),
-                                       _mm256_cvtepi32_ps(dot));
+    const __m256 inner =
+        _mm256_mul_ps(_mm256_mul_ps(scale, _mm256_loadu_ps(others.scales + i)), _mm256_cvtepi32_ps(dot));
     const __m256 sum = _mm256_add_ps(square, _mm256_loadu_ps(others.squares + i));
     const __m256 d = _mm256_sub_ps(sum, _mm256_add_ps(inner, inner));
     const __m256 up = _mm256_sub_ps(lift, _mm256_loadu_ps(others.lifts + i));
@@ -102,7 +101,8 @@ size_t places_below(const float* values, size_t count, float bound, uint32_t* ou
   for (; i + 8 <= count; i += 8) {
     int mask = _mm256_movemask_ps(_mm256_cmp_ps(_mm256_loadu_ps(values + i), limit, _CMP_LT_OQ));
     for (; mask; mask &= mask - 1)
-      out[found++] = static_cast<uint32_t>(i) + static_cast<uint32_t>(__builtin_ctz(static_cast<unsigned>(mask)));
+      out[found++] =
+          static_cast<uint32_t>(i) + static_cast<uint32_t>(__builtin_ctz(static_cast<unsigned>(mask)));
   }
   for (; i < count; ++i) {
     if (values[i] < bound) out[found++] = static_cast<uint32_t>(i);

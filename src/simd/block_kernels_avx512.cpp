@@ -38,8 +38,8 @@ inline void turn(const uint8_t* const* rows, size_t at, uint8_t* out) {
   }
 #pragma GCC unroll 16
   for (int w = 0; w < 4; ++w) {
-    const __m512i p = _mm512_shuffle_i32x4(a[w], a[w + 4], 0x88);   // lanes 0, 2 of rows 0-3, 4-7
-    const __m512i q = _mm512_shuffle_i32x4(a[w], a[w + 4], 0xdd);   // lanes 1, 3
+    const __m512i p = _mm512_shuffle_i32x4(a[w], a[w + 4], 0x88);  // lanes 0, 2 of rows 0-3, 4-7
+    const __m512i q = _mm512_shuffle_i32x4(a[w], a[w + 4], 0xdd);  // lanes 1, 3
     const __m512i r = _mm512_shuffle_i32x4(a[w + 8], a[w + 12], 0x88);
     const __m512i s = _mm512_shuffle_i32x4(a[w + 8], a[w + 12], 0xdd);
     _mm512_store_si512(out + 64 * w, _mm512_shuffle_i32x4(p, r, 0x88));
@@ -86,14 +86,13 @@ inline void dots_of(const uint8_t* tiles, size_t bytes, const uint8_t* const* ro
 #pragma GCC unroll 8
   for (size_t r = 0; r < kR; ++r) {
 #pragma GCC unroll 8
-    for (size_t t = 0; t < kT; ++t)
-      _mm512_storeu_si512(out + r * out_stride + t * kTileRows, sums[r][t]);
+    for (size_t t = 0; t < kT; ++t) _mm512_storeu_si512(out + r * out_stride + t * kTileRows, sums[r][t]);
   }
 }
 
 template <size_t kT>
-void dots_of_tiles(const uint8_t* tiles, size_t bytes, const uint8_t* rows, size_t stride, const uint32_t* ids,
-                   size_t count, int32_t* out, size_t out_stride) {
+void dots_of_tiles(const uint8_t* tiles, size_t bytes, const uint8_t* rows, size_t stride,
+                   const uint32_t* ids, size_t count, int32_t* out, size_t out_stride) {
   size_t i = 0;
   for (; i + kRows <= count; i += kRows) {
     const uint8_t* p[kRows];

@@ -84,7 +84,8 @@ TEST(BlockKernels, DistancesAreThoseOfTheFormula) {
   scales[5] = own.scale, squares[5] = own.square, lifts[5] = 0, dots[5] = 12500 + 7;
   for (const auto& [isa, kernels] : available()) {
     for (std::size_t count : {1u, 8u, 15u, 16u, 33u, 48u}) {
-      kernels->distances(dots.data(), count, 7, own, {scales.data(), squares.data(), lifts.data()}, out.data());
+      kernels->distances(dots.data(), count, 7, own, {scales.data(), squares.data(), lifts.data()},
+                         out.data());
       for (std::size_t i = 0; i < count; ++i) {
         const double sum = static_cast<double>(own.square) + squares[i];
         const double inner = static_cast<double>(own.scale) * scales[i] * (dots[i] - 7);

@@ -39,12 +39,13 @@ Graph LeafBuilder::build() {
 }
 
 void LeafBuilder::each_row(const std::function<void(std::uint32_t, Scratch&)>& fn) {
-  parallel((rows_.size() + kRowsPerPart - 1) / kRowsPerPart, [&](std::size_t part, Scratch& s, Context& context) {
-    context.check();
-    const std::size_t begin = part * kRowsPerPart, end = std::min(rows_.size(), begin + kRowsPerPart);
-    for (std::size_t i = begin; i < end; ++i) fn(rows_[i], s);
-    report((end - begin) * 2 / 3);
-  });
+  parallel(
+      (rows_.size() + kRowsPerPart - 1) / kRowsPerPart, [&](std::size_t part, Scratch& s, Context& context) {
+        context.check();
+        const std::size_t begin = part * kRowsPerPart, end = std::min(rows_.size(), begin + kRowsPerPart);
+        for (std::size_t i = begin; i < end; ++i) fn(rows_[i], s);
+        report((end - begin) * 2 / 3);
+      });
 }
 
 void LeafBuilder::set_equals_apart() {
@@ -71,7 +72,8 @@ void LeafBuilder::set_equals_apart() {
     equals_.push_back(std::move(equal));
   }
   std::sort(apart.begin(), apart.end());
-  std::erase_if(rows_, [&](std::uint32_t row) { return std::binary_search(apart.begin(), apart.end(), row); });
+  std::erase_if(rows_,
+                [&](std::uint32_t row) { return std::binary_search(apart.begin(), apart.end(), row); });
 }
 
 // Of the scratch's candidates (ascending) at most `most` become the row's list: those that no chosen one is
@@ -156,7 +158,7 @@ void LeafBuilder::join_back(std::uint32_t row, Scratch& s) {
 std::size_t LeafBuilder::far_links_of(std::uint32_t row, Scratch& s) const {
   s.fresh.clear();
   auto it = std::lower_bound(far_links_.begin(), far_links_.end(), FarLink{row, 0});
-  for (; it != far_links_.end() && it->row == row && s.fresh.size() < degree_ / 4; ++it) {
+  for (; it != far_links_.end() && it->row == row && s.fresh.size() < degree_ / 2; ++it) {
     const bool near = std::binary_search(s.candidates.begin(), s.candidates.end(), it->key);
     if (!near && (s.fresh.empty() || s.fresh.back() != it->key)) s.fresh.push_back(it->key);
   }

@@ -14,8 +14,9 @@ namespace {
 constexpr std::size_t kRowsAtOnce = 32;  // against all of a leaf
 constexpr std::size_t kFanOut = 3;       // leaves of a row in each round
 constexpr std::size_t kLeastLeaf = 256;  // about as many rows, and up to three times as many
+constexpr std::size_t kRowsOfFarLink = 3;
 constexpr std::size_t kMostPivots = 1024;
-constexpr std::size_t kEffortOfRound = 12;  // of ef_construction
+constexpr std::size_t kEffortOfRound = 10;  // of ef_construction
 constexpr std::size_t kFewestRounds = 2, kMostRounds = 40;
 constexpr float kUnbounded = std::numeric_limits<float>::infinity();
 
@@ -47,7 +48,8 @@ LeafBuilder::LeafBuilder(const ByteCodes& codes, const BuildOptions& options, Co
 
 LeafBuilder::~LeafBuilder() = default;
 
-void LeafBuilder::parallel(std::size_t count, const std::function<void(std::size_t, Scratch&, Context&)>& fn) {
+void LeafBuilder::parallel(std::size_t count,
+                           const std::function<void(std::size_t, Scratch&, Context&)>& fn) {
   if (scratch_.size() == 1 || count < 2) {
     for (std::size_t i = 0; i < count; ++i) fn(i, *scratch_[0], context_);
     return;
@@ -132,13 +134,20 @@ std::vector<LeafBuilder::Rows> LeafBuilder::split(const Rows& rows, std::uint64_
       nearest_pivots(rows.data() + i, std::min(kRowsAtOnce, end - i), block, fan_out, s,
                      nearest.data() + i * fan_out);
   });
+  for (std::size_t i = 0; i < rows.size() && fan_out > 1; ++i) {
+    if (mixed(rows[i]) % (kRowsOfFarLink * rounds_) != seed >> 32) continue;
+    const std::uint32_t pivot = pivots[nearest[(i + 1) * fan_out - 1]];
+    float distance;
+    codes_.distances(rows[i], &pivot, 1, &distance);
+    if (pivot != rows[i]) far_links_.push_back({rows[i], key_of(distance, pivot, rows[i])});
+  }
   std::vector<Rows> out(pivots.size());
   for (std::size_t i = 0; i < nearest.size(); ++i) out[nearest[i]].push_back(rows[i / fan_out]);
   return out;
 }
 
 void LeafBuilder::link_pivots(const Rows& pivots, const ByteCodes::Block& block) {
-  const std::size_t wanted = std::min<std::size_t>(degree_ / 8, pivots.size() - 1);
+  const std::size_t wanted = std::min<std::size_t>(degree_ / 4, pivots.size() - 1);
   std::vector<float> distances(block.width());
   std::vector<std::uint64_t> near;
   for (std::uint32_t row : pivots) {
@@ -231,7 +240,8 @@ void LeafBuilder::offer_leaf(const Rows& leaf, std::uint32_t row, const float* d
 void LeafBuilder::merge(std::uint32_t row, Scratch& s) {
   std::uint64_t* own = keys(row);
   // Of those at distance 0 only some may stay: they must not take the room of others.
-  const auto others = std::partition(s.fresh.begin(), s.fresh.end(), [](std::uint64_t key) { return key >> 32 == 0; });
+  const auto others =
+      std::partition(s.fresh.begin(), s.fresh.end(), [](std::uint64_t key) { return key >> 32 == 0; });
   const auto most = static_cast<std::ptrdiff_t>(kept_);
   if (s.fresh.end() - others > most) {
     std::nth_element(others, others + most, s.fresh.end());
