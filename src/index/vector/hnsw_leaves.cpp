@@ -14,7 +14,7 @@ namespace {
 constexpr std::size_t kRowsAtOnce = 32;  // against all of a leaf
 constexpr std::size_t kFanOut = 3;       // leaves of a row in each round
 constexpr std::size_t kLeastLeaf = 256;  // about as many rows, and up to three times as many
-constexpr std::size_t kRowsOfFarLink = 3;
+constexpr std::size_t kRowsOfFarLink = 2;
 constexpr std::size_t kMostPivots = 1024;
 constexpr std::size_t kEffortOfRound = 10;  // of ef_construction
 constexpr std::size_t kFewestRounds = 2, kMostRounds = 40;
@@ -134,15 +134,19 @@ std::vector<LeafBuilder::Rows> LeafBuilder::split(const Rows& rows, std::uint64_
       nearest_pivots(rows.data() + i, std::min(kRowsAtOnce, end - i), block, fan_out, s,
                      nearest.data() + i * fan_out);
   });
-  for (std::size_t i = 0; i < rows.size() && fan_out > 1; ++i) {
-    if (mixed(rows[i]) % (kRowsOfFarLink * rounds_) != seed >> 32) continue;
-    const std::uint32_t pivot = pivots[nearest[(i + 1) * fan_out - 1]];
-    float distance;
-    codes_.distances(rows[i], &pivot, 1, &distance);
-    if (pivot != rows[i]) far_links_.push_back({rows[i], key_of(distance, pivot, rows[i])});
-  }
   std::vector<Rows> out(pivots.size());
   for (std::size_t i = 0; i < nearest.size(); ++i) out[nearest[i]].push_back(rows[i / fan_out]);
+  // Some rows are linked to one of their farthest leaf, so that links lead into every group.
+  for (std::size_t i = 0; i < rows.size() && fan_out > 1; ++i) {
+    if (i % 1024 == 0) context_.check();
+    const std::uint64_t random = mixed(rows[i]);
+    if (random % (kRowsOfFarLink * rounds_) != seed >> 32) continue;
+    const Rows& leaf = out[nearest[(i + 1) * fan_out - 1]];
+    const std::uint32_t other = leaf[(random >> 32) % leaf.size()];
+    float distance;
+    codes_.distances(rows[i], &other, 1, &distance);
+    if (other != rows[i]) far_links_.push_back({rows[i], key_of(distance, other, rows[i])});
+  }
   return out;
 }
 
