@@ -16,7 +16,7 @@ namespace vecstore::hnsw {
 /// leaf all are compared with all. A row's nearest of all its leaves are its candidates, most of which are
 /// its nearest of all rows. The graph does not depend on the number of threads.
 ///
-/// Takes 8 bytes for each of 4 m candidates of a row; while rows are cut, 24 more.
+/// Takes 8 bytes for each of 4 m candidates of a row, and about 50 more.
 class LeafBuilder {
  public:
   LeafBuilder(const ByteCodes& codes, const BuildOptions& options, Context& context,
