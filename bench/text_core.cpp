@@ -283,7 +283,8 @@ class SparseMaker {
     std::vector<std::uint32_t> chosen;
     while (chosen.size() < count) {
       const double u = std::uniform_real_distribution<>(0, shares_.back())(random_);
-      const auto d = static_cast<std::uint32_t>(std::lower_bound(shares_.begin(), shares_.end(), u) - shares_.begin());
+      const auto d =
+          static_cast<std::uint32_t>(std::lower_bound(shares_.begin(), shares_.end(), u) - shares_.begin());
       if (d >= 30'000 || seen_[d]) continue;
       seen_[d] = true;
       chosen.push_back(d);
@@ -312,8 +313,10 @@ int measure_sparse(const Options& o) {
   const auto dump = [&](const std::string& name, const std::vector<SparseVector>& all) {
     std::ofstream out(o.dump + "/" + name, std::ios::binary);
     for (const auto& v : all) {
-      out.write(reinterpret_cast<const char*>(v.dimensions.data()), static_cast<std::streamsize>(v.dimensions.size() * 4));
-      out.write(reinterpret_cast<const char*>(v.weights.data()), static_cast<std::streamsize>(v.weights.size() * 4));
+      out.write(reinterpret_cast<const char*>(v.dimensions.data()),
+                static_cast<std::streamsize>(v.dimensions.size() * 4));
+      out.write(reinterpret_cast<const char*>(v.weights.data()),
+                static_cast<std::streamsize>(v.weights.size() * 4));
     }
   };
   if (!o.dump.empty()) dump("records.bin", records), dump("queries.bin", queries);
@@ -321,16 +324,19 @@ int measure_sparse(const Options& o) {
   const double start = cpu();
   {
     SparsePartBuilder builder(!o.coded);
-    for (std::size_t i = 0; i < records.size(); ++i) builder.add(i, records[i].dimensions, records[i].weights);
+    for (std::size_t i = 0; i < records.size(); ++i)
+      builder.add(i, records[i].dimensions, records[i].weights);
     const std::string name = "bench-sparse-" + std::to_string(getpid());
     io::IndexFileWriter file(o.dir, name, {});
     builder.write(file, 1, {});
     file.finish();
     index.add(o.dir + "/" + name);
   }
-  std::printf("{\"op\": \"sparse_build\", \"records\": %zu, \"cpu_s\": %.2f, \"bytes\": %llu, \"bytes_per_non_zero\": %.3f}\n",
-              records.size(), cpu() - start, static_cast<unsigned long long>(index.bytes),
-              static_cast<double>(index.bytes) / (200.0 * static_cast<double>(records.size())));
+  std::printf(
+      "{\"op\": \"sparse_build\", \"records\": %zu, \"cpu_s\": %.2f, \"bytes\": %llu, "
+      "\"bytes_per_non_zero\": %.3f}\n",
+      records.size(), cpu() - start, static_cast<unsigned long long>(index.bytes),
+      static_cast<double>(index.bytes) / (200.0 * static_cast<double>(records.size())));
   std::vector<TermNode> nodes;
   for (const auto& q : queries) {
     TermNode n;
@@ -339,7 +345,9 @@ int measure_sparse(const Options& o) {
     nodes.push_back(std::move(n));
   }
   for (const std::size_t k : {10u, 100u})
-    print("sparse", 40, k, 1, measure(index, nodes.size(), k, o.passes, [&](std::size_t q) -> const TermNode& { return nodes[q]; }));
+    print("sparse", 40, k, 1,
+          measure(index, nodes.size(), k, o.passes,
+                  [&](std::size_t q) -> const TermNode& { return nodes[q]; }));
   // A few queries against every record.
   double worst = 0, recall = 0;
   for (std::size_t q = 0; q < std::min<std::size_t>(10, nodes.size()); ++q) {
@@ -359,7 +367,8 @@ int measure_sparse(const Options& o) {
     const auto hits = out.take();
     for (std::size_t i = 0; i < hits.size(); ++i) {
       worst = std::max(worst, std::abs(hits[i].score + all[i].first) / -all[i].first);
-      recall += std::any_of(all.begin(), all.begin() + 100, [&](const auto& a) { return a.second == hits[i].row; });
+      recall +=
+          std::any_of(all.begin(), all.begin() + 100, [&](const auto& a) { return a.second == hits[i].row; });
     }
   }
   std::printf("{\"op\": \"sparse_check\", \"largest_error\": %.3g, \"recall\": %.4f}\n", worst,

@@ -28,7 +28,7 @@ inline size_t add_bits(uint64_t bits, const uint8_t* codes, uint16_t weight, uin
   size_t used = 0;
   for (; bits; bits &= bits - 1) {
     uint16_t* sum = sums + __builtin_ctzll(bits);
-    *sum = (uint16_t)(*sum + ((uint32_t)codes[used++] * weight >> 8) + 1);
+    *sum = (uint16_t)(*sum + ((uint32_t)codes[used++] * weight >> 8));
   }
   return used;
 }

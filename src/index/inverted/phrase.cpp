@@ -112,7 +112,8 @@ float Phrase::sloppy(std::size_t i) {
   }
   float sum = 0;
   for (;;) {
-    std::int64_t least = std::numeric_limits<std::int64_t>::max(), most = std::numeric_limits<std::int64_t>::min();
+    std::int64_t least = std::numeric_limits<std::int64_t>::max(),
+                 most = std::numeric_limits<std::int64_t>::min();
     for (const Word& w : words_) {
       least = std::min(least, w.places[w.at]);
       most = std::max(most, w.places[w.at]);

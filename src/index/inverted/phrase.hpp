@@ -21,7 +21,8 @@ class Phrase {
   std::span<const std::uint32_t> docs() const { return docs_; }
   /// What frequency(i) cannot exceed, known without a look at positions.
   float most(std::size_t i) const;
-  /// How often docs()[i] has the phrase, by the weights of its fields; 0: not at all. Quick in ascending order.
+  /// How often docs()[i] has the phrase, by the weights of its fields; 0: not at all. Quick in ascending
+  /// order.
   float frequency(std::size_t i);
 
  private:

@@ -27,7 +27,8 @@ class PartPositions final : public PositionList {
   void read(const DecodedList& list, std::uint32_t posting, PositionCursor& cursor,
             std::vector<std::uint32_t>& out) const override {
     const auto class_of = [&](std::uint32_t i) { return list.class_of(i); };
-    if (!reader_.read(part_.classes(), class_of, posting, cursor, out)) part_.damaged("positions are damaged");
+    if (!reader_.read(part_.classes(), class_of, posting, cursor, out))
+      part_.damaged("positions are damaged");
   }
 
  private:

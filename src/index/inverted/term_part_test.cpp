@@ -27,7 +27,8 @@ TEST(ListCodec, RoundTrips) {
   std::printf("seed %u\n", seed);
   std::mt19937 rng(seed);
   for (int round = 0; round < 400; ++round) {
-    const std::uint32_t fields = 1 + rng() % 3, documents = 1 + rng() % (round % 10 == 0 ? kMostDocuments : 50'000u);
+    const std::uint32_t fields = 1 + rng() % 3,
+                        documents = 1 + rng() % (round % 10 == 0 ? kMostDocuments : 50'000u);
     std::vector<std::uint32_t> counts;
     const std::uint32_t class_count = 1 + rng() % 400;
     for (std::uint32_t c = 0; c < class_count; ++c) {
@@ -76,13 +77,15 @@ TEST(ListCodec, RoundTrips) {
     const std::size_t cut = rng() % bytes.size();
     (void)decode_postings(span.first(cut), df, documents, class_count, d, c);
     p.clear();
-    (void)PositionReader(std::as_bytes(std::span(encoded)).first(rng() % encoded.size()), df).read_all(table, classes, p);
+    (void)PositionReader(std::as_bytes(std::span(encoded)).first(rng() % encoded.size()), df)
+        .read_all(table, classes, p);
   }
 }
 
 TEST(Dictionary, FindsSeeksAndSkips) {
   std::mt19937 rng(11);
-  std::set<std::string> terms = {std::string(300, 'x'), std::string(300, 'x') + "y", "\xff\xff", "\xff", "\xff\xfe"};
+  std::set<std::string> terms = {std::string(300, 'x'), std::string(300, 'x') + "y", "\xff\xff", "\xff",
+                                 "\xff\xfe"};
   while (terms.size() < 3000) {
     std::string t;
     for (unsigned n = 1 + rng() % 9; n > 0; --n) t += static_cast<char>("abc\xc3\xa9z"[rng() % 6]);
@@ -97,7 +100,8 @@ TEST(Dictionary, FindsSeeksAndSkips) {
     entry.first_posting += entry.doc_freq;
     entry.list_offset += entry.posting_bytes;
   }
-  const Dictionary dictionary(std::as_bytes(std::span(writer.bytes())), writer.blocks(), writer.terms(), "test");
+  const Dictionary dictionary(std::as_bytes(std::span(writer.bytes())), writer.blocks(), writer.terms(),
+                              "test");
   auto cursor = dictionary.begin();
   std::uint64_t postings = 0;
   for (const auto& t : terms) {
@@ -181,7 +185,8 @@ std::vector<Ask> asks(bool vectors) {
   std::vector<Ask> out;
   if (vectors) {
     for (std::uint32_t d = 0; d < 30; d += 4)
-      out.push_back({TermNode::any({TermNode::term(sparse_term(d)), TermNode::term(sparse_term(d + 1), 0.5f)}), {}});
+      out.push_back(
+          {TermNode::any({TermNode::term(sparse_term(d)), TermNode::term(sparse_term(d + 1), 0.5f)}), {}});
     return out;
   }
   for (int i = 0; i < 30; i += 3) {
@@ -215,7 +220,8 @@ void make(const std::string& dir, bool vectors, bool exact) {
     for (std::uint32_t d = 0; d < 3000; ++d) {
       std::vector<TermToken> tokens;
       for (std::uint32_t i = 0; i < 30; ++i)
-        tokens.push_back({builder.term("w" + std::to_string(std::min(rng() % 200, rng() % 200))), i % 15, i / 15});
+        tokens.push_back(
+            {builder.term("w" + std::to_string(std::min(rng() % 200, rng() % 200))), i % 15, i / 15});
       builder.add(d * 3, tokens);
     }
     builder.write(file, kFirst, {});
@@ -254,7 +260,8 @@ TEST(TermPart, DamagedFilesAnswerRightOrNotAtAll) {
         for (const Ask& a : questions) ASSERT_EQ(search(*part, a.node), a.want);
         part->verify({});
       } catch (const Error& e) {
-        ASSERT_TRUE(e.code() == ErrorCode::kCorruption || e.code() == ErrorCode::kUnsupportedFormat) << e.what();
+        ASSERT_TRUE(e.code() == ErrorCode::kCorruption || e.code() == ErrorCode::kUnsupportedFormat)
+            << e.what();
         ++noticed;
       }
     }
@@ -299,7 +306,8 @@ TEST(TermPart, WrongNumbersWithRightChecksumsDoNoHarm) {
           }
           part->verify({});
         } catch (const Error& e) {
-          ASSERT_TRUE(e.code() == ErrorCode::kCorruption || e.code() == ErrorCode::kUnsupportedFormat) << e.what();
+          ASSERT_TRUE(e.code() == ErrorCode::kCorruption || e.code() == ErrorCode::kUnsupportedFormat)
+              << e.what();
         }
       }
     }
@@ -310,7 +318,8 @@ TEST(TermPart, FewCachedListsAnswerTheSame) {
   Scratch scratch;
   make(scratch.path(), false, false);
   const auto file = io::IndexFile::open(scratch / "good");
-  const auto rich = TermPart::open(file, kFirst), poor = TermPart::open(file, kFirst, {.cache_bytes = 20'000});
+  const auto rich = TermPart::open(file, kFirst),
+             poor = TermPart::open(file, kFirst, {.cache_bytes = 20'000});
   for (int round = 0; round < 3; ++round) {
     for (const Ask& a : asks(false)) EXPECT_EQ(search(*rich, a.node), search(*poor, a.node));
   }
