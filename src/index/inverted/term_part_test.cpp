@@ -324,8 +324,8 @@ TEST(TermPart, FewCachedListsAnswerTheSame) {
     for (const Ask& a : asks(false)) EXPECT_EQ(search(*rich, a.node), search(*poor, a.node));
   }
   EXPECT_LE(poor->memory_bytes() + 30'000, rich->memory_bytes());
-  EXPECT_EQ(rich->document(6), 2u);
-  EXPECT_EQ(rich->document(7), kNoPosting);
+  EXPECT_EQ(document_of(*rich, 6), 2u);
+  EXPECT_EQ(document_of(*rich, 7), kNoPosting);
 }
 
 }  // namespace
