@@ -28,8 +28,8 @@ struct DenseTerm {
 struct TermKernels {
   /// A term pays as a bitmap where at least one document in so many has it.
   uint32_t dense_share;
-  /// sums[ids[i]] += contributions[codes[i]]. `ids` are distinct.
-  void (*add_sparse)(const uint16_t* ids, const uint8_t* codes, size_t count, const uint16_t* contributions,
+  /// sums[ids[i]] += term_contribution(codes[i], weight). `ids` are distinct.
+  void (*add_sparse)(const uint16_t* ids, const uint8_t* codes, size_t count, uint16_t weight,
                      uint16_t* sums);
   /// For each term and each bit i set: sums[i] += term_contribution(its code, weight).
   void (*add_dense)(const DenseTerm* terms, size_t count, size_t words, uint16_t* sums);

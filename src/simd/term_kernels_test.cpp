@@ -32,20 +32,20 @@ TEST(TermKernels, SparseAddsEachPosting) {
   std::printf("seed %u\n", kSeed);
   std::mt19937 rng(kSeed);
   for (const std::size_t count : {0u, 1u, 3u, 4u, 5u, 63u, 1000u, 8192u}) {
-    std::vector<std::uint16_t> ids(kSums), table(256);
+    std::vector<std::uint16_t> ids(kSums);
+    const auto weight = static_cast<std::uint16_t>(256 + rng() % 65'000);
     std::iota(ids.begin(), ids.end(), std::uint16_t{0});
     std::shuffle(ids.begin(), ids.end(), rng);
     ids.resize(count);
     std::sort(ids.begin(), ids.end());
-    for (auto& v : table) v = static_cast<std::uint16_t>(rng() % 30000);
     const auto codes = random_codes(count, rng);
     std::vector<std::uint16_t> before(kSums);
     for (auto& v : before) v = static_cast<std::uint16_t>(rng() % 30000);
     for (const TermKernels* k : available()) {
       auto sums = before, want = before;
       for (std::size_t i = 0; i < count; ++i)
-        want[ids[i]] = static_cast<std::uint16_t>(want[ids[i]] + table[codes[i]]);
-      k->add_sparse(ids.data(), codes.data(), count, table.data(), sums.data());
+        want[ids[i]] = static_cast<std::uint16_t>(want[ids[i]] + term_contribution(codes[i], weight));
+      k->add_sparse(ids.data(), codes.data(), count, weight, sums.data());
       ASSERT_EQ(sums, want) << count;
     }
   }

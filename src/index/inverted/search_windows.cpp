@@ -29,7 +29,6 @@ struct Cursor {
   const DecodedList* list;
   std::uint16_t weight;
   std::uint32_t next = 0;  // of few documents: the posting
-  std::array<std::uint16_t, 256> contributions;
 };
 
 void open_cursors(SearchState& state, const Quantizer& quantizer, std::size_t part,
@@ -42,9 +41,6 @@ void open_cursors(SearchState& state, const Quantizer& quantizer, std::size_t pa
     Cursor& c = cursors.emplace_back();
     c.list = list;
     c.weight = quantizer.weight(l, part);
-    if (list->form() == DecodedList::Form::kDense) continue;
-    for (std::uint32_t code = 0; code < 256; ++code)
-      c.contributions[code] = simd::term_contribution(static_cast<std::uint8_t>(code), c.weight);
   }
 }
 
@@ -58,13 +54,13 @@ void add(const simd::TermKernels& kernels, Cursor& c, std::uint32_t first, std::
       const std::uint64_t end = std::uint64_t{begin} + std::uint64_t{windows} * kWindow;
       for (; c.next < list.size() && list.docs()[c.next] < end; ++c.next) {
         std::uint16_t& sum = sums[list.docs()[c.next] - begin];
-        sum = static_cast<std::uint16_t>(sum + c.contributions[list.code(c.next)]);
+        sum = static_cast<std::uint16_t>(sum + simd::term_contribution(list.code(c.next), c.weight));
       }
       break;
     }
     case DecodedList::Form::kMany: {
       const std::uint32_t from = list.start(first), to = list.start(first + windows);
-      kernels.add_sparse(list.ids() + from, list.codes() + from, to - from, c.contributions.data(),
+      kernels.add_sparse(list.ids() + from, list.codes() + from, to - from, c.weight,
                          sums - (begin & 0xffff));
       break;
     }

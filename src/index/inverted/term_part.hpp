@@ -41,6 +41,7 @@ class TermPart final : public TermSource {
   std::uint64_t doc_freq(std::string_view term) const override;
   std::shared_ptr<const DecodedList> list(std::string_view term, std::uint32_t field,
                                           const Norm& norm) const override;
+  std::shared_ptr<const DecodedList> known_list(std::string_view term) const override;
   void postings(std::string_view term, std::uint32_t field, std::vector<std::uint32_t>& docs,
                 std::vector<float>& values) const override;
   std::shared_ptr<const PositionList> positions(std::string_view term) const override;

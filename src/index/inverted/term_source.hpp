@@ -51,6 +51,8 @@ class TermSource {
   /// kAnyField, or occurrences in this one only.
   virtual std::shared_ptr<const DecodedList> list(std::string_view term, std::uint32_t field,
                                                   const Norm& norm) const = 0;
+  /// The term's list over all fields, if it happens to be at hand, with codes for whatever norm.
+  virtual std::shared_ptr<const DecodedList> known_list(std::string_view) const { return nullptr; }
   /// The postings of a rarely used term: values (weighted frequencies) without codes; not kept. 0 documents
   /// when there are none.
   virtual void postings(std::string_view term, std::uint32_t field, std::vector<std::uint32_t>& docs,
