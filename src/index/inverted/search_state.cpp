@@ -106,8 +106,8 @@ std::uint32_t fewest_required(QueryPlan& plan, std::size_t part, bool& impossibl
 
 std::vector<std::uint64_t> admitted(QueryPlan& plan, std::size_t part) {
   const TermPartView& view = plan.parts()[part];
-  std::vector<std::uint64_t> mask((std::size_t{view.source->documents()} + kWindow - 1) / kWindow * (kWindow / 64),
-                                  ~std::uint64_t{0});
+  std::vector<std::uint64_t> mask(
+      (std::size_t{view.source->documents()} + kWindow - 1) / kWindow * (kWindow / 64), ~std::uint64_t{0});
   if (view.live != nullptr) std::copy_n(view.live, mask.size(), mask.begin());
   for (const PlanNode& child : plan.root().children) {
     if (child.occur == Occur::kShould) continue;
