@@ -1,7 +1,6 @@
 #include "query/sparse_search.hpp"
 
 #include "base/error.hpp"
-#include "index/term_query.hpp"
 #include "shard/read_view.hpp"
 
 namespace vecstore::query {
@@ -24,12 +23,7 @@ void SparseSearch::offer(std::uint64_t row, const segment::SparseRow& vector, Co
 }
 
 void SparseSearch::with_index(const segment::SparseIndex& index, Context& ctx, TopK& out) const {
-  std::vector<TermNode> terms;
-  terms.reserve(query_.indices.size());
-  for (std::size_t i = 0; i < query_.indices.size(); ++i)
-    terms.push_back(TermNode::term(inverted::sparse_term(query_.indices[i]), query_.values[i]));
-  if (terms.empty()) return;
-  index.terms.search(TermNode::any(std::move(terms)), filter_, ctx, out);
+  index.search({query_.indices, query_.values}, filter_, ctx, out);
   shard::SparseReader reader(view_, field_);
   for (std::size_t i = 0; i < index.apart.size(); ++i) {
     if (i % kRowsPerCheck == 0) ctx.check();

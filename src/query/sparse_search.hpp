@@ -5,7 +5,6 @@
 #include "base/context.hpp"
 #include "index/top_k.hpp"
 #include "index/vector_index.hpp"
-#include "segment/sparse_part.hpp"
 #include "shard/sparse_source.hpp"
 #include "vecstore/record.hpp"
 

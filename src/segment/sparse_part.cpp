@@ -121,6 +121,15 @@ void SparseIndex::add(const SparsePart& part, const RetiredBits& retired) {
   apart.insert(apart.end(), rows.begin(), rows.end());
 }
 
+void SparseIndex::search(const SparseRow& query, const RowFilter* filter, Context& context, TopK& out) const {
+  if (query.indices.empty()) return;
+  std::vector<TermNode> wanted;
+  wanted.reserve(query.indices.size());
+  for (std::size_t i = 0; i < query.indices.size(); ++i)
+    wanted.push_back(TermNode::term(inverted::sparse_term(query.indices[i]), query.values[i]));
+  terms.search(TermNode::any(std::move(wanted)), filter, context, out);
+}
+
 void SparseIndex::add(const SparseTail& tail) {
   terms.add(tail.terms());
   apart.insert(apart.end(), tail.apart().begin(), tail.apart().end());

@@ -87,6 +87,9 @@ struct SparseIndex {
 
   void add(const SparsePart& part, const RetiredBits& retired);
   void add(const SparseTail& tail);
+  /// Offers the vectors that the query, which is_plain, shares an index with and that do not stand apart; the
+  /// filter is asked late. kCorruption: some part is damaged.
+  void search(const SparseRow& query, const RowFilter* filter, Context& context, TopK& out) const;
 };
 
 }  // namespace vecstore::segment

@@ -13,7 +13,7 @@ TermsPart::TermsPart(std::shared_ptr<const io::IndexFile> file, std::uint32_t fi
 
 std::uint64_t TermsPart::retired(const RetiredBits& retired) const {
   std::uint64_t count = 0;
-  for (const std::uint64_t word : part_->documents_of(retired.words, false))
+  for (const std::uint64_t word : inverted::documents_of(*part_, retired.words, false))
     count += static_cast<std::uint64_t>(std::popcount(word));
   return count;
 }
@@ -33,7 +33,7 @@ std::shared_ptr<const std::vector<std::uint64_t>> TermsPart::live(const RetiredB
   } else {
     next->documents = std::make_shared<const std::vector<std::uint64_t>>(
         this->retired(retired) == 0 ? std::vector<std::uint64_t>()
-                                    : part_->documents_of(retired.words, true));
+                                    : inverted::documents_of(*part_, retired.words, true));
   }
   // An older view's answer is not kept, or two of them would take turns.
   if (!live_ || live_->version < next->version) live_ = next;

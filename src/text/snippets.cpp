@@ -160,7 +160,8 @@ TextRange widened(const std::vector<Piece>& words, const TextRange& core, std::s
 
 }  // namespace
 
-std::vector<Snippet> Highlighter::snippets(std::string_view text, const SnippetOptions& options) {
+std::vector<Snippet> Highlighter::snippets(std::string_view text, const SnippetOptions& options,
+                                           Context& context) {
   if (options.max_chars < kMinChars || options.max_chars > kMaxChars)
     invalid("snippets: max_chars is ", options.max_chars, "; ", kMinChars, " to ", kMaxChars, " are allowed");
   if (options.max_snippets < 1 || options.max_snippets > kMaxSnippets)
@@ -168,7 +169,7 @@ std::vector<Snippet> Highlighter::snippets(std::string_view text, const SnippetO
   std::vector<Snippet> out;
   if (text.empty()) return out;
   const bool valid = valid_utf8(text);
-  const std::vector<Mark> all = marks(text);
+  const std::vector<Mark> all = marks(text, context);
 
   // A snippet shows whole words, also where what matched is a part of one.
   std::vector<Core> cores;
@@ -201,6 +202,7 @@ std::vector<Snippet> Highlighter::snippets(std::string_view text, const SnippetO
   };
   std::vector<Gap> gaps{{0, text.size()}};
   while (out.size() < options.max_snippets) {
+    context.check();
     Window best;
     std::size_t place = 0;
     for (std::size_t i = 0; i < gaps.size(); ++i) {

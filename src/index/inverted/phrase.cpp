@@ -36,45 +36,40 @@ Phrase::Phrase(const TermSource& source, const TermNode& leaf, const Norm& norm,
   std::sort(words_.begin(), words_.end(),
             [](const Word& a, const Word& b) { return a.list->size() < b.list->size(); });
   words_[0].list->append_docs(docs_);
-  words_[0].postings.resize(docs_.size());
-  std::iota(words_[0].postings.begin(), words_[0].postings.end(), 0u);
-  for (std::size_t w = 1; w < words_.size(); ++w) intersect(w, context);
+  postings_.resize(docs_.size());
+  std::iota(postings_.begin(), postings_.end(), 0u);
+  for (std::size_t w = 1; w < words_.size(); ++w) {
+    if (words_[w].list == words_[w - 1].list) continue;
+    std::size_t kept = 0;
+    std::uint32_t at = 0;
+    for (std::size_t i = 0; i < docs_.size(); ++i) {
+      if (i % kStep == 0) context.check();
+      docs_[kept] = docs_[i];
+      postings_[kept] = postings_[i];
+      kept += words_[w].list->contains_next(docs_[i], at);
+    }
+    docs_.resize(kept);
+    postings_.resize(kept);
+  }
   if (docs_.empty()) return;
   for (Word& w : words_) w.positions = source.positions(*w.text);
 }
 
-void Phrase::intersect(std::size_t word, Context& context) {
-  const DecodedList& list = *words_[word].list;
-  std::vector<std::uint32_t>& postings = words_[word].postings;
-  postings.resize(docs_.size());
-  std::size_t kept = 0;
-  std::uint32_t at = 0;
-  for (std::size_t i = 0; i < docs_.size(); ++i) {
-    if (i % kStep == 0) context.check();
-    const std::uint32_t posting = list.find_next(docs_[i], at);
-    if (posting == kNoPosting) continue;
-    docs_[kept] = docs_[i];
-    for (std::size_t v = 0; v < word; ++v) words_[v].postings[kept] = words_[v].postings[i];
-    postings[kept++] = posting;
-  }
-  docs_.resize(kept);
-}
-
 float Phrase::most(std::size_t i) const {
-  float least = std::numeric_limits<float>::max(), sum = 0;
-  for (const Word& w : words_) {
-    const float value = w.list->value(w.postings[i]);
-    least = std::min(least, value);
-    sum += value;
-  }
-  return leaf_.slop == 0 ? least : sum;
+  const float rarest = words_[0].list->value(postings_[i]);
+  if (leaf_.slop == 0) return rarest;
+  float sum = rarest;
+  for (std::size_t w = 1; w < words_.size(); ++w)
+    sum += words_[w].list->value(words_[w].list->find(docs_[i]));
+  return sum;
 }
 
 float Phrase::frequency(std::size_t i) { return leaf_.slop == 0 ? exact(i) : sloppy(i); }
 
 void Phrase::read_places(Word& word, std::size_t i) {
   raw_.clear();
-  word.positions->read(*word.list, word.postings[i], word.cursor, raw_);
+  const std::uint32_t posting = &word == words_.data() ? postings_[i] : word.list->find(docs_[i]);
+  word.positions->read(*word.list, posting, word.cursor, raw_);
   word.places.clear();
   for (const std::uint32_t r : raw_) {
     const std::uint32_t f = r >> kPositionBits;

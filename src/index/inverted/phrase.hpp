@@ -31,12 +31,10 @@ class Phrase {
     std::shared_ptr<const DecodedList> list;
     std::shared_ptr<const PositionList> positions;
     std::int64_t offset = 0;
-    std::vector<std::uint32_t> postings;  // of docs_
     PositionCursor cursor;
     std::vector<std::int64_t> places;  // as if the phrase began there; the field in the upper half
     std::size_t at = 0;
   };
-  void intersect(std::size_t word, Context& context);
   void read_places(Word& word, std::size_t i);
   float exact(std::size_t i);
   float sloppy(std::size_t i);
@@ -45,6 +43,7 @@ class Phrase {
   const TermNode& leaf_;
   std::vector<Word> words_;
   std::vector<std::uint32_t> docs_;
+  std::vector<std::uint32_t> postings_;  // of the rarest word
   std::vector<std::uint32_t> raw_;
 };
 
