@@ -9,8 +9,9 @@ namespace vecstore {
 /// given the sum, so that a row's score does not depend on where it lives.
 struct CorpusStats {
   std::uint64_t documents = 0;
-  double total_length = 0;              ///< Sum of all live documents' (weighted) lengths.
-  std::vector<std::uint64_t> doc_freq;  ///< Live documents with the term; in the order of the query's leaves, a phrase one per word.
+  double total_length = 0;  ///< Sum of all live documents' (weighted) lengths.
+  std::vector<std::uint64_t>
+      doc_freq;  ///< Live documents with the term; in the order of the query's leaves, a phrase one per word.
 
   double average_length() const {
     return documents == 0 ? 0.0 : total_length / static_cast<double>(documents);

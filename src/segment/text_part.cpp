@@ -21,8 +21,7 @@ std::uint64_t terms_fingerprint(std::span<const TextField> fields) {
 
 TextAnalysis::TextAnalysis(std::span<const TextField> fields) : fields_(fields.begin(), fields.end()) {
   for (const TextField& f : fields_) {
-    analyzers_.push_back(
-        std::make_unique<text::Analyzer>(text::make_analyzer_spec(f.analyzer, f.analysis)));
+    analyzers_.push_back(std::make_unique<text::Analyzer>(text::make_analyzer_spec(f.analyzer, f.analysis)));
   }
 }
 
@@ -38,26 +37,28 @@ void TextAnalysis::trim() {
 
 void TextPartBuilder::add(std::uint64_t row, std::span<const FieldTexts> texts) {
   tokens_.clear();
-  const bool has_text = analysis_.analyze(texts, [&](std::string_view term, std::uint32_t position,
-                                                     std::uint32_t field) {
-    tokens_.push_back({terms_.term(term), position, field});
-  });
+  const bool has_text =
+      analysis_.analyze(texts, [&](std::string_view term, std::uint32_t position, std::uint32_t field) {
+        tokens_.push_back({terms_.term(term), position, field});
+      });
   if (has_text) terms_.add(row, tokens_);
   analysis_.trim();
 }
 
 void TextTail::add(std::uint64_t row, std::span<const FieldTexts> texts) {
   tokens_.clear();
-  const bool has_text = analysis_.analyze(texts, [&](std::string_view term, std::uint32_t position,
-                                                     std::uint32_t field) {
-    tokens_.push_back({term, position, field});
-  });
+  const bool has_text =
+      analysis_.analyze(texts, [&](std::string_view term, std::uint32_t position, std::uint32_t field) {
+        tokens_.push_back({term, position, field});
+      });
   if (has_text) terms_.add(row, tokens_);
   analysis_.trim();
 }
 
 TextPart::TextPart(std::shared_ptr<const io::IndexFile> file, std::uint64_t first_row, std::uint64_t end_row)
-    : part_(inverted::TermPart::open(std::move(file), kTermSections)), first_row_(first_row), end_row_(end_row) {}
+    : part_(inverted::TermPart::open(std::move(file), kTermSections)),
+      first_row_(first_row),
+      end_row_(end_row) {}
 
 std::uint64_t TextPart::retired(const RetiredBits& retired) const {
   std::uint64_t count = 0;
