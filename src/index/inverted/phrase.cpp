@@ -68,7 +68,12 @@ float Phrase::frequency(std::size_t i) { return leaf_.slop == 0 ? exact(i) : slo
 
 void Phrase::read_places(Word& word, std::size_t i) {
   raw_.clear();
-  const std::uint32_t posting = &word == words_.data() ? postings_[i] : word.list->find(docs_[i]);
+  std::uint32_t posting = postings_[i];
+  if (&word != words_.data()) {
+    if (i < word.last) word.hint = 0;
+    word.last = i;
+    posting = word.list->find_next(docs_[i], word.hint);
+  }
   word.positions->read(*word.list, posting, word.cursor, raw_);
   word.places.clear();
   for (const std::uint32_t r : raw_) {
