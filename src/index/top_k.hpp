@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <limits>
 #include <optional>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -40,6 +41,9 @@ class TopK {
   bool full() const { return heap_.size() >= k_; }
   float threshold() const { return threshold_; }
   const RowOrder* order() const { return order_; }
+
+  /// What it holds, in no order.
+  std::span<const RowScore> held() const { return heap_; }
 
   /// A score below this cannot enter; one equal to it may.
   float bound() const { return full() && k_ > 0 ? heap_.front().score : threshold_; }

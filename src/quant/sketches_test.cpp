@@ -52,6 +52,7 @@ std::vector<float> at_cosine(const std::vector<float>& a, std::vector<float> b, 
 
 struct alignas(64) Group {
   std::uint64_t words[simd::kSketchRows * 64] = {};
+  std::uint64_t fine[2 * 64 + 1] = {};
 };
 
 TEST(Sketches, RotationKeepsLengthsAndAngles) {
@@ -83,13 +84,13 @@ TEST(Sketches, ErrorsAreAsRareAsPromisedWhateverTheDataAre) {
     for (const std::string kind :
          {"gaussian", "few", "falling", "last few", "rising", "last third", "sparse", "positive"}) {
       for (const double cosine : {0.0, 0.3, 0.7, 0.95, 0.9999}) {
-        int too_far = 0, too_low = 0;
-        double error = 0;
+        int too_far = 0, too_low = 0, fine_off = 0;
+        double error = 0, fine_error = 0;
         for (int i = 0; i < kPairs; ++i) {
           const auto q = direction(kind, dimension, rng);
           const auto x = at_cosine(q, direction(kind, dimension, rng), cosine);
           Group group;
-          encoder.encode(x.data(), group.words, 3);
+          encoder.encode(x.data(), 1, group.words, 3, group.fine);
           const SketchQuery query(encoder.rotation(), q);
           std::uint32_t distance = 0;
           for (std::size_t w = 0; w < words; ++w)
@@ -97,14 +98,23 @@ TEST(Sketches, ErrorsAreAsRareAsPromisedWhateverTheDataAre) {
                 std::popcount(group.words[w * simd::kSketchRows + 3] ^ query.bits()[w]));
           const float c = static_cast<float>(cosine);
           too_far += distance > query.most_distance(c);
-          const float estimate = query.estimate(group.words, 3);
+          const simd::SketchHit hit{3, distance};
+          std::int32_t sum = 0;
+          query.sums(group.words, &hit, 1, &sum);
+          const float estimate = query.estimate(sum);
           too_low += estimate + query.margin(c) < c;
           error += estimate - c;
+          const float fine = query.fine_estimate(sum, group.fine);
+          fine_off += std::abs(fine - c) > query.fine_margin(c);
+          fine_error += fine - c;
+          EXPECT_LT(query.fine_margin(c), 0.5f * query.margin(c));
         }
         EXPECT_LE(too_far, kPairs * 5 / 100) << kind << " " << dimension << " " << cosine;
         // Directions that lie in few components err alike: more than the 2.3% of others.
         EXPECT_LE(too_low, kPairs * 7 / 100) << kind << " " << dimension << " " << cosine;
         EXPECT_LE(std::abs(error / kPairs), 0.02) << kind << " " << dimension << " " << cosine;
+        EXPECT_LE(fine_off, kPairs * 2 / 100) << kind << " " << dimension << " " << cosine;
+        EXPECT_LE(std::abs(fine_error / kPairs), 0.004) << kind << " " << dimension << " " << cosine;
       }
     }
   }
@@ -129,14 +139,15 @@ TEST(Sketches, BitsAreFrozen) {
     std::vector<float> v(dimension);
     for (std::size_t i = 0; i < v.size(); ++i) v[i] = static_cast<float>((i * 37) % 101) - 50;
     Group group;
-    encoder.encode(v.data(), group.words, 0);
-    std::uint64_t out = 0;
-    for (std::size_t w = 0; w < encoder.rotation().words(); ++w)
-      out = out * 1000003 + group.words[w * simd::kSketchRows];
-    return out;
+    encoder.encode(v.data(), 1.0f / 512, group.words, 0, group.fine);
+    std::uint64_t out = 0, fine = 0;
+    const std::size_t words = encoder.rotation().words();
+    for (std::size_t w = 0; w < words; ++w) out = out * 1000003 + group.words[w * simd::kSketchRows];
+    for (std::size_t w = 0; w < 2 * words; ++w) fine = fine * 1000003 + group.fine[w];
+    return std::pair(out, fine);
   };
-  EXPECT_EQ(sum(200), 6794948389507496157u);
-  EXPECT_EQ(sum(384), 7053686321544945411u);
+  EXPECT_EQ(sum(200), (std::pair<std::uint64_t, std::uint64_t>(6794948389507496157u, 12323768435175553390u)));
+  EXPECT_EQ(sum(384), (std::pair<std::uint64_t, std::uint64_t>(7053686321544945411u, 16963760571545374275u)));
 }
 
 TEST(Sketches, SuitWhereTheRotationMixesAll) {

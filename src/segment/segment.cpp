@@ -151,7 +151,8 @@ bool SegmentWriter::add_sketches(std::uint16_t field, Metric metric, std::size_t
                                  const VectorRows& rows, const PartBuild& build, const Context& context) {
   SketchEncoder encoder(dimension);
   const std::size_t group_words = encoder.rotation().group_words();
-  std::vector<std::uint64_t> numbers, groups;
+  const std::size_t fine_words = encoder.rotation().fine_words();
+  std::vector<std::uint64_t> numbers, groups, fine;
   std::vector<float> norms(kNormsHeader);
   bool all = true;
   rows([&](const SourceRow& row) {
@@ -160,7 +161,9 @@ bool SegmentWriter::add_sketches(std::uint16_t field, Metric metric, std::size_t
     if (!all) return;
     const std::size_t lane = numbers.size() % simd::kSketchRows;
     if (lane == 0) groups.resize(groups.size() + group_words);
-    encoder.encode(row.vector, groups.data() + groups.size() - group_words, lane);
+    fine.resize(fine.size() + fine_words);
+    encoder.encode(row.vector, row.inverse_norm, groups.data() + groups.size() - group_words, lane,
+                   fine.data() + fine.size() - fine_words);
     numbers.push_back(row.row);
     norms.push_back(1 / row.inverse_norm);
     norms[0] = std::max(norms[0], norms.back());
@@ -172,8 +175,10 @@ bool SegmentWriter::add_sketches(std::uint16_t field, Metric metric, std::size_t
                     build});
   rows_ = std::max<std::uint64_t>(rows_, numbers.size());
   for (; numbers.size() % simd::kSketchRows != 0; norms.push_back(0)) numbers.push_back(kNoRow);
+  fine.resize(numbers.size() * fine_words);
   file_.add(vector_section(field, kRowsSection), std::as_bytes(std::span(numbers)));
   file_.add(vector_section(field, kSketchesSection), std::as_bytes(std::span(groups)));
+  file_.add(vector_section(field, kFineSection), std::as_bytes(std::span(fine)));
   if (metric == Metric::kDot)
     file_.add(vector_section(field, kNormsSection), std::as_bytes(std::span(norms)));
   return true;

@@ -1,4 +1,4 @@
-// The sections of a segment file, format version 3: docs/format.md explains them.
+// The sections of a segment file, format version 4: docs/format.md explains them.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -7,7 +7,7 @@ namespace vecstore::segment {
 
 inline constexpr std::uint32_t kSegmentFile = 1;  ///< IndexFileInfo::kind.
 inline constexpr std::uint32_t kMetaSection = 1;
-inline constexpr std::uint32_t kMetaVersion = 3;
+inline constexpr std::uint32_t kMetaVersion = 4;
 
 /// Sections of a vector field begin here: kVectorSections + 256 * field + what.
 inline constexpr std::uint32_t kVectorSections = 0x01000000;
@@ -16,6 +16,7 @@ inline constexpr std::uint32_t kGroupsSection = 1;    ///< Flat: groups of 16 ro
 inline constexpr std::uint32_t kSketchesSection = 2;  ///< Sketched: groups of 8 rows.
 inline constexpr std::uint32_t kNormsSection =
     3;  ///< Sketched, dot product: the largest, 15 floats 0, each row's.
+inline constexpr std::uint32_t kFineSection = 4;    ///< Sketched: each row's fine code.
 inline constexpr std::uint32_t kGraphSection = 16;  ///< Graph: from here on, the index's own sections.
 
 /// Floats in front of the norms.

@@ -143,6 +143,7 @@ void SegmentedIndex::search(const VectorQuery& query, Context& context, TopK& ou
   }
   if (parts_.tail) parts_.tail->search(query, context, out);
   std::optional<SketchSearch> sketch;
+  std::optional<ReachedScores> reached;
   for (std::size_t i = 0; i < parts_.parts.size(); ++i) {
     const PartKind kind = parts_.parts[i]->kind();
     if (kind == PartKind::kGraph) continue;
@@ -154,8 +155,14 @@ void SegmentedIndex::search(const VectorQuery& query, Context& context, TopK& ou
     if (!out.full() && !found.empty()) {
       rescorer().proven(found, out);
       found.clear();
+      reached.reset();
     }
     part_query.bound = out.bound();
+    if (kind == PartKind::kSketched && !reached) {
+      reached.emplace(out.k(), out.bound());
+      for (const RowScore& held : out.held()) reached->add(held.score);
+    }
+    part_query.reached = reached ? &*reached : nullptr;
     search_part(i, found);
   }
   if (!found.empty()) rescorer().proven(found, out);

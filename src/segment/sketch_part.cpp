@@ -30,10 +30,11 @@ SketchPart::SketchPart(std::shared_ptr<const io::IndexFile> file, const PartMeta
       rows_(static_cast<std::size_t>(meta.rows)),
       norms_(static_cast<Metric>(meta.metric) == Metric::kDot) {
   const std::size_t lanes = (rows_ + simd::kSketchRows - 1) / simd::kSketchRows * simd::kSketchRows;
-  const std::size_t words = (meta.dimension + 63) / 64;
+  const std::size_t words = (meta.dimension + 63) / 64, fine_words = 2 * words + 1;
   const auto size = [&](std::uint32_t what) { return file_->section_size(vector_section(field_, what)); };
   if (size(kRowsSection) != lanes * sizeof(std::uint64_t) ||
       size(kSketchesSection) != lanes * words * sizeof(std::uint64_t) ||
+      size(kFineSection) != lanes * fine_words * sizeof(std::uint64_t) ||
       (norms_ && size(kNormsSection) != (kNormsHeader + lanes) * sizeof(float))) {
     fail(ErrorCode::kCorruption, file_->path(), ": the sections of field ", field_, " do not fit ", rows_,
          " rows of ", meta.dimension, " dimensions");
@@ -59,13 +60,14 @@ void SketchPart::search(const PartQuery& query, Context& context, std::vector<Pa
   SketchRun run;
   run.rows = rows.data();
   run.groups = file_->array<std::uint64_t>(vector_section(field_, kSketchesSection)).data();
+  run.fine = file_->array<std::uint64_t>(vector_section(field_, kFineSection)).data();
   run.group_count = rows.size() / simd::kSketchRows;
   if (norms_) {
     const auto norms = file_->array<float>(vector_section(field_, kNormsSection));
     run.most_norm = norms[0];
     run.norms = norms.data() + kNormsHeader;
   }
-  SketchPass pass(*query.sketch, query.k, query.bound, query.filter);
+  SketchPass pass(*query.sketch, *query.reached, query.filter);
   pass.run(run, 0, kNoRow, context);
   for (const Candidate& c : pass.take()) out.push_back({c.row, c.upper, true});
 }
@@ -73,7 +75,7 @@ void SketchPart::search(const PartQuery& query, Context& context, std::vector<Pa
 void SketchedTail::search(const PartQuery& query, Context& context, std::vector<PartCandidate>& out) const {
   const bool every_row = wants_every_row(query, rows());
   if (!every_row) {
-    SketchPass pass(*query.sketch, query.k, query.bound, query.filter);
+    SketchPass pass(*query.sketch, *query.reached, query.filter);
     for (const SketchRun& run : sketches_.runs) pass.run(run, first_row_, blocks_.end_row(), context);
     for (const Candidate& c : pass.take()) out.push_back({c.row, c.upper, true});
     for (std::uint64_t row : sketches_.apart) {

@@ -33,6 +33,7 @@ struct PartQuery {
   std::span<const std::uint64_t> retired;  ///< The same for graphs: bit per row number, retired ones set.
   std::uint64_t retired_version = 0;       ///< Grows whenever `retired` changes.
   const SketchSearch* sketch = nullptr;    ///< For kSketched; nullptr: the query is none for sketches.
+  ReachedScores* reached = nullptr;        ///< For kSketched: by the rows found so far.
 };
 
 /// A row that may be among the k best.

@@ -80,6 +80,31 @@ void set_signs(const float* values, uint64_t* group, size_t lane, size_t words) 
   }
 }
 
+float set_planes(const float* values, float inverse_step, uint64_t* planes, size_t words) {
+  const __m512 inverse = _mm512_set1_ps(inverse_step), half = _mm512_set1_ps(0.5f);
+  __m512 sum = _mm512_setzero_ps();
+  for (size_t w = 0; w < words; ++w) {
+    uint64_t middle = 0, last = 0;
+    for (size_t i = 0; i < 4; ++i) {
+      const __m512 v = _mm512_loadu_ps(values + w * 64 + i * 16);
+      const uint64_t negative = _mm512_movepi32_mask(_mm512_castps_si512(v));
+      const __m512 steps = _mm512_mul_ps(_mm512_abs_ps(v), inverse);
+      const __mmask16 one = _mm512_cmp_ps_mask(steps, _mm512_set1_ps(1), _CMP_GE_OQ);
+      const __mmask16 two = _mm512_cmp_ps_mask(steps, _mm512_set1_ps(2), _CMP_GE_OQ);
+      const __mmask16 three = _mm512_cmp_ps_mask(steps, _mm512_set1_ps(3), _CMP_GE_OQ);
+      middle |= (two ^ negative) << (16 * i);
+      last |= ((uint64_t)(one ^ two ^ three) ^ negative) << (16 * i);
+      __m512 level = _mm512_mask_mov_ps(half, one, _mm512_set1_ps(1.5f));
+      level = _mm512_mask_mov_ps(level, two, _mm512_set1_ps(2.5f));
+      level = _mm512_mask_mov_ps(level, three, _mm512_set1_ps(3.5f));
+      sum = _mm512_fmadd_ps(steps, level, sum);
+    }
+    planes[w] = middle;
+    planes[words + w] = last;
+  }
+  return _mm512_reduce_add_ps(sum);
+}
+
 // How many bits are set in each byte.
 inline __m512i byte_counts(__m512i x) {
   const __m512i table = _mm512_broadcast_i32x4(_mm_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4));
@@ -88,13 +113,17 @@ inline __m512i byte_counts(__m512i x) {
                          _mm512_shuffle_epi8(table, _mm512_and_si512(_mm512_srli_epi16(x, 4), low)));
 }
 
-size_t scan(const uint64_t* query, const uint64_t* groups, size_t words, size_t first, size_t last,
-            uint32_t limit, uint32_t* distances) {
+// Without a branch per group: of hard queries many groups have hits, which cannot be foreseen.
+size_t scan(const uint64_t* query, const uint64_t* groups, size_t words, size_t count, uint32_t limit,
+            SketchHit* hits) {
   constexpr size_t kMostWords = 31;  // so many counts of 8 fit a byte
   constexpr size_t kAhead = 4096;    // bytes
   const __m512i zero = _mm512_setzero_si512();
   const __m512i most = _mm512_set1_epi64((long long)limit);
-  for (size_t g = first; g < last; ++g) {
+  const __m512i eight = _mm512_set1_epi64(kSketchRows);
+  __m512i rows = _mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7);
+  size_t found = 0;
+  for (size_t g = 0; g < count; ++g) {
     const uint64_t* group = groups + g * words * kSketchRows;
     __m512i sums = zero;
     for (size_t w = 0; w < words;) {
@@ -107,26 +136,41 @@ size_t scan(const uint64_t* query, const uint64_t* groups, size_t words, size_t 
       }
       sums = _mm512_add_epi64(sums, _mm512_sad_epu8(bytes, zero));
     }
-    if (_mm512_cmple_epi64_mask(sums, most) == 0) continue;
-    _mm256_storeu_si256((__m256i*)distances, _mm512_cvtepi64_epi32(sums));
-    return g;
+    const __mmask8 near = _mm512_cmple_epi64_mask(sums, most);
+    const __m512i all = _mm512_or_si512(rows, _mm512_slli_epi64(sums, 32));
+    // At most 8 hits per group so far: all eight lanes fit.
+    _mm512_storeu_si512(hits + found, _mm512_maskz_compress_epi64(near, all));
+    found += (size_t)__builtin_popcount(near);
+    rows = _mm512_add_epi64(rows, eight);
   }
-  return last;
+  return found;
 }
 
-int32_t sum_set(const int8_t* query, const uint64_t* group, size_t lane, size_t words) {
+inline int32_t sum_set(const int8_t* query, const uint64_t* words_of_row, size_t stride, size_t words) {
   const __m512i ones = _mm512_set1_epi8(1);
   __m512i sums = _mm512_setzero_si512();
   for (size_t w = 0; w < words; ++w) {
-    const __m512i q = _mm512_maskz_loadu_epi8(group[w * kSketchRows + lane], query + w * 64);
+    const __m512i q = _mm512_maskz_loadu_epi8(words_of_row[w * stride], query + w * 64);
     sums = _mm512_dpbusd_epi32(sums, ones, q);
   }
   return _mm512_reduce_add_epi32(sums);
 }
 
+void sums(const int8_t* query, const uint64_t* groups, size_t words, const SketchHit* hits, size_t count,
+          int32_t* out) {
+  for (size_t i = 0; i < count; ++i) {
+    const size_t g = hits[i].row / kSketchRows, r = hits[i].row % kSketchRows;
+    out[i] = sum_set(query, groups + g * words * kSketchRows + r, kSketchRows, words);
+  }
+}
+
+int32_t plane_sum(const int8_t* query, const uint64_t* planes, size_t words) {
+  return 2 * sum_set(query, planes, 1, words) + sum_set(query, planes + words, 1, words);
+}
+
 }  // namespace
 
-const SketchKernels kAvx512SketchKernels = {hadamard, set_signs, scan, sum_set};
+const SketchKernels kAvx512SketchKernels = {hadamard, set_signs, set_planes, scan, sums, plane_sum};
 
 }  // namespace vecstore::simd
 #endif

@@ -11,11 +11,14 @@ constexpr std::size_t kGroups = 128;  // per chunk
 }  // namespace
 
 struct SketchStore::Chunk {
-  explicit Chunk(std::size_t group_words)
-      : groups(os::allocate_bytes(kGroups * group_words * sizeof(std::uint64_t))) {}
+  explicit Chunk(const SketchRotation& rotation)
+      : groups(os::allocate_bytes(kGroups * rotation.group_words() * sizeof(std::uint64_t))),
+        fine(std::make_unique_for_overwrite<std::uint64_t[]>(kGroups * simd::kSketchRows *
+                                                             rotation.fine_words())) {}
   std::uint64_t* words() { return reinterpret_cast<std::uint64_t*>(groups.get()); }
 
   os::AlignedBytes groups;
+  std::unique_ptr<std::uint64_t[]> fine;
   std::uint64_t rows[kGroups * simd::kSketchRows] = {};
   float norms[kGroups * simd::kSketchRows] = {};
   float most_norm[kGroups] = {};  // of the groups up to this one
@@ -31,14 +34,15 @@ void SketchStore::append(std::uint64_t row, const float* vector, float inverse_n
   }
   constexpr std::size_t kRows = kGroups * simd::kSketchRows;
   if (chunks_.empty() || last_rows_ == kRows) {
-    auto chunk = std::make_shared<Chunk>(rotation().group_words());
+    auto chunk = std::make_shared<Chunk>(rotation());
     const std::lock_guard lock(mutex_);
     chunks_.push_back(std::move(chunk));
     last_rows_ = 0;
   }
   Chunk& chunk = *chunks_.back();
   const std::size_t group = last_rows_ / simd::kSketchRows, lane = last_rows_ % simd::kSketchRows;
-  encoder_.encode(vector, chunk.words() + group * rotation().group_words(), lane);
+  encoder_.encode(vector, inverse_norm, chunk.words() + group * rotation().group_words(), lane,
+                  chunk.fine.get() + last_rows_ * rotation().fine_words());
   chunk.rows[last_rows_] = row;
   chunk.norms[last_rows_] = norms_ ? 1 / inverse_norm : 1;
   if (lane == 0) chunk.most_norm[group] = group > 0 ? chunk.most_norm[group - 1] : 0;
@@ -63,8 +67,8 @@ SketchView SketchStore::view() const {
   for (const auto& chunk : chunks_) {
     const std::size_t groups = chunk == chunks_.back() ? last_rows_ / simd::kSketchRows : kGroups;
     if (groups == 0) continue;
-    out.runs.push_back(
-        {chunk->words(), chunk->rows, norms_ ? chunk->norms : nullptr, groups, chunk->most_norm[groups - 1]});
+    out.runs.push_back({chunk->words(), chunk->fine.get(), chunk->rows, norms_ ? chunk->norms : nullptr,
+                        groups, chunk->most_norm[groups - 1]});
     out.owners.push_back(chunk);
   }
   out.apart = apart_;

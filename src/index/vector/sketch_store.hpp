@@ -13,6 +13,7 @@ namespace vecstore {
 /// Groups of 8 rows, in memory or in a mapped file.
 struct SketchRun {
   const std::uint64_t* groups = nullptr;  ///< Aligned to 64 bytes.
+  const std::uint64_t* fine = nullptr;    ///< Of each lane, SketchRotation::fine_words() each.
   const std::uint64_t* rows =
       nullptr;                   ///< Of each lane, ascending; kNoRow fills up the last group of a file.
   const float* norms = nullptr;  ///< Likewise; nullptr: all 1.
