@@ -37,6 +37,8 @@ class Phrase {
     std::size_t last = 0;              // document that was asked for last
     std::uint32_t hint = 0;            // for find_next
   };
+  /// Keeps the documents that the list has.
+  void intersect(const DecodedList& list, Context& context);
   void read_places(Word& word, std::size_t i);
   float exact(std::size_t i);
   float sloppy(std::size_t i);

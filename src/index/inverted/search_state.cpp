@@ -126,6 +126,9 @@ void search_required(SearchState& state, std::size_t part) {
   }
   std::sort(required.begin(), required.end(),
             [](const DecodedList* a, const DecodedList* b) { return a->size() < b->size(); });
+  // After the shortest one bitmaps: a look into one costs least.
+  std::stable_partition(required.begin() + 1, required.end(),
+                        [](const DecodedList* l) { return l->form() == DecodedList::Form::kDense; });
   thread_local std::vector<std::uint32_t> docs;
   docs.clear();
   required[0]->append_docs(docs);
