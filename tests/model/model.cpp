@@ -273,7 +273,7 @@ std::vector<Candidate> score_text(const CollectionModel& c, const std::string& q
     double score = 0;
     bool any = false;
     std::uint64_t tie = mix64(static_cast<std::uint64_t>(std::llround(doc.length * 1024)));
-    for (const auto& [leaf, times] : leaves) {
+    for (const auto& [leaf, count] : leaves) {
       const auto& [word, field] = leaf;
       const auto& terms = field == kAll ? doc.terms : doc.field_terms[field];
       const auto found = terms.find(word);
@@ -282,7 +282,7 @@ std::vector<Candidate> score_text(const CollectionModel& c, const std::string& q
       if (tf == 0) continue;
       any = true;
       const double idf = std::log(1 + (documents - df[word] + 0.5) / (df[word] + 0.5));
-      score += times * idf * tf / (tf + kK1 * (1 - kB + kB * doc.length / (total / documents)));
+      score += count * idf * tf / (tf + kK1 * (1 - kB + kB * doc.length / (total / documents)));
     }
     if (any && filter.holds(doc)) out.push_back({id, score, 2e-6 * score + 1e-9, tie | 1});
   }

@@ -1,5 +1,6 @@
 // Leaves that are more than one term: phrases, prefixes, fuzzy words.
 #include <algorithm>
+#include <bit>
 #include <limits>
 #include <numeric>
 
@@ -22,6 +23,11 @@ std::uint32_t field_of(std::int64_t place) {
   return static_cast<std::uint32_t>((place + kHalf) >> 32);
 }
 
+/// Words of a bitmap in whole windows.
+std::size_t words_of(std::uint32_t documents) {
+  return (std::size_t{documents} + kWindow - 1) / kWindow * (kWindow / 64);
+}
+
 }  // namespace
 
 Phrase::Phrase(const TermSource& source, const TermNode& leaf, const Norm& norm, Context& context)
@@ -35,24 +41,45 @@ Phrase::Phrase(const TermSource& source, const TermNode& leaf, const Norm& norm,
   }
   std::sort(words_.begin(), words_.end(),
             [](const Word& a, const Word& b) { return a.list->size() < b.list->size(); });
-  words_[0].list->append_docs(docs_);
-  postings_.resize(docs_.size());
-  std::iota(postings_.begin(), postings_.end(), 0u);
-  for (std::size_t w = 1; w < words_.size(); ++w) {
-    if (words_[w].list == words_[w - 1].list) continue;
-    std::size_t kept = 0;
-    std::uint32_t at = 0;
-    for (std::size_t i = 0; i < docs_.size(); ++i) {
-      if (i % kStep == 0) context.check();
-      docs_[kept] = docs_[i];
-      postings_[kept] = postings_[i];
-      kept += words_[w].list->contains_next(docs_[i], at);
+  const DecodedList& rarest = *words_[0].list;
+  if (rarest.form() == DecodedList::Form::kDense) {
+    // So are the others.
+    std::vector<std::uint64_t> mask(words_of(source.documents()), ~std::uint64_t{0});
+    for (const Word& w : words_) w.list->restrict(mask, false);
+    for (std::uint32_t w = 0; w < mask.size(); ++w) {
+      if (w % kStep == 0) context.check();
+      for (std::uint64_t bits = mask[w]; bits != 0; bits &= bits - 1)
+        docs_.push_back(w * 64 + static_cast<std::uint32_t>(std::countr_zero(bits)));
     }
-    docs_.resize(kept);
-    postings_.resize(kept);
+    for (const std::uint32_t doc : docs_) postings_.push_back(rarest.find(doc));
+  } else {
+    rarest.append_docs(docs_);
+    postings_.resize(docs_.size());
+    std::iota(postings_.begin(), postings_.end(), 0u);
+    // A look into a bitmap costs least.
+    for (const bool dense : {true, false}) {
+      for (std::size_t w = 1; w < words_.size(); ++w) {
+        if ((words_[w].list->form() == DecodedList::Form::kDense) == dense &&
+            words_[w].list != words_[w - 1].list)
+          intersect(*words_[w].list, context);
+      }
+    }
   }
   if (docs_.empty()) return;
   for (Word& w : words_) w.positions = source.positions(*w.text);
+}
+
+void Phrase::intersect(const DecodedList& list, Context& context) {
+  std::size_t kept = 0;
+  std::uint32_t at = 0;
+  for (std::size_t i = 0; i < docs_.size(); ++i) {
+    if (i % kStep == 0) context.check();
+    docs_[kept] = docs_[i];
+    postings_[kept] = postings_[i];
+    kept += list.contains_next(docs_[i], at);
+  }
+  docs_.resize(kept);
+  postings_.resize(kept);
 }
 
 float Phrase::most(std::size_t i) const {
@@ -68,7 +95,12 @@ float Phrase::frequency(std::size_t i) { return leaf_.slop == 0 ? exact(i) : slo
 
 void Phrase::read_places(Word& word, std::size_t i) {
   raw_.clear();
-  const std::uint32_t posting = &word == words_.data() ? postings_[i] : word.list->find(docs_[i]);
+  std::uint32_t posting = postings_[i];
+  if (&word != words_.data()) {
+    if (i < word.last) word.hint = 0;
+    word.last = i;
+    posting = word.list->find_next(docs_[i], word.hint);
+  }
   word.positions->read(*word.list, posting, word.cursor, raw_);
   word.places.clear();
   for (const std::uint32_t r : raw_) {

@@ -33,8 +33,12 @@ class Phrase {
     std::int64_t offset = 0;
     PositionCursor cursor;
     std::vector<std::int64_t> places;  // as if the phrase began there; the field in the upper half
-    std::size_t at = 0;
+    std::size_t at = 0;                // in places
+    std::size_t last = 0;              // document that was asked for last
+    std::uint32_t hint = 0;            // for find_next
   };
+  /// Keeps the documents that the list has.
+  void intersect(const DecodedList& list, Context& context);
   void read_places(Word& word, std::size_t i);
   float exact(std::size_t i);
   float sloppy(std::size_t i);

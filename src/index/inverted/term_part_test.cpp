@@ -278,7 +278,7 @@ TEST(TermPart, WrongNumbersWithRightChecksumsDoNoHarm) {
     const std::vector<Ask> questions = asks(kind > 0);
     const auto good = io::IndexFile::open(scratch / "good");
     for (const std::uint32_t target : good->section_ids()) {
-      for (int i = 0; i < 25; ++i) {
+      for (int i = 0; i < 18; ++i) {
         {
           io::IndexFileWriter file(scratch.path(), "bad", {});
           for (const std::uint32_t id : good->section_ids()) {
