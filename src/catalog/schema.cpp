@@ -39,6 +39,16 @@ void check_text_fields(const std::vector<TextField>& fields) {
   }
 }
 
+/// Unlike the options of an index these decide what a query finds: what is not understood cannot be passed
+/// over.
+AnalyzerOptions stored_analysis(std::string_view path, const Metadata& stored) {
+  try {
+    return read_analyzer_options(concat("analysis of text field '", path, "'"), stored);
+  } catch (const Error& e) {
+    fail(ErrorCode::kUnsupportedFormat, "schema, written by a later version: ", e.what());
+  }
+}
+
 }  // namespace
 
 void check_name(std::string_view what, std::string_view name) {
@@ -145,13 +155,14 @@ Schema schema_from_json(std::string_view json) {
     for (const Metadata& t : m["text_fields"].as_array()) {
       schema.text_fields.push_back(
           {t["path"].as_string(), t["analyzer"].as_string(), static_cast<float>(t["weight"].as_double())});
-      if (t.contains("analysis"))
-        schema.text_fields.back().analysis = read_analyzer_options("text field's analysis", t["analysis"]);
+      if (const Metadata* analysis = t.find("analysis"))
+        schema.text_fields.back().analysis = stored_analysis(schema.text_fields.back().path, *analysis);
     }
     schema.embedder_name = m["embedder"]["name"].as_string();
     schema.embedder_fingerprint = m["embedder"]["fingerprint"].as_string();
     return schema;
   } catch (const Error& e) {
+    if (e.code() == ErrorCode::kUnsupportedFormat) throw;
     fail(ErrorCode::kCorruption, "schema: ", e.what());
   }
 }
