@@ -94,6 +94,8 @@ class Execution {
   const Request& request_;
   shard::ReadView& view_;
   Context& ctx_;
+  std::optional<TextTerms> terms_;
+  std::optional<text::Highlighter> highlighter_;
   std::mutex mutex_;  // guards what leaves add to: the context's counters and
   std::vector<std::string> warnings_;
 };
@@ -168,20 +170,16 @@ std::vector<RowScore> Execution::search_vectors(const catalog::VectorFieldSchema
 
 std::vector<RowScore> Execution::run_terms(const Leaf& leaf, const segment::TextIndex& texts, Note& note,
                                            Context& ctx) {
-  std::vector<std::string> warnings;
-  const TermNode terms = text_terms(view_.schema().text_fields, *request_.text, request_.syntax, warnings);
   const IdOrder order(view_);
   const ViewRows rows(view_, filter(), nullptr);
   TopK out(leaf.k, leaf.score_threshold, &order);
-  const CorpusStats stats = texts.search(terms, filter() ? &rows : nullptr, ctx, out);
+  const CorpusStats stats = texts.search(terms_->node(), filter() ? &rows : nullptr, ctx, out);
   if (request_.explain) {
-    note.property("words", describe_terms(terms, stats));
+    note.property("words", describe_terms(terms_->node(), stats));
     note.property("documents", stats.documents);
     note.property("length of all", stats.total_length);
   }
   note_filter(rows, ctx);
-  const std::lock_guard lock(mutex_);
-  for (std::string& w : warnings) warnings_.push_back(std::move(w));
   return out.take();
 }
 
@@ -274,6 +272,11 @@ bool Execution::read_hit(shard::DocumentReader& documents, const FusedRow& row, 
     hit.id = document.id;
     if (request_.with_metadata) hit.metadata = decode_metadata(document.metadata, view_.field_names());
     if (request_.with_text) hit.text = storage::document_text(document);
+    if (highlighter_) {
+      hit.snippets = request_.with_text
+                         ? highlighter_->snippets(hit.text, *request_.highlight)
+                         : highlighter_->snippets(storage::document_text(document), *request_.highlight);
+    }
     hit.source = document.source;
     hit.start = document.start;
     hit.end = document.end;
@@ -302,6 +305,9 @@ void Execution::read_hits(const Plan& plan, std::span<const FusedRow> rows, Hits
   out.hits.reserve(rows.size());
   for (const FusedRow& row : rows) numbers.push_back(row.row);
   documents.prefetch(numbers);
+  if (request_.highlight && terms_) {
+    if (auto made = terms_->highlighter()) highlighter_.emplace(std::move(*made));
+  }
   for (const FusedRow& row : rows) {
     Hit hit;
     hit.score = row.score;
@@ -328,6 +334,9 @@ Hits Execution::run() {
   std::vector<std::vector<RowScore>> lists;
   std::vector<Note> notes;
   if (request_.text) {
+    terms_.emplace(view_.schema().text_fields, view_.shard().query_analyzers(), *request_.text,
+                   request_.syntax);
+    out.warnings.insert(out.warnings.end(), terms_->warnings().begin(), terms_->warnings().end());
     const Counters before = ctx_.counters;
     view_.shard().texts().search(view_, ctx_, [&](const segment::TextIndex& texts) {
       ctx_.counters = before;

@@ -3,6 +3,7 @@
 
 #include "base/error.hpp"
 #include "query/request.hpp"
+#include "text/highlighter.hpp"
 #include "vecstore/index_options.hpp"
 
 namespace vecstore::query {
@@ -42,6 +43,10 @@ void check_fusion(const Fusion& fusion, const std::optional<PartWeights>& weight
 std::size_t check_autocut(std::int64_t jumps) {
   if (jumps < 0 || jumps > kMaxHits) invalid("autocut is ", jumps, "; 0 to ", kMaxHits, " are allowed");
   return static_cast<std::size_t>(jumps);
+}
+
+void check_highlight(const std::optional<SnippetOptions>& highlight) {
+  if (highlight) text::check_snippet_options(*highlight);
 }
 
 namespace {

@@ -51,11 +51,14 @@ AnalyzeFn analyze_as(const catalog::Schema& schema) {
   std::vector<TextField> fields = schema.text_fields;
   auto analyzers = std::make_shared<std::map<std::string, text::Analyzer>>();
   return [fields, analyzers](std::string_view path, std::string_view value) {
-    std::string name = "neutral";
-    for (const TextField& f : fields) {
-      if (f.path == path || (f.path == "text" && path == "_text")) name = f.analyzer;
-    }
-    return analyzers->try_emplace(name, name).first->second.terms(value);
+    const auto field = std::find_if(fields.begin(), fields.end(), [&](const TextField& f) {
+      return f.path == path || (f.path == "text" && path == "_text");
+    });
+    if (field == fields.end()) return analyzers->try_emplace("", "neutral").first->second.terms(value);
+    auto at = analyzers->find(field->path);
+    if (at == analyzers->end())
+      at = analyzers->try_emplace(field->path, text::make_analyzer_spec(field->analyzer, field->analysis)).first;
+    return at->second.terms(value);
   };
 }
 

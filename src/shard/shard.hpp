@@ -16,6 +16,7 @@
 #include "shard/vector_view.hpp"
 #include "storage/retired.hpp"
 #include "storage/store.hpp"
+#include "text/analyzer_pool.hpp"
 
 namespace vecstore::shard {
 
@@ -82,6 +83,8 @@ class Shard : public std::enable_shared_from_this<Shard> {
   void load_field_names(const storage::Txn& txn, const storage::CollectionState& state);
   VectorFollower& vectors(const catalog::VectorFieldSchema& field);
   TextFollower& texts() { return texts_; }
+  /// For queries, of the collection's text fields.
+  text::AnalyzerPool& query_analyzers() { return query_analyzers_; }
   /// Of the collection's text fields, which never change.
   std::uint64_t terms_fingerprint(const catalog::Schema& schema);
   BlockTables& block_tables() { return block_tables_; }
@@ -105,6 +108,7 @@ class Shard : public std::enable_shared_from_this<Shard> {
   const std::shared_ptr<Background> background_;
   FieldNames names_;
   TextFollower texts_;
+  text::AnalyzerPool query_analyzers_;
   std::atomic<std::uint64_t> terms_fingerprint_{0};  // 0: not known yet, or no text fields
   Segments segments_;
   BlockTables block_tables_;
