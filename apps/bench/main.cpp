@@ -16,7 +16,8 @@ constexpr const char* kUsage =
     "  ingest   durable writes to a new database in a temporary folder (--n --dim --batch --text --folder)\n"
     "  ann      nearest-neighbour search: recall and queries per second (--base --queries --metric "
     "--threads)\n"
-    "  text     full-text search: queries per second by kind, words, hits and filter (--corpus --queries --stop-words)\n"
+    "  text     full-text search: queries per second by kind, words, hits and filter (--corpus --queries "
+    "--stop-words)\n"
     "  embed    passages per second of the embedding model\n\n"
     "Without data of yours it makes its own, from a fixed seed, and ends within two minutes. Results are "
     "JSON, one\n"
@@ -43,7 +44,8 @@ int dispatch(std::vector<std::string> args) {
     std::fputs(kUsage, stdout);
     return 0;
   }
-  std::fprintf(stderr, "vecstore-bench: %s; wanted scan, ingest, ann, text or embed (see vecstore-bench --help)\n",
+  std::fprintf(stderr,
+               "vecstore-bench: %s; wanted scan, ingest, ann, text or embed (see vecstore-bench --help)\n",
                command.c_str());
   return 2;
 }

@@ -14,9 +14,10 @@
 namespace vecstore::bench {
 namespace {
 
-constexpr std::array kFrequent = {"the",  "of",   "and",  "to", "a",    "in",  "is",   "that", "for",  "it",
-                                  "as",   "with", "be",   "on", "by",   "not", "this", "are",  "from", "or",
-                                  "which", "at",   "have", "an", "was",  "but", "all",  "can",  "if",   "they"};
+constexpr std::array kFrequent = {"the",  "of",  "and",  "to",   "a",     "in",  "is",   "that",
+                                  "for",  "it",  "as",   "with", "be",    "on",  "by",   "not",
+                                  "this", "are", "from", "or",   "which", "at",  "have", "an",
+                                  "was",  "but", "all",  "can",  "if",    "they"};
 constexpr std::size_t kMadeWords = 40'000;
 constexpr std::size_t kQueryWords = 16;
 
@@ -24,11 +25,13 @@ constexpr std::size_t kQueryWords = 16;
 class Words {
  public:
   Words() {
-    constexpr std::array kSyllables = {"ba", "ce", "di", "fo", "gu", "ha", "ki", "lo", "mu", "ne", "pi", "ra",
-                                       "so", "tu", "ve", "wi", "xa", "yo", "zu", "qua", "stra", "ble", "kor", "ment"};
+    constexpr std::array kSyllables = {"ba", "ce", "di", "fo",  "gu",   "ha",  "ki",  "lo",
+                                       "mu", "ne", "pi", "ra",  "so",   "tu",  "ve",  "wi",
+                                       "xa", "yo", "zu", "qua", "stra", "ble", "kor", "ment"};
     for (std::size_t i = 0; i < kMadeWords; ++i) {
       std::string word;
-      for (std::size_t n = i + kSyllables.size(); n > 0; n /= kSyllables.size()) word += kSyllables[n % kSyllables.size()];
+      for (std::size_t n = i + kSyllables.size(); n > 0; n /= kSyllables.size())
+        word += kSyllables[n % kSyllables.size()];
       made_.push_back(std::move(word));
     }
     double sum = 0;
@@ -74,7 +77,8 @@ TextCorpus make_corpus(std::size_t count, std::size_t queries) {
   std::mt19937_64 random(20240229);
   for (std::size_t i = 0; i < count; ++i) {
     std::string text;
-    for (std::size_t left = 20 + random() % 81; left > 0; --left) (text += words.next(random)) += left > 1 ? ' ' : '.';
+    for (std::size_t left = 20 + random() % 81; left > 0; --left)
+      (text += words.next(random)) += left > 1 ? ' ' : '.';
     out.texts.push_back(std::move(text));
   }
   for (std::size_t i = 0; i < queries; ++i) {
@@ -82,7 +86,8 @@ TextCorpus make_corpus(std::size_t count, std::size_t queries) {
     if (i % 2 == 0) {
       const std::string& source = out.texts[random() % count];
       std::size_t end = 0;
-      for (std::size_t w = 0; w < kQueryWords && end != std::string::npos; ++w) end = source.find(' ', end + 1);
+      for (std::size_t w = 0; w < kQueryWords && end != std::string::npos; ++w)
+        end = source.find(' ', end + 1);
       text = source.substr(0, end);
     } else {
       for (std::size_t w = 0; w < kQueryWords; ++w) (text += words.next(random)) += ' ';
@@ -107,7 +112,8 @@ Asked ask_for(text::Analyzer& analyzer, const std::string& query, std::string_vi
     if (out.terms.empty()) begin = token.start_byte;
     end = token.end_byte;
     out.terms.emplace_back(token.term);
-    all += (all.empty() ? "+" : " +") + quoted(std::string_view(query).substr(token.start_byte, end - token.start_byte));
+    all += (all.empty() ? "+" : " +") +
+           quoted(std::string_view(query).substr(token.start_byte, end - token.start_byte));
   }
   if (out.terms.empty() || (out.terms.size() < words && words <= 4)) return {};
   const std::string_view text = std::string_view(query).substr(begin, end - begin);

@@ -140,9 +140,10 @@ void add_mode(CLI::App* command, std::string& mode, FusionOptions& fusion) {
 
 void add_syntax(CLI::App* command, std::string& syntax) {
   command
-      ->add_option("--syntax", syntax,
-                   "match: plain text (the default); query: +must -not \"a phrase\" AND OR NOT begin* fuzzy~1 "
-                   "field:word word^2")
+      ->add_option(
+          "--syntax", syntax,
+          "match: plain text (the default); query: +must -not \"a phrase\" AND OR NOT begin* fuzzy~1 "
+          "field:word word^2")
       ->check(CLI::IsMember({"match", "query"}))
       ->type_name("");
 }

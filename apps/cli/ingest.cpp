@@ -70,7 +70,8 @@ void check_agreement(const CollectionInfo& info, const IngestOptions& options) {
   }
   if (const auto wanted = text_fields(options.text); wanted && *wanted != info.text_fields) {
     std::string has;
-    for (const TextField& f : info.text_fields) has += concat(has.empty() ? "" : ", ", f.path, " (", f.analyzer, ")");
+    for (const TextField& f : info.text_fields)
+      has += concat(has.empty() ? "" : ", ", f.path, " (", f.analyzer, ")");
     invalid("--analyzer, --analysis, --text-field: collection ", info.name, " has the text fields ", has,
             ", or other settings of them");
   }

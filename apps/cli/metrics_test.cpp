@@ -139,7 +139,8 @@ TEST(Terminal, DocumentsCannotDriveIt) {
 
 TEST(Terminal, Snippets) {
   const std::string text = "Use git  stash\nto save it.";
-  const Snippet all{.range = {0, text.size(), 0, 0}, .highlights = {{9, 14, 0, 0}, {18, 22, 0, 0}}, .score = 2};
+  const Snippet all{
+      .range = {0, text.size(), 0, 0}, .highlights = {{9, 14, 0, 0}, {18, 22, 0, 0}}, .score = 2};
   EXPECT_EQ(snippet_line(text, all, "<", ">"), "Use git <stash> to <save> it.");
   const Snippet part{.range = {4, 22, 0, 0}, .highlights = {{9, 14, 0, 0}}, .score = 1};
   EXPECT_EQ(snippet_line(text, part), "... git stash to save ...");

@@ -13,9 +13,10 @@ constexpr std::size_t kSnippetChars = 230;
 Metadata snippet_json(const std::string& text, const Snippet& snippet) {
   Metadata::Array highlights;
   for (const TextRange& range : snippet.highlights) {
-    highlights.push_back(Metadata{{"start", range.start_byte},
-                                  {"end", range.end_byte},
-                                  {"text", text.substr(range.start_byte, range.end_byte - range.start_byte)}});
+    highlights.push_back(
+        Metadata{{"start", range.start_byte},
+                 {"end", range.end_byte},
+                 {"text", text.substr(range.start_byte, range.end_byte - range.start_byte)}});
   }
   const TextRange& range = snippet.range;
   Metadata out = {{"start", range.start_byte},
@@ -74,7 +75,8 @@ void print_hit(const Hit& hit, std::size_t rank, bool full_text) {
     line += printable(hit.text) + "\n";
   } else if (!hit.snippets.empty()) {
     for (const Snippet& snippet : hit.snippets)
-      line += "   " + snippet_line(hit.text, snippet, colour ? "\x1b[1m" : "", colour ? "\x1b[0m" : "") + "\n";
+      line +=
+          "   " + snippet_line(hit.text, snippet, colour ? "\x1b[1m" : "", colour ? "\x1b[0m" : "") + "\n";
   } else if (!hit.text.empty()) {
     line += "   " + beginning_line(hit.text, kSnippetChars) + "\n";
   } else if (!hit.metadata.empty()) {

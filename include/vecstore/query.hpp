@@ -209,7 +209,7 @@ struct TextQueryOptions {
   std::optional<std::chrono::milliseconds> deadline;
   std::stop_token stop;
   unsigned threads = 0;  ///< See QueryBase::threads.
-  Embedder embedder;  ///< Instead of the collection's own; the fingerprints have to agree.
+  Embedder embedder;     ///< Instead of the collection's own; the fingerprints have to agree.
 };
 
 /// Rank (from 1) and score of a hit in one part of a hybrid query; rank 0 = the part did not find it.

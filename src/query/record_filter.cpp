@@ -57,7 +57,8 @@ AnalyzeFn analyze_as(const catalog::Schema& schema) {
     if (field == fields.end()) return analyzers->try_emplace("", "neutral").first->second.terms(value);
     auto at = analyzers->find(field->path);
     if (at == analyzers->end())
-      at = analyzers->try_emplace(field->path, text::make_analyzer_spec(field->analyzer, field->analysis)).first;
+      at = analyzers->try_emplace(field->path, text::make_analyzer_spec(field->analyzer, field->analysis))
+               .first;
     return at->second.terms(value);
   };
 }

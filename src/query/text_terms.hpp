@@ -16,7 +16,8 @@
 
 namespace vecstore::query {
 
-/// The text of a query as a collection's fields see it. Lives for one query, in one thread; several may read it.
+/// The text of a query as a collection's fields see it. Lives for one query, in one thread; several may read
+/// it.
 class TextTerms {
  public:
   /// Throws kInvalidArgument for a text that is not of the query language, and where one of its limits is

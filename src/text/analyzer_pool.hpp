@@ -12,8 +12,8 @@
 
 namespace vecstore::text {
 
-/// Thread-safe. A new analyzer costs microseconds, one with options of its own up to a millisecond, and one that was
-/// used before knows the terms of frequent words. All calls must be for the same fields.
+/// Thread-safe. A new analyzer costs microseconds, one with options of its own up to a millisecond, and one
+/// that was used before knows the terms of frequent words. All calls must be for the same fields.
 class AnalyzerPool {
  public:
   using Set = std::vector<std::unique_ptr<Analyzer>>;  ///< Parallel to the fields.
