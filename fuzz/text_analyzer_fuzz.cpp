@@ -1,6 +1,8 @@
 // Analyzers over any bytes: the first byte chooses the analyzer, the second what it is for.
 #include <cstddef>
 #include <cstdint>
+#include <map>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -19,7 +21,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   using namespace vecstore;
   if (size < 2) return 0;
   static const std::vector<std::string> names = analyzer_names();
-  text::Analyzer analyzer(names[data[0] % names.size()]);
+  static std::map<std::string, text::Analyzer> analyzers;
+  const std::string& name = names[data[0] % names.size()];
+  text::Analyzer& analyzer = analyzers.try_emplace(name, name).first->second;
+  analyzer.trim();
   const std::string_view text(reinterpret_cast<const char*>(data) + 2, size - 2);
   text::Analyzer::Stream stream = analyzer.stream(text, static_cast<text::Purpose>(data[1] % 4));
   std::uint32_t position = 0;

@@ -1,11 +1,14 @@
 #include "quant/byte_codes.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
+#include <cstring>
 #include <limits>
 
 #include "quant/norms.hpp"
 #include "quant/rounding.hpp"
+#include "simd/block_kernels.hpp"
 #include "simd/code_kernels.hpp"
 
 namespace vecstore {
@@ -13,7 +16,7 @@ namespace vecstore {
 namespace {
 
 // Distances below this part of the norms are rounding: equal codes are at distance 0.
-constexpr float kRounding = 5e-7f;
+constexpr float kRounding = simd::kBlockRounding;
 // The radius of the dot product's sphere is at most so many times the median length.
 constexpr float kLargestRadius = 8;
 
@@ -97,6 +100,64 @@ void ByteCodes::distances(std::uint32_t row, const std::uint32_t* ids, std::size
       out[begin + i] = (square > kRounding * sum ? square : 0.0f) + lift * lift;
     }
   }
+}
+
+void ByteCodes::pack(const std::uint32_t* ids, std::size_t count, Block& out) const {
+  const std::size_t tiles = (count + simd::kTileRows - 1) / simd::kTileRows;
+  if (tiles * stride_ * simd::kTileRows > out.capacity_) {
+    out.capacity_ = tiles * stride_ * simd::kTileRows;
+    out.tiles_ = os::allocate_bytes(out.capacity_);
+  }
+  out.count_ = count;
+  for (auto* side : {&out.scales_, &out.squares_, &out.lifts_}) side->resize(tiles * simd::kTileRows);
+  for (std::size_t t = 0; t < tiles; ++t) {
+    const std::uint32_t* of = ids + t * simd::kTileRows;
+    const std::size_t n = std::min(simd::kTileRows, count - t * simd::kTileRows);
+    for (std::size_t r = t * simd::kTileRows + simd::kTileRows; r < count && r < (t + 2) * simd::kTileRows;
+         ++r)
+      prefetch(ids[r]);
+    simd::block_kernels().pack_tile(codes_.get(), stride_, stride_, of, n,
+                                    out.tiles_.get() + t * stride_ * simd::kTileRows);
+    for (std::size_t r = 0; r < simd::kTileRows; ++r) {
+      const Side& side = sides_[of[r < n ? r : 0]];
+      out.scales_[t * simd::kTileRows + r] = side.scale;
+      out.squares_[t * simd::kTileRows + r] = side.square;
+      out.lifts_[t * simd::kTileRows + r] = side.lift;
+    }
+  }
+}
+
+void ByteCodes::distances(const std::uint32_t* ids, std::size_t count, const Block& block, float* out) const {
+  static_assert(sizeof(std::int32_t) == sizeof(float));
+  const auto& k = simd::block_kernels();
+  const std::size_t width = block.width();
+  thread_local std::vector<std::int32_t> dots;
+  dots.resize(count * width);
+  k.dots(block.tiles_.get(), width / simd::kTileRows, stride_, codes_.get(), stride_, ids, count, dots.data(),
+         width);
+  const simd::BlockSides sides{block.scales_.data(), block.squares_.data(), block.lifts_.data()};
+  for (std::size_t i = 0; i < count; ++i) {
+    const Side& own = sides_[ids[i]];
+    k.distances(dots.data() + i * width, block.size(), own.offset, {own.scale, own.square, own.lift}, sides,
+                out + i * width);
+  }
+}
+
+std::uint64_t ByteCodes::hash(std::uint32_t row) const {
+  const std::uint8_t* code = codes_.get() + row * stride_;
+  std::uint64_t out = std::bit_cast<std::uint32_t>(sides_[row].scale);
+  for (std::size_t j = 0; j < stride_; j += sizeof(std::uint64_t)) {
+    std::uint64_t word;
+    std::memcpy(&word, code + j, sizeof word);
+    out = (out ^ word) * 0x9e3779b97f4a7c15u;
+    out ^= out >> 32;
+  }
+  return out;
+}
+
+bool ByteCodes::equal(std::uint32_t a, std::uint32_t b) const {
+  return sides_[a].scale == sides_[b].scale && sides_[a].lift == sides_[b].lift &&
+         std::memcmp(codes_.get() + a * stride_, codes_.get() + b * stride_, stride_) == 0;
 }
 
 }  // namespace vecstore

@@ -34,6 +34,29 @@ class ByteCodes {
     for (std::size_t b = 0; b < stride_; b += 64) __builtin_prefetch(p + b);
     __builtin_prefetch(&sides_[row]);
   }
+
+  /// Rows that others are compared with at once.
+  class Block {
+   public:
+    std::size_t size() const { return count_; }
+    /// Columns of a table of distances: size() rounded up.
+    std::size_t width() const { return scales_.size(); }
+
+   private:
+    friend class ByteCodes;
+    std::size_t count_ = 0, capacity_ = 0;
+    os::AlignedBytes tiles_;
+    std::vector<float> scales_, squares_, lifts_;
+  };
+  void pack(const std::uint32_t* ids, std::size_t count, Block& out) const;
+  /// out[i * block.width() + c] = squared distance between row ids[i] and row c of the block, the same bits
+  /// in whatever block.
+  void distances(const std::uint32_t* ids, std::size_t count, const Block& block, float* out) const;
+
+  /// Of a row's code; equal for equal ones.
+  std::uint64_t hash(std::uint32_t row) const;
+  bool equal(std::uint32_t a, std::uint32_t b) const;
+
   std::size_t memory_bytes() const { return rows_ * (stride_ + sizeof(Side)); }
   /// The squared length of a row from the centre.
   float square(std::uint32_t row) const { return sides_[row].square; }

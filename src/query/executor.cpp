@@ -273,9 +273,8 @@ bool Execution::read_hit(shard::DocumentReader& documents, const FusedRow& row, 
     if (request_.with_metadata) hit.metadata = decode_metadata(document.metadata, view_.field_names());
     if (request_.with_text) hit.text = storage::document_text(document);
     if (highlighter_) {
-      hit.snippets = request_.with_text
-                         ? highlighter_->snippets(hit.text, *request_.highlight)
-                         : highlighter_->snippets(storage::document_text(document), *request_.highlight);
+      hit.snippets = highlighter_->snippets(
+          request_.with_text ? hit.text : storage::document_text(document), *request_.highlight, ctx_);
     }
     hit.source = document.source;
     hit.start = document.start;

@@ -61,10 +61,26 @@ void Highlighter::add(const TermTree& tree, std::uint32_t field) {
   }
 }
 
-std::vector<Highlighter::Mark> Highlighter::marks(std::string_view text) {
+/// The prefixes and fuzzy words that the term fits.
+std::vector<std::size_t> Highlighter::open_leaves(std::string_view term) const {
+  std::vector<std::size_t> out;
+  for (const auto& [prefix, leaf] : prefixes_) {
+    if (term.starts_with(prefix)) out.push_back(leaf);
+  }
+  if (fuzzies_.empty()) return out;
+  const std::u32string characters = code_points(term);
+  for (const Fuzzy& fuzzy : fuzzies_) {
+    if (within_edits(characters, fuzzy.term, fuzzy.distance)) out.push_back(fuzzy.leaf);
+  }
+  return out;
+}
+
+std::vector<Highlighter::Mark> Highlighter::marks(std::string_view text, Context& context) {
   std::vector<Mark> out;
   if (boosts_.empty()) return out;
   std::vector<std::vector<Occurrence>> occurrences(phrases_.size());
+  std::unordered_map<const char*, std::vector<std::size_t>> open;
+  std::size_t steps = 0;
   const auto mark = [&](const Token& t, std::size_t leaf) {
     out.push_back({{t.start_byte, t.end_byte}, leaf});
   };
@@ -79,14 +95,21 @@ std::vector<Highlighter::Mark> Highlighter::marks(std::string_view text) {
         }
       }
     }
-    for (const auto& [prefix, leaf] : prefixes_) {
-      if (t.term.starts_with(prefix)) mark(t, leaf);
+    // What a term fits is found out once; the analyzer keeps each where it is.
+    constexpr std::size_t kStepsPerCheck = 1024;
+    std::size_t cost = 1;
+    if (!prefixes_.empty() || !fuzzies_.empty()) {
+      const auto [known, is_new] = open.try_emplace(t.term.data());
+      if (is_new) {
+        known->second = open_leaves(t.term);
+        cost += prefixes_.size() + fuzzies_.size();
+      }
+      for (const std::size_t leaf : known->second) mark(t, leaf);
     }
-    if (fuzzies_.empty()) return;
-    const std::u32string term = code_points(t.term);
-    for (const Fuzzy& fuzzy : fuzzies_) {
-      if (within_edits(term, fuzzy.term, fuzzy.distance)) mark(t, fuzzy.leaf);
-    }
+    steps += cost;
+    if (steps < kStepsPerCheck) return;
+    steps = 0;
+    context.check();
   });
   for (std::size_t i = 0; i < phrases_.size(); ++i) mark_phrase(phrases_[i], occurrences[i], out);
   std::sort(out.begin(), out.end(), [](const Mark& a, const Mark& b) {
@@ -140,9 +163,9 @@ void Highlighter::join(std::vector<TextRange>& ranges, const TextRange& range) {
   }
 }
 
-std::vector<TextRange> Highlighter::highlights(std::string_view text) {
+std::vector<TextRange> Highlighter::highlights(std::string_view text, Context& context) {
   std::vector<TextRange> out;
-  for (const Mark& m : marks(text)) join(out, m.range);
+  for (const Mark& m : marks(text, context)) join(out, m.range);
   return out;
 }
 

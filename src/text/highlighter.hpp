@@ -7,6 +7,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/context.hpp"
 #include "text/term_tree.hpp"
 #include "vecstore/text.hpp"
 
@@ -23,14 +24,15 @@ class Highlighter {
   Highlighter(Analyzer& analyzer, const TermTree& tree, std::uint32_t field);
 
   /// The places of what matches, in order; those that overlap are joined. Each, analysed again, gives a term
-  /// of the query. Linear in the length of the text.
-  std::vector<TextRange> highlights(std::string_view text);
+  /// of the query. Linear in the length of the text; each different word costs a look at the query's prefixes
+  /// and fuzzy words.
+  std::vector<TextRange> highlights(std::string_view text, Context& context);
 
   /// The pieces that show most different words of the query, the best first, the earlier of equals; pieces
   /// without any are left out. They begin and end where words do, unless a single word is longer than
   /// max_chars. When nothing matches: the beginning of the text. An empty text has none. Throws
   /// kInvalidArgument for options out of range.
-  std::vector<Snippet> snippets(std::string_view text, const SnippetOptions& options = {});
+  std::vector<Snippet> snippets(std::string_view text, const SnippetOptions& options, Context& context);
 
  private:
   struct Mark {
@@ -66,7 +68,8 @@ class Highlighter {
   /// Appends a place, or joins it to the last where they overlap. Places come in the order of their starts.
   static void join(std::vector<TextRange>& ranges, const TextRange& range);
   void add(const TermTree& tree, std::uint32_t field);
-  std::vector<Mark> marks(std::string_view text);
+  std::vector<Mark> marks(std::string_view text, Context& context);
+  std::vector<std::size_t> open_leaves(std::string_view term) const;
   void mark_phrase(const Phrase& phrase, std::vector<Occurrence>& occurrences, std::vector<Mark>& out) const;
 
   Analyzer& analyzer_;

@@ -24,11 +24,11 @@ struct Shown {
   }
   /// The text with what matches in brackets.
   std::string marked(const std::string& text) {
-    return bracketed(text, {0, text.size(), 0, 0}, Highlighter(analyzer, tree, 0).highlights(text));
+    return bracketed(text, {0, text.size(), 0, 0}, Highlighter(analyzer, tree, 0).highlights(text, context));
   }
   std::vector<std::string> snippets(const std::string& text, const SnippetOptions& options) {
     std::vector<std::string> out;
-    for (const Snippet& s : Highlighter(analyzer, tree, 0).snippets(text, options))
+    for (const Snippet& s : Highlighter(analyzer, tree, 0).snippets(text, options, context))
       out.push_back(bracketed(text, s.range, s.highlights));
     return out;
   }
@@ -45,6 +45,7 @@ struct Shown {
   }
   Analyzer analyzer;
   TermTree tree;
+  Context context;
 };
 
 TEST(Highlighter, MarksWhatMatches) {
@@ -86,7 +87,7 @@ TEST(Highlighter, PartsOfWords) {
 TEST(Highlighter, PlacesCountCodePointsToo) {
   Shown s("neutral", "wing");
   const std::string text = "äö \xFF wing";
-  const auto got = Highlighter(s.analyzer, s.tree, 0).highlights(text);
+  const auto got = Highlighter(s.analyzer, s.tree, 0).highlights(text, s.context);
   ASSERT_EQ(got.size(), 1u);
   EXPECT_EQ(got[0], (TextRange{7, 11, 5, 9}));
 }
@@ -223,7 +224,8 @@ TEST(Highlighter, RandomTexts) {
     }
     const bool valid = valid_utf8(text);
     Highlighter highlighter(s.analyzer, s.tree, 0);
-    const auto highlights = highlighter.highlights(text);
+    Context& context = s.context;
+    const auto highlights = highlighter.highlights(text, context);
     std::size_t end = 0;
     for (const TextRange& r : highlights) {
       check_range(text, r, valid);
@@ -245,7 +247,7 @@ TEST(Highlighter, RandomTexts) {
       if (count_characters(word, true) <= options.max_chars) continue;
       for (std::size_t at = g.start; at < g.end; ++at) starts.insert(at), ends.insert(at);
     }
-    const auto snippets = highlighter.snippets(text, options);
+    const auto snippets = highlighter.snippets(text, options, context);
     ASSERT_EQ(snippets.empty(), text.empty());
     ASSERT_LE(snippets.size(), options.max_snippets);
     for (const Snippet& snippet : snippets) {

@@ -167,12 +167,13 @@ void check_snippet_options(const SnippetOptions& options) {
     invalid("snippets: max_snippets is ", options.max_snippets, "; 1 to ", kMaxSnippets, " are allowed");
 }
 
-std::vector<Snippet> Highlighter::snippets(std::string_view text, const SnippetOptions& options) {
+std::vector<Snippet> Highlighter::snippets(std::string_view text, const SnippetOptions& options,
+                                           Context& context) {
   check_snippet_options(options);
   std::vector<Snippet> out;
   if (text.empty()) return out;
   const bool valid = valid_utf8(text);
-  const std::vector<Mark> all = marks(text);
+  const std::vector<Mark> all = marks(text, context);
 
   // A snippet shows whole words, also where what matched is a part of one.
   std::vector<Core> cores;
@@ -205,6 +206,7 @@ std::vector<Snippet> Highlighter::snippets(std::string_view text, const SnippetO
   };
   std::vector<Gap> gaps{{0, text.size()}};
   while (out.size() < options.max_snippets) {
+    context.check();
     Window best;
     std::size_t place = 0;
     for (std::size_t i = 0; i < gaps.size(); ++i) {

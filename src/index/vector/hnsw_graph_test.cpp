@@ -151,9 +151,92 @@ TEST(HnswGraph, ThreadsBuildAGraphAsGood) {
   const Graph a = build_graph(codes, one, context);
   const Graph b = build_graph(codes, four, context, [&](std::uint64_t done) { last = std::max(last, done); });
   check(b, 2000, four);
-  EXPECT_EQ(last, 1999u);  // all but the first, which needs no insertion
+  EXPECT_EQ(last, 2000u);
   EXPECT_GT(recall(a, codes, 40), 0.9);
   EXPECT_GT(recall(b, codes, 40), recall(a, codes, 40) - 0.02);
+}
+
+TEST(HnswGraph, AnyNumberOfThreadsBuildsTheSameGraph) {
+  // Several leaves, rows in several of them, and equal rows.
+  std::vector<float> values = gaussian(5000 * 12, kSeed + 20);
+  for (std::size_t i = 0; i < 300; ++i) std::copy_n(values.data(), 12, values.data() + (4000 + 3 * i) * 12);
+  for (Metric metric : {Metric::kCosine, Metric::kDot, Metric::kEuclidean}) {
+    const ByteCodes codes = encode(metric, 12, values);
+    Context context;
+    BuildOptions options;
+    options.m = 8;
+    const Graph one = build_graph(codes, options, context);
+    check(one, 5000, options);
+    options.parallel = &kThreads;
+    for (std::size_t threads : {2u, 5u}) {
+      options.threads = threads;
+      EXPECT_EQ(build_graph(codes, options, context).links, one.links) << threads << " threads";
+    }
+  }
+}
+
+using Pairs = std::vector<std::pair<float, std::uint32_t>>;
+
+// The rule for links, word by word.
+Pairs naive_choice(const ByteCodes& codes, const Pairs& candidates, std::size_t degree, float alpha) {
+  Pairs chosen, others;
+  for (const auto& c : candidates) {
+    const bool good = std::all_of(chosen.begin(), chosen.end(), [&](const auto& other) {
+      float d;
+      codes.distances(other.second, &c.second, 1, &d);
+      return alpha * d > c.first;
+    });
+    (good ? chosen : others).push_back(c);
+  }
+  for (const auto& c : others) chosen.push_back(c);
+  // Chosen ones come first, each group by distance.
+  if (chosen.size() > degree) chosen.resize(degree);
+  std::sort(chosen.begin(), chosen.end());
+  return chosen;
+}
+
+TEST(HnswGraph, FewRowsGetTheLinksOfTheExactNeighbours) {
+  constexpr std::uint32_t kRows = 400;
+  const ByteCodes codes = encode(Metric::kEuclidean, 8, gaussian(kRows * 8, kSeed + 21));
+  BuildOptions options;
+  options.m = 4;
+  constexpr std::size_t kDegree = 8, kKept = 16;
+  std::vector<Pairs> own(kRows), back(kRows);
+  for (std::uint32_t i = 0; i < kRows; ++i) {
+    Pairs all;
+    for (std::uint32_t j = 0; j < kRows; ++j) {
+      float d;
+      codes.distances(i, &j, 1, &d);
+      if (i != j) all.emplace_back(d, j);
+    }
+    std::sort(all.begin(), all.end());
+    all.resize(kKept);
+    own[i] = naive_choice(codes, all, kDegree, options.alpha);
+  }
+  for (std::uint32_t i = 0; i < kRows; ++i) {
+    for (const auto& [d, to] : own[i]) back[to].emplace_back(d, i);
+  }
+  Context context;
+  const Graph graph = build_graph(codes, options, context);
+  int different = 0;
+  for (std::uint32_t i = 0; i < kRows; ++i) {
+    Pairs more;
+    for (const auto& c : back[i]) {
+      const auto same = [&](const auto& o) { return o.second == c.second; };
+      if (std::none_of(own[i].begin(), own[i].end(), same)) more.push_back(c);
+    }
+    std::sort(more.begin(), more.end());
+    more.resize(std::min(more.size(), kKept - own[i].size()));
+    more.insert(more.end(), own[i].begin(), own[i].end());
+    std::sort(more.begin(), more.end());
+    std::set<std::uint32_t> want, got;
+    for (const auto& c : naive_choice(codes, more, kDegree, options.alpha)) want.insert(c.second);
+    for (std::uint32_t k = 0; k < graph.degree; ++k) {
+      if (graph.of(i)[k] != i) got.insert(graph.of(i)[k]);
+    }
+    different += want != got;
+  }
+  EXPECT_LE(different, 4) << "more than what links to rows that nothing else led to";
 }
 
 TEST(HnswGraph, EqualRowsAndZeroRowsAreLinked) {
