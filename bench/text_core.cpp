@@ -267,6 +267,115 @@ int measure_text(const Options& o) {
   return 0;
 }
 
+struct SparseVector {
+  std::vector<std::uint32_t> dimensions;
+  std::vector<float> weights;
+};
+
+/// Zipf(1.0) over 30,000 dimensions, without replacement, weights log-normal(0, 0.7).
+class SparseMaker {
+ public:
+  SparseMaker() {
+    double sum = 0;
+    for (int i = 1; i <= 30'000; ++i) shares_.push_back(sum += 1.0 / i);
+  }
+  SparseVector make(std::size_t count) {
+    std::vector<std::uint32_t> chosen;
+    while (chosen.size() < count) {
+      const double u = std::uniform_real_distribution<>(0, shares_.back())(random_);
+      const auto d =
+          static_cast<std::uint32_t>(std::lower_bound(shares_.begin(), shares_.end(), u) - shares_.begin());
+      if (d >= 30'000 || seen_[d]) continue;
+      seen_[d] = true;
+      chosen.push_back(d);
+    }
+    std::sort(chosen.begin(), chosen.end());
+    SparseVector v;
+    for (const std::uint32_t d : chosen) {
+      seen_[d] = false;
+      v.dimensions.push_back(d);
+      v.weights.push_back(std::lognormal_distribution<float>(0.0f, 0.7f)(random_));
+    }
+    return v;
+  }
+
+ private:
+  std::vector<double> shares_;
+  std::vector<bool> seen_ = std::vector<bool>(30'000);
+  std::mt19937_64 random_{7};
+};
+
+int measure_sparse(const Options& o) {
+  SparseMaker maker;
+  std::vector<SparseVector> records, queries;
+  for (std::size_t i = 0; i < o.rows; ++i) records.push_back(maker.make(200));
+  for (std::size_t i = 0; i < (o.count ? o.count : 200); ++i) queries.push_back(maker.make(40));
+  const auto dump = [&](const std::string& name, const std::vector<SparseVector>& all) {
+    std::ofstream out(o.dump + "/" + name, std::ios::binary);
+    for (const auto& v : all) {
+      out.write(reinterpret_cast<const char*>(v.dimensions.data()),
+                static_cast<std::streamsize>(v.dimensions.size() * 4));
+      out.write(reinterpret_cast<const char*>(v.weights.data()),
+                static_cast<std::streamsize>(v.weights.size() * 4));
+    }
+  };
+  if (!o.dump.empty()) dump("records.bin", records), dump("queries.bin", queries);
+  Index index;
+  const double start = cpu();
+  {
+    SparsePartBuilder builder(!o.coded);
+    for (std::size_t i = 0; i < records.size(); ++i)
+      builder.add(i, records[i].dimensions, records[i].weights);
+    const std::string name = "bench-sparse-" + std::to_string(getpid());
+    io::IndexFileWriter file(o.dir, name, {});
+    builder.write(file, 1, {});
+    file.finish();
+    index.add(o.dir + "/" + name);
+  }
+  std::printf(
+      "{\"op\": \"sparse_build\", \"records\": %zu, \"cpu_s\": %.2f, \"bytes\": %llu, "
+      "\"bytes_per_non_zero\": %.3f}\n",
+      records.size(), cpu() - start, static_cast<unsigned long long>(index.bytes),
+      static_cast<double>(index.bytes) / (200.0 * static_cast<double>(records.size())));
+  std::vector<TermNode> nodes;
+  for (const auto& q : queries) {
+    TermNode n;
+    for (std::size_t i = 0; i < q.dimensions.size(); ++i)
+      n.children.push_back(TermNode::term(sparse_term(q.dimensions[i]), q.weights[i]));
+    nodes.push_back(std::move(n));
+  }
+  for (const std::size_t k : {10u, 100u})
+    print("sparse", 40, k, 1,
+          measure(index, nodes.size(), k, o.passes,
+                  [&](std::size_t q) -> const TermNode& { return nodes[q]; }));
+  // A few queries against every record.
+  double worst = 0, recall = 0;
+  for (std::size_t q = 0; q < std::min<std::size_t>(10, nodes.size()); ++q) {
+    std::vector<double> weight(30'000, 0);
+    for (std::size_t i = 0; i < 40; ++i) weight[queries[q].dimensions[i]] = queries[q].weights[i];
+    std::vector<std::pair<double, std::uint64_t>> all;
+    for (std::size_t r = 0; r < records.size(); ++r) {
+      double sum = 0;
+      for (std::size_t i = 0; i < 200; ++i) sum += weight[records[r].dimensions[i]] * records[r].weights[i];
+      all.emplace_back(-sum, r);
+    }
+    std::partial_sort(all.begin(), all.begin() + 100, all.end());
+    Context context;
+    TopK out(100);
+    TermSearch search(index.views, nodes[q], context);
+    search.run({}, CorpusStats(search.stats()), nullptr, context, out);
+    const auto hits = out.take();
+    for (std::size_t i = 0; i < hits.size(); ++i) {
+      worst = std::max(worst, std::abs(hits[i].score + all[i].first) / -all[i].first);
+      recall +=
+          std::any_of(all.begin(), all.begin() + 100, [&](const auto& a) { return a.second == hits[i].row; });
+    }
+  }
+  std::printf("{\"op\": \"sparse_check\", \"largest_error\": %.3g, \"recall\": %.4f}\n", worst,
+              recall / (100.0 * static_cast<double>(std::min<std::size_t>(10, nodes.size()))));
+  return 0;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -306,6 +415,7 @@ int main(int argc, char** argv) {
     else
       return std::fputs(kHelp, stderr), a == "--help" ? 0 : 2;
   }
+  if (o.sparse) return measure_sparse(o);
   if (o.corpus.empty() || o.queries.empty()) return std::fputs(kHelp, stderr), 2;
   return measure_text(o);
 }

@@ -273,8 +273,9 @@ bool Execution::read_hit(shard::DocumentReader& documents, const FusedRow& row, 
     if (request_.with_metadata) hit.metadata = decode_metadata(document.metadata, view_.field_names());
     if (request_.with_text) hit.text = storage::document_text(document);
     if (highlighter_) {
-      hit.snippets = highlighter_->snippets(
-          request_.with_text ? hit.text : storage::document_text(document), *request_.highlight, ctx_);
+      const std::string unread = request_.with_text ? std::string() : storage::document_text(document);
+      hit.snippets =
+          highlighter_->snippets(request_.with_text ? hit.text : unread, *request_.highlight, ctx_);
     }
     hit.source = document.source;
     hit.start = document.start;

@@ -22,8 +22,8 @@ struct Request {
   std::string vector_name;
   std::optional<std::string> text;  ///< ... by text, or by both.
   TextSyntax syntax = TextSyntax::kMatch;
-  std::optional<Fusion> fusion;     ///< With both.
-  PartWeights weights;              ///< Likewise.
+  std::optional<Fusion> fusion;  ///< With both.
+  PartWeights weights;           ///< Likewise.
   std::size_t k = 10;
   std::size_t offset = 0;
   std::optional<float> score_threshold;

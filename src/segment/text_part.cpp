@@ -21,8 +21,7 @@ std::uint64_t terms_fingerprint(std::span<const TextField> fields) {
 
 TextAnalysis::TextAnalysis(std::span<const TextField> fields) : fields_(fields.begin(), fields.end()) {
   for (const TextField& f : fields_) {
-    analyzers_.push_back(
-        std::make_unique<text::Analyzer>(text::make_analyzer_spec(f.analyzer, f.analysis)));
+    analyzers_.push_back(std::make_unique<text::Analyzer>(text::make_analyzer_spec(f.analyzer, f.analysis)));
   }
 }
 
@@ -38,30 +37,32 @@ void TextAnalysis::trim() {
 
 void TextPartBuilder::add(std::uint64_t row, std::span<const FieldTexts> texts) {
   tokens_.clear();
-  const bool has_text = analysis_.analyze(texts, [&](std::string_view term, std::uint32_t position,
-                                                     std::uint32_t field) {
-    tokens_.push_back({terms_.term(term), position, field});
-  });
+  const bool has_text =
+      analysis_.analyze(texts, [&](std::string_view term, std::uint32_t position, std::uint32_t field) {
+        tokens_.push_back({terms_.term(term), position, field});
+      });
   if (has_text) terms_.add(row, tokens_);
   analysis_.trim();
 }
 
 void TextTail::add(std::uint64_t row, std::span<const FieldTexts> texts) {
   tokens_.clear();
-  const bool has_text = analysis_.analyze(texts, [&](std::string_view term, std::uint32_t position,
-                                                     std::uint32_t field) {
-    tokens_.push_back({term, position, field});
-  });
+  const bool has_text =
+      analysis_.analyze(texts, [&](std::string_view term, std::uint32_t position, std::uint32_t field) {
+        tokens_.push_back({term, position, field});
+      });
   if (has_text) terms_.add(row, tokens_);
   analysis_.trim();
 }
 
 TextPart::TextPart(std::shared_ptr<const io::IndexFile> file, std::uint64_t first_row, std::uint64_t end_row)
-    : part_(inverted::TermPart::open(std::move(file), kTermSections)), first_row_(first_row), end_row_(end_row) {}
+    : part_(inverted::TermPart::open(std::move(file), kTermSections)),
+      first_row_(first_row),
+      end_row_(end_row) {}
 
 std::uint64_t TextPart::retired(const RetiredBits& retired) const {
   std::uint64_t count = 0;
-  for (const std::uint64_t word : part_->documents_of(retired.words, false))
+  for (const std::uint64_t word : inverted::documents_of(*part_, retired.words, false))
     count += static_cast<std::uint64_t>(std::popcount(word));
   return count;
 }
@@ -81,7 +82,7 @@ std::shared_ptr<const std::vector<std::uint64_t>> TextPart::live(const RetiredBi
   } else {
     next->documents = std::make_shared<const std::vector<std::uint64_t>>(
         this->retired(retired) == 0 ? std::vector<std::uint64_t>()
-                                    : part_->documents_of(retired.words, true));
+                                    : inverted::documents_of(*part_, retired.words, true));
   }
   // An older view's answer is not kept, or two of them would take turns.
   if (!live_ || live_->version < next->version) live_ = next;

@@ -21,7 +21,8 @@ namespace vecstore::segment {
 /// The texts that a record has for one text field: one, or several of an array.
 using FieldTexts = std::vector<std::string>;
 
-/// Equal when the same texts become the same terms, with the same weights. Never 0, which stands for no terms.
+/// Equal when the same texts become the same terms, with the same weights. Never 0, which stands for no
+/// terms.
 std::uint64_t terms_fingerprint(std::span<const TextField> fields);
 
 /// The analyzers of a collection's text fields. One thread at a time.
@@ -129,8 +130,8 @@ class TextIndex {
   void add(const TextPart& part, const RetiredBits& retired);
   void add(const TextTail& tail) { views_.push_back({&tail.terms(), nullptr}); }
 
-  /// Offers what the query matches to `out`; the filter is asked late. Returns the statistics that scores were
-  /// made from. kCorruption: some part is damaged.
+  /// Offers what the query matches to `out`; the filter is asked late. Returns the statistics that scores
+  /// were made from. kCorruption: some part is damaged.
   CorpusStats search(const TermNode& query, const RowFilter* filter, Context& context, TopK& out) const;
 
  private:

@@ -574,8 +574,7 @@ bool Shard::merge(bool all, Context& context) {
     const auto set = segments_.at(view.txn());
     const auto run = plan_merge(view, *set, segment_options_, all);
     if (!run) return false;
-    for (std::size_t i = run->first; i < run->first + run->count; ++i)
-      plan.replaced.push_back(set->items[i]);
+    for (std::size_t i = run->first; i < run->first + run->count; ++i) plan.replaced.push_back(set->items[i]);
     plan.retired = retired(view.txn(), view.state());
     plan.retired_sequence = view.state().retired_sequence;
     if (run->sound) plan.base = set->items[run->first].segment;

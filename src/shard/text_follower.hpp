@@ -17,8 +17,8 @@ class ReadView;
 class TextFollower {
  public:
   /// Calls `search` with an index at exactly the state of `view`, which is renewed when what is in memory is
-  /// ahead of it. Segments that turn out to be damaged are reported, and `search` is called again with an index
-  /// that does without them: what it did before is to be thrown away.
+  /// ahead of it. Segments that turn out to be damaged are reported, and `search` is called again with an
+  /// index that does without them: what it did before is to be thrown away.
   template <class Search>
   void search(ReadView& view, Context& ctx, Search&& run) {
     for (;;) {

@@ -11,20 +11,28 @@ namespace vecstore::simd {
 /// Codes may be read so many bytes past their end.
 inline constexpr size_t kTermCodePadding = 64;
 
-/// What a code adds: the same number under every ISA, >= 1.
+/// What a code adds: the same number under every ISA, >= 1 for codes from 1 on when the weight is at least
+/// kLeastTermWeight.
 inline uint16_t term_contribution(uint8_t code, uint16_t weight) {
-  return (uint16_t)(((uint32_t)code * weight >> 8) + 1);
+  return (uint16_t)((uint32_t)code * weight >> 8);
 }
+inline constexpr uint16_t kLeastTermWeight = 256;
+
+/// A term whose documents are a bitmap; a code for each bit set, in their order.
+struct DenseTerm {
+  const uint64_t* bits;
+  const uint8_t* codes;
+  uint16_t weight;
+};
 
 struct TermKernels {
   /// A term pays as a bitmap where at least one document in so many has it.
   uint32_t dense_share;
-  /// sums[ids[i]] += contributions[codes[i]]. `ids` are distinct.
-  void (*add_sparse)(const uint16_t* ids, const uint8_t* codes, size_t count, const uint16_t* contributions,
+  /// sums[ids[i]] += term_contribution(codes[i], weight). `ids` are distinct.
+  void (*add_sparse)(const uint16_t* ids, const uint8_t* codes, size_t count, uint16_t weight,
                      uint16_t* sums);
-  /// sums[i] += term_contribution(next code, weight) for each bit i set. Returns the number of codes used.
-  size_t (*add_dense)(const uint64_t* bits, size_t words, const uint8_t* codes, uint16_t weight,
-                      uint16_t* sums);
+  /// For each term and each bit i set: sums[i] += term_contribution(its code, weight).
+  void (*add_dense)(const DenseTerm* terms, size_t count, size_t words, uint16_t* sums);
   /// Writes places and sums of those of the 64 * words sums that are at least `threshold` (>= 1) and whose
   /// bit in `allowed` is set (nullptr: all), in ascending order, and clears all sums. Room for 64 * words
   /// each.

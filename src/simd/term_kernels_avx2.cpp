@@ -13,28 +13,28 @@ inline size_t add_byte(uint32_t mask, const uint8_t* codes, __m128i weight, uint
   uint64_t packed;
   __builtin_memcpy(&packed, codes, sizeof packed);
   const uint64_t lanes = _pdep_u64(mask, 0x0101010101010101ull) * 255;
-  const __m128i present = _mm_cvtepi8_epi16(_mm_cvtsi64_si128((long long)lanes));
   const __m128i high =
       _mm_unpacklo_epi8(_mm_setzero_si128(), _mm_cvtsi64_si128((long long)_pdep_u64(packed, lanes)));
   __m128i sum = _mm_loadu_si128((const __m128i*)sums);
-  sum = _mm_sub_epi16(_mm_add_epi16(sum, _mm_mulhi_epu16(high, weight)), present);
+  sum = _mm_add_epi16(sum, _mm_mulhi_epu16(high, weight));
   _mm_storeu_si128((__m128i*)sums, sum);
   return (size_t)__builtin_popcount(mask);
 }
 
-size_t add_dense(const uint64_t* bits, size_t words, const uint8_t* codes, uint16_t weight, uint16_t* sums) {
-  const __m128i weights = _mm_set1_epi16((short)weight);
-  size_t used = 0;
-  for (size_t w = 0; w < words; ++w) {
-    const uint64_t word = bits[w];
-    if (__builtin_popcountll(word) < 20) {
-      used += add_bits(word, codes + used, weight, sums + 64 * w);
-      continue;
+void add_dense(const DenseTerm* terms, size_t count, size_t words, uint16_t* sums) {
+  for (size_t t = 0; t < count; ++t) {
+    const __m128i weights = _mm_set1_epi16((short)terms[t].weight);
+    const uint8_t* codes = terms[t].codes;
+    for (size_t w = 0; w < words; ++w) {
+      const uint64_t word = terms[t].bits[w];
+      if (__builtin_popcountll(word) < 20) {
+        codes += add_bits(word, codes, terms[t].weight, sums + 64 * w);
+        continue;
+      }
+      for (size_t i = 0; i < 8; ++i)
+        codes += add_byte((uint32_t)(word >> (8 * i) & 255), codes, weights, sums + 64 * w + 8 * i);
     }
-    for (size_t i = 0; i < 8; ++i)
-      used += add_byte((uint32_t)(word >> (8 * i) & 255), codes + used, weights, sums + 64 * w + 8 * i);
   }
-  return used;
 }
 
 size_t collect(uint16_t* sums, size_t words, uint16_t threshold, const uint64_t* allowed, uint16_t* places,

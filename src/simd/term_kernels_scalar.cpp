@@ -5,10 +5,12 @@
 namespace vecstore::simd {
 namespace {
 
-size_t add_dense(const uint64_t* bits, size_t words, const uint8_t* codes, uint16_t weight, uint16_t* sums) {
-  size_t used = 0;
-  for (size_t w = 0; w < words; ++w) used += add_bits(bits[w], codes + used, weight, sums + 64 * w);
-  return used;
+void add_dense(const DenseTerm* terms, size_t count, size_t words, uint16_t* sums) {
+  for (size_t t = 0; t < count; ++t) {
+    const uint8_t* codes = terms[t].codes;
+    for (size_t w = 0; w < words; ++w)
+      codes += add_bits(terms[t].bits[w], codes, terms[t].weight, sums + 64 * w);
+  }
 }
 
 size_t collect(uint16_t* sums, size_t words, uint16_t threshold, const uint64_t* allowed, uint16_t* places,

@@ -32,20 +32,20 @@ TEST(TermKernels, SparseAddsEachPosting) {
   std::printf("seed %u\n", kSeed);
   std::mt19937 rng(kSeed);
   for (const std::size_t count : {0u, 1u, 3u, 4u, 5u, 63u, 1000u, 8192u}) {
-    std::vector<std::uint16_t> ids(kSums), table(256);
+    std::vector<std::uint16_t> ids(kSums);
+    const auto weight = static_cast<std::uint16_t>(256 + rng() % 65'000);
     std::iota(ids.begin(), ids.end(), std::uint16_t{0});
     std::shuffle(ids.begin(), ids.end(), rng);
     ids.resize(count);
     std::sort(ids.begin(), ids.end());
-    for (auto& v : table) v = static_cast<std::uint16_t>(rng() % 30000);
     const auto codes = random_codes(count, rng);
     std::vector<std::uint16_t> before(kSums);
     for (auto& v : before) v = static_cast<std::uint16_t>(rng() % 30000);
     for (const TermKernels* k : available()) {
       auto sums = before, want = before;
       for (std::size_t i = 0; i < count; ++i)
-        want[ids[i]] = static_cast<std::uint16_t>(want[ids[i]] + table[codes[i]]);
-      k->add_sparse(ids.data(), codes.data(), count, table.data(), sums.data());
+        want[ids[i]] = static_cast<std::uint16_t>(want[ids[i]] + term_contribution(codes[i], weight));
+      k->add_sparse(ids.data(), codes.data(), count, weight, sums.data());
       ASSERT_EQ(sums, want) << count;
     }
   }
@@ -53,28 +53,34 @@ TEST(TermKernels, SparseAddsEachPosting) {
 
 TEST(TermKernels, DenseAddsEachSetBit) {
   std::mt19937 rng(kSeed);
-  for (const unsigned share : {1u, 2u, 3u, 16u, 500u, 0u}) {
-    for (const std::uint16_t weight : {1, 255, 256, 4001, 65535}) {
-      std::vector<std::uint64_t> bits(kWords);
-      std::size_t set = 0;
-      for (std::size_t i = 0; i < kSums; ++i) {
-        if (share == 0 || rng() % share != 0) continue;
-        bits[i / 64] |= std::uint64_t{1} << (i % 64);
-        ++set;
-      }
-      const auto codes = random_codes(set, rng);
+  for (const std::size_t count : {0u, 1u, 2u, 3u, 4u, 5u, 11u}) {
+    for (const unsigned share : {1u, 2u, 3u, 16u, 500u, 0u}) {
+      std::vector<std::vector<std::uint64_t>> bits(count, std::vector<std::uint64_t>(kWords));
+      std::vector<std::vector<std::uint8_t>> codes(count);
+      std::vector<DenseTerm> terms;
       std::vector<std::uint16_t> before(kSums);
       for (auto& v : before) v = static_cast<std::uint16_t>(rng() % 200);
       auto want = before;
-      std::size_t next = 0;
-      for (std::size_t i = 0; i < kSums; ++i) {
-        if (bits[i / 64] >> (i % 64) & 1)
-          want[i] = static_cast<std::uint16_t>(want[i] + term_contribution(codes[next++], weight));
+      for (std::size_t t = 0; t < count; ++t) {
+        std::size_t set = 0;
+        for (std::size_t i = 0; i < kSums; ++i) {
+          if (share == 0 || rng() % share != 0) continue;
+          bits[t][i / 64] |= std::uint64_t{1} << (i % 64);
+          ++set;
+        }
+        codes[t] = random_codes(set, rng);
+        terms.push_back({bits[t].data(), codes[t].data(), static_cast<std::uint16_t>(t % 3 ? rng() : 65535)});
+        std::size_t next = 0;
+        for (std::size_t i = 0; i < kSums; ++i) {
+          if (bits[t][i / 64] >> (i % 64) & 1)
+            want[i] =
+                static_cast<std::uint16_t>(want[i] + term_contribution(codes[t][next++], terms[t].weight));
+        }
       }
       for (const TermKernels* k : available()) {
         auto sums = before;
-        ASSERT_EQ(k->add_dense(bits.data(), kWords, codes.data(), weight, sums.data()), set);
-        ASSERT_EQ(sums, want) << share << " " << weight;
+        k->add_dense(terms.data(), terms.size(), kWords, sums.data());
+        ASSERT_EQ(sums, want) << count << " " << share;
       }
     }
   }

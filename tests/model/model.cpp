@@ -4,7 +4,6 @@
 #include <cmath>
 #include <limits>
 #include <sstream>
-#include <sstream>
 
 #include "base/error.hpp"
 #include "base/hash.hpp"
@@ -193,8 +192,8 @@ std::vector<Candidate> score_text(const CollectionModel& c, const std::string& q
                                   const std::optional<PlanNode>& plan) {
   constexpr double kK1 = 1.2;
   constexpr double kB = 0.75;
-  // A word counts as often as it is written. A further analyzer adds its fields to the forms that it shares with those
-  // before it, and its own forms, which are searched for in its fields.
+  // A word counts as often as it is written. A further analyzer adds its fields to the forms that it shares
+  // with those before it, and its own forms, which are searched for in its fields.
   constexpr std::size_t kAll = 1000;
   std::map<std::string, double> times;
   std::map<std::string, std::vector<std::size_t>> fields_of;

@@ -20,7 +20,7 @@ struct Mismatch {
 struct Doc {
   Record
       record;  ///< Minus zeros are zeros, sparse vectors sorted; ttl empty, expires_at the expected moment.
-  std::map<std::string, double> terms;                      ///< Of all fields, by weighted frequency.
+  std::map<std::string, double> terms;                     ///< Of all fields, by weighted frequency.
   std::vector<std::map<std::string, double>> field_terms;  ///< Of each text field.
   double length = 0;
   bool has_text = false;

@@ -230,7 +230,8 @@ void Runner::check_hybrid(const Spec& s, const CollectionModel& c, const Hits& h
   const Hits texts = collection.query_text(s.text, text_options(part, Mode::kText));
   check_hits(score_vectors(c, s.vector_name, vector, s.filter), vectors, static_cast<std::size_t>(part.k), 0,
              std::nullopt);
-  check_hits(score_text(c, s.text, s.filter, texts.plan), texts, static_cast<std::size_t>(part.k), 0, std::nullopt);
+  check_hits(score_text(c, s.text, s.filter, texts.plan), texts, static_cast<std::size_t>(part.k), 0,
+             std::nullopt);
   const bool plain_rrf = s.default_fusion;
   check_hits(fuse(plain_rrf ? Fusion::rrf() : s.fusion, vectors, texts), hits, static_cast<std::size_t>(s.k),
              static_cast<std::size_t>(s.offset), s.threshold);

@@ -17,9 +17,11 @@ constexpr std::size_t kStep = 1024;
 class MemoryTerms::Positions final : public PositionList {
  public:
   Positions(const MemoryTerms& source, const Term& term) {
-    source.for_each_posting(term, [&](std::uint32_t, std::span<const Place> places) { runs_.push_back(places); });
+    source.for_each_posting(term,
+                            [&](std::uint32_t, std::span<const Place> places) { runs_.push_back(places); });
   }
-  void read(const DecodedList&, std::uint32_t posting, PositionCursor&, std::vector<std::uint32_t>& out) const override {
+  void read(const DecodedList&, std::uint32_t posting, PositionCursor&,
+            std::vector<std::uint32_t>& out) const override {
     for (const Place& p : runs_[posting]) out.push_back(p.place);
   }
 
@@ -136,7 +138,8 @@ void MemoryTerms::expand(std::size_t limit, const Context& context, std::vector<
   }
   std::sort(out.begin() + begin, out.end(),
             [](const Expansion& a, const Expansion& b) { return a.term < b.term; });
-  if (out.size() - static_cast<std::size_t>(begin) > limit) out.resize(static_cast<std::size_t>(begin) + limit);
+  if (out.size() - static_cast<std::size_t>(begin) > limit)
+    out.resize(static_cast<std::size_t>(begin) + limit);
 }
 
 void MemoryTerms::expand_prefix(std::string_view prefix, std::size_t limit, const Context& context,
@@ -147,8 +150,7 @@ void MemoryTerms::expand_prefix(std::string_view prefix, std::size_t limit, cons
 }
 
 void MemoryTerms::expand_fuzzy(std::string_view word, std::uint32_t distance, std::uint32_t exact,
-                               std::size_t limit, const Context& context,
-                               std::vector<Expansion>& out) const {
+                               std::size_t limit, const Context& context, std::vector<Expansion>& out) const {
   FuzzyMatcher matcher(word, distance);
   const std::string_view prefix = matcher.leading(exact);
   expand(limit, context, out, [&](std::string_view name) {

@@ -75,7 +75,7 @@ class MemoryTerms final : public TermSource {
   void expand(std::size_t limit, const Context& context, std::vector<Expansion>& out, F&& distance_of) const;
 
   std::unordered_map<std::string, Term, Hash, std::equal_to<>> terms_;
-  std::vector<std::vector<Term*>> terms_of_;        // by document, each once
+  std::vector<std::vector<Term*>> terms_of_;  // by document, each once
   std::vector<std::uint64_t> rows_;
   std::vector<float> lengths_;
   std::vector<bool> live_;

@@ -20,6 +20,13 @@ struct Norm {
   bool operator==(const Norm&) const = default;
 };
 
+/// Codes for one are near enough for the other: searches allow for an average length that is off by so
+/// little.
+inline bool near(const Norm& a, const Norm& b) {
+  constexpr float kNearSlopes = 1.0f / 512;
+  return a.base == b.base && std::abs(a.slope - b.slope) <= kNearSlopes * std::min(a.slope, b.slope);
+}
+
 inline Norm make_norm(const Bm25& bm25, double average_length) {
   const double k1 = bm25.k1, b = bm25.b;
   return {static_cast<float>(k1 * (1 - b)),

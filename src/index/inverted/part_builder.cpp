@@ -162,34 +162,43 @@ std::size_t SparsePartBuilder::memory_bytes() const {
 
 void SparsePartBuilder::write(io::IndexFileWriter& file, std::uint32_t first_section,
                               const Context& context) {
-  struct Component {
-    std::uint64_t key;  // dimension, document
-    float weight;
+  // Counting sort by dimension; documents stay in order.
+  std::vector<std::uint32_t> order(dimensions_.begin(), dimensions_.end());
+  std::sort(order.begin(), order.end());
+  order.erase(std::unique(order.begin(), order.end()), order.end());
+  const std::uint32_t most = order.empty() ? 0 : order.back();
+  // Dimensions far above their number are found by halving.
+  std::vector<std::uint32_t> direct(most / 16 < order.size() ? std::size_t{most} + 1 : 0);
+  for (std::uint32_t i = 0; i < order.size() && !direct.empty(); ++i) direct[order[i]] = i;
+  const auto slot_of = [&](std::uint32_t dimension) {
+    if (!direct.empty()) return std::size_t{direct[dimension]};
+    return static_cast<std::size_t>(std::lower_bound(order.begin(), order.end(), dimension) - order.begin());
   };
-  std::vector<Component> all;
-  all.reserve(dimensions_.size());
+  std::vector<std::uint64_t> begins(order.size() + 1, 0);
+  for (const std::uint32_t d : dimensions_) ++begins[slot_of(d) + 1];
+  std::partial_sum(begins.begin(), begins.end(), begins.begin());
+  std::vector<std::uint32_t> docs(dimensions_.size());
+  std::vector<float> weights(dimensions_.size());
+  std::vector<std::uint64_t> next(begins.begin(), begins.end() - 1);
   std::uint64_t at = 0;
   for (std::uint32_t d = 0; d < ends_.size(); ++d) {
     if (d % kStep == 0) context.check();
-    for (; at < ends_[d]; ++at) all.push_back({std::uint64_t{dimensions_[at]} << 32 | d, weights_[at]});
+    for (; at < ends_[d]; ++at) {
+      const std::uint64_t to = next[slot_of(dimensions_[at])]++;
+      docs[to] = d;
+      weights[to] = weights_[at];
+    }
   }
   dimensions_ = {};
   weights_ = {};
-  std::sort(all.begin(), all.end(), [](const Component& a, const Component& b) { return a.key < b.key; });
   const PartClasses none;
-  PartWriter writer(file, first_section, documents_, none, exact_ ? kExactWeights : kCodedWeights);
-  std::vector<std::uint32_t> docs;
-  std::vector<float> weights;
-  for (std::size_t i = 0; i < all.size();) {
+  PartWriter writer(file, first_section, documents_, none,
+                    std::uint32_t{exact_ ? kExactWeights : kCodedWeights});
+  for (std::size_t t = 0; t < order.size(); ++t) {
     context.check();
-    const std::uint64_t dimension = all[i].key >> 32;
-    docs.clear();
-    weights.clear();
-    for (; i < all.size() && all[i].key >> 32 == dimension; ++i) {
-      docs.push_back(static_cast<std::uint32_t>(all[i].key));
-      weights.push_back(all[i].weight);
-    }
-    writer.add_weights(sparse_term(static_cast<std::uint32_t>(dimension)), docs, weights);
+    const std::size_t count = static_cast<std::size_t>(begins[t + 1] - begins[t]);
+    writer.add_weights(sparse_term(order[t]), std::span(docs).subspan(begins[t], count),
+                       std::span<const float>(weights).subspan(begins[t], count));
   }
   writer.finish();
   *this = SparsePartBuilder(exact_);

@@ -50,7 +50,7 @@ static_assert(sizeof(FieldHeader) == 16);
 
 inline constexpr std::uint32_t kTermsPerBlock = 16;
 inline constexpr std::uint32_t kPostingsPerBlock = 128;         ///< Share their Rice parameters.
-inline constexpr std::uint32_t kPostingsPerPositionBlock = 32;  ///< Positions are found by these.
+inline constexpr std::uint32_t kPostingsPerPositionBlock = 16;  ///< Positions are found by these.
 inline constexpr unsigned kParameterBits = 5;
 
 inline constexpr std::uint32_t kMostFields = 64;

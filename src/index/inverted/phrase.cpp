@@ -1,5 +1,6 @@
 // Leaves that are more than one term: phrases, prefixes, fuzzy words.
 #include <algorithm>
+#include <bit>
 #include <limits>
 #include <numeric>
 
@@ -22,6 +23,11 @@ std::uint32_t field_of(std::int64_t place) {
   return static_cast<std::uint32_t>((place + kHalf) >> 32);
 }
 
+/// Words of a bitmap in whole windows.
+std::size_t words_of(std::uint32_t documents) {
+  return (std::size_t{documents} + kWindow - 1) / kWindow * (kWindow / 64);
+}
+
 }  // namespace
 
 Phrase::Phrase(const TermSource& source, const TermNode& leaf, const Norm& norm, Context& context)
@@ -35,46 +41,67 @@ Phrase::Phrase(const TermSource& source, const TermNode& leaf, const Norm& norm,
   }
   std::sort(words_.begin(), words_.end(),
             [](const Word& a, const Word& b) { return a.list->size() < b.list->size(); });
-  words_[0].list->append_docs(docs_);
-  words_[0].postings.resize(docs_.size());
-  std::iota(words_[0].postings.begin(), words_[0].postings.end(), 0u);
-  for (std::size_t w = 1; w < words_.size(); ++w) intersect(w, context);
+  const DecodedList& rarest = *words_[0].list;
+  if (rarest.form() == DecodedList::Form::kDense) {
+    // So are the others.
+    std::vector<std::uint64_t> mask(words_of(source.documents()), ~std::uint64_t{0});
+    for (const Word& w : words_) w.list->restrict(mask, false);
+    for (std::uint32_t w = 0; w < mask.size(); ++w) {
+      if (w % kStep == 0) context.check();
+      for (std::uint64_t bits = mask[w]; bits != 0; bits &= bits - 1)
+        docs_.push_back(w * 64 + static_cast<std::uint32_t>(std::countr_zero(bits)));
+    }
+    for (const std::uint32_t doc : docs_) postings_.push_back(rarest.find(doc));
+  } else {
+    rarest.append_docs(docs_);
+    postings_.resize(docs_.size());
+    std::iota(postings_.begin(), postings_.end(), 0u);
+    // A look into a bitmap costs least.
+    for (const bool dense : {true, false}) {
+      for (std::size_t w = 1; w < words_.size(); ++w) {
+        if ((words_[w].list->form() == DecodedList::Form::kDense) == dense &&
+            words_[w].list != words_[w - 1].list)
+          intersect(*words_[w].list, context);
+      }
+    }
+  }
   if (docs_.empty()) return;
   for (Word& w : words_) w.positions = source.positions(*w.text);
 }
 
-void Phrase::intersect(std::size_t word, Context& context) {
-  const DecodedList& list = *words_[word].list;
-  std::vector<std::uint32_t>& postings = words_[word].postings;
-  postings.resize(docs_.size());
+void Phrase::intersect(const DecodedList& list, Context& context) {
   std::size_t kept = 0;
   std::uint32_t at = 0;
   for (std::size_t i = 0; i < docs_.size(); ++i) {
     if (i % kStep == 0) context.check();
-    const std::uint32_t posting = list.find_next(docs_[i], at);
-    if (posting == kNoPosting) continue;
     docs_[kept] = docs_[i];
-    for (std::size_t v = 0; v < word; ++v) words_[v].postings[kept] = words_[v].postings[i];
-    postings[kept++] = posting;
+    postings_[kept] = postings_[i];
+    kept += list.contains_next(docs_[i], at);
   }
   docs_.resize(kept);
+  postings_.resize(kept);
 }
 
 float Phrase::most(std::size_t i) const {
-  float least = std::numeric_limits<float>::max(), sum = 0;
-  for (const Word& w : words_) {
-    const float value = w.list->value(w.postings[i]);
-    least = std::min(least, value);
-    sum += value;
-  }
-  return leaf_.slop == 0 ? least : sum;
+  const float rarest = words_[0].list->value(postings_[i]);
+  if (leaf_.slop == 0) return rarest;
+  float sum = rarest;
+  for (std::size_t w = 1; w < words_.size(); ++w)
+    sum += words_[w].list->value(words_[w].list->find(docs_[i]));
+  return sum;
 }
 
 float Phrase::frequency(std::size_t i) { return leaf_.slop == 0 ? exact(i) : sloppy(i); }
 
 void Phrase::read_places(Word& word, std::size_t i) {
   raw_.clear();
-  word.positions->read(*word.list, word.postings[i], word.cursor, raw_);
+  std::uint32_t posting = postings_[i];
+  if (&word != words_.data()) {
+    if (i < word.last) word.hint = 0;
+    word.last = i;
+    posting = word.list->find_next(docs_[i], word.hint);
+  }
+  word.positions->read(*word.list, posting, word.cursor, raw_);
   word.places.clear();
   for (const std::uint32_t r : raw_) {
     const std::uint32_t f = r >> kPositionBits;
@@ -112,7 +139,8 @@ float Phrase::sloppy(std::size_t i) {
   }
   float sum = 0;
   for (;;) {
-    std::int64_t least = std::numeric_limits<std::int64_t>::max(), most = std::numeric_limits<std::int64_t>::min();
+    std::int64_t least = std::numeric_limits<std::int64_t>::max(),
+                 most = std::numeric_limits<std::int64_t>::min();
     for (const Word& w : words_) {
       least = std::min(least, w.places[w.at]);
       most = std::max(most, w.places[w.at]);

@@ -21,7 +21,8 @@ class Phrase {
   std::span<const std::uint32_t> docs() const { return docs_; }
   /// What frequency(i) cannot exceed, known without a look at positions.
   float most(std::size_t i) const;
-  /// How often docs()[i] has the phrase, by the weights of its fields; 0: not at all. Quick in ascending order.
+  /// How often docs()[i] has the phrase, by the weights of its fields; 0: not at all. Quick in ascending
+  /// order.
   float frequency(std::size_t i);
 
  private:
@@ -30,12 +31,14 @@ class Phrase {
     std::shared_ptr<const DecodedList> list;
     std::shared_ptr<const PositionList> positions;
     std::int64_t offset = 0;
-    std::vector<std::uint32_t> postings;  // of docs_
     PositionCursor cursor;
     std::vector<std::int64_t> places;  // as if the phrase began there; the field in the upper half
-    std::size_t at = 0;
+    std::size_t at = 0;                // in places
+    std::size_t last = 0;              // document that was asked for last
+    std::uint32_t hint = 0;            // for find_next
   };
-  void intersect(std::size_t word, Context& context);
+  /// Keeps the documents that the list has.
+  void intersect(const DecodedList& list, Context& context);
   void read_places(Word& word, std::size_t i);
   float exact(std::size_t i);
   float sloppy(std::size_t i);
@@ -44,6 +47,7 @@ class Phrase {
   const TermNode& leaf_;
   std::vector<Word> words_;
   std::vector<std::uint32_t> docs_;
+  std::vector<std::uint32_t> postings_;  // of the rarest word
   std::vector<std::uint32_t> raw_;
 };
 

@@ -55,9 +55,15 @@ QueryPlan::QueryPlan(std::span<const TermPartView> parts, const TermNode& query,
       stats_.doc_freq.push_back(df);
       continue;
     }
+    leaves_[l].lists.resize(parts_.size());
     for (const std::string& word : node.words) {
       std::uint64_t df = 0;
-      for (const TermPartView& p : parts_) df += vectors_ ? 0 : p.source->doc_freq(word);
+      for (std::size_t p = 0; p < parts_.size() && !vectors_; ++p) {
+        auto known = parts_[p].source->known_list(word);
+        df += known ? known->size() : parts_[p].source->doc_freq(word);
+        if (node.kind == TermNode::Kind::kTerm && node.field == kAnyField)
+          leaves_[l].lists[p] = std::move(known);
+      }
       stats_.doc_freq.push_back(df);
     }
   }
@@ -157,7 +163,8 @@ void QueryPlan::prepare(const Bm25& bm25, const CorpusStats& stats, Context& con
       } else if (node.kind == TermNode::Kind::kPhrase && node.words.size() > 1) {
         match_phrase(source, node, norm_, context, docs, values);
       } else {
-        leaf.lists[p] = source.list(node.words[0], node.field, norm_);
+        if (!leaf.lists[p] || !near(leaf.lists[p]->norm(), norm_))
+          leaf.lists[p] = source.list(node.words[0], node.field, norm_);
         continue;
       }
       if (docs.empty()) continue;

@@ -31,14 +31,14 @@ struct SearchState {
   bool evaluate(const PlanNode& node, std::size_t part, std::uint32_t doc, float& score);
 };
 
-/// Contributions of the leaves as whole numbers: sums of 16 bits that are upper bounds of scores.
+/// Contributions of the leaves as whole numbers: sums of 16 bits that bound scores.
 class Quantizer {
  public:
   explicit Quantizer(QueryPlan& plan);
   /// False: too many terms, or too much between bound and score, for this to pay.
   bool useful() const { return useful_; }
   std::uint16_t weight(std::size_t leaf, std::size_t part) const;
-  /// How much a sum may exceed the score, at most.
+  /// How much the error of a sum may vary, at most: more where it is above the score, less where below.
   std::uint32_t band() const { return band_; }
   /// A sum below this belongs to a score below `score`.
   std::uint32_t least_sum(float score) const;
@@ -47,6 +47,7 @@ class Quantizer {
   QueryPlan& plan_;
   double scale_ = 0;
   std::uint32_t band_ = 0;
+  std::uint32_t lack_ = 0;  // what a sum may be below the score, at most
   bool useful_ = false;
 };
 
@@ -66,8 +67,8 @@ void search_phrase(SearchState& state, std::size_t part);
 
 /// All clauses are leaves: whether a document matches is a matter of sets, and leaves add up.
 bool single_level(const PlanNode& root);
-/// The fewest documents that a clause leaves which has to match, kNoPosting when none has to. `impossible`: such
-/// a clause matches nothing in this part.
+/// The fewest documents that a clause leaves which has to match, kNoPosting when none has to. `impossible`:
+/// such a clause matches nothing in this part.
 std::uint32_t fewest_required(QueryPlan& plan, std::size_t part, bool& impossible);
 /// The live documents that the required and forbidden clauses of a single level admit.
 std::vector<std::uint64_t> admitted(QueryPlan& plan, std::size_t part);

@@ -106,8 +106,8 @@ std::uint32_t fewest_required(QueryPlan& plan, std::size_t part, bool& impossibl
 
 std::vector<std::uint64_t> admitted(QueryPlan& plan, std::size_t part) {
   const TermPartView& view = plan.parts()[part];
-  std::vector<std::uint64_t> mask((std::size_t{view.source->documents()} + kWindow - 1) / kWindow * (kWindow / 64),
-                                  ~std::uint64_t{0});
+  std::vector<std::uint64_t> mask(
+      (std::size_t{view.source->documents()} + kWindow - 1) / kWindow * (kWindow / 64), ~std::uint64_t{0});
   if (view.live != nullptr) std::copy_n(view.live, mask.size(), mask.begin());
   for (const PlanNode& child : plan.root().children) {
     if (child.occur == Occur::kShould) continue;
@@ -126,6 +126,9 @@ void search_required(SearchState& state, std::size_t part) {
   }
   std::sort(required.begin(), required.end(),
             [](const DecodedList* a, const DecodedList* b) { return a->size() < b->size(); });
+  // After the shortest one bitmaps: a look into one costs least.
+  std::stable_partition(required.begin() + 1, required.end(),
+                        [](const DecodedList* l) { return l->form() == DecodedList::Form::kDense; });
   thread_local std::vector<std::uint32_t> docs;
   docs.clear();
   required[0]->append_docs(docs);
@@ -154,32 +157,46 @@ void search_phrase(SearchState& state, std::size_t part) {
   const Norm norm = state.plan.norm();
   Phrase phrase(source, *leaf.node, norm, state.context);
   const float* lengths = source.lengths();
-  // Best bound first; equal bounds in the order of the documents, which positions are quickly read in.
   struct Promising {
     float bound;
     std::uint32_t at;
-    bool operator<(const Promising& o) const { return bound != o.bound ? bound < o.bound : at > o.at; }
   };
-  std::vector<Promising> heap;
+  std::vector<Promising> left;
   state.context.counters.postings_scored += phrase.docs().size();
   for (std::uint32_t i = 0; i < phrase.docs().size(); ++i) {
     if (i % kStep == 0) state.context.check();
     const std::uint32_t doc = phrase.docs()[i];
     const float bound = norm.score(leaf.weight, phrase.most(i), lengths[doc]) * 1.0001f;
-    if (bound >= state.out.bound() && state.is_live(part, doc)) heap.push_back({bound, i});
+    if (bound >= state.out.bound() && state.is_live(part, doc)) left.push_back({bound, i});
   }
-  std::make_heap(heap.begin(), heap.end());
-  for (std::size_t n = 0; !heap.empty() && heap.front().bound >= state.out.bound(); ++n) {
-    if (n % kStep == 0) state.context.check();
-    std::pop_heap(heap.begin(), heap.end());
-    const std::uint32_t at = heap.back().at, doc = phrase.docs()[at];
-    heap.pop_back();
-    const float tf = phrase.frequency(at);
-    if (tf == 0) continue;
+  const auto verify = [&](const Promising& p) {
+    if (p.bound < state.out.bound()) return;
+    const float tf = phrase.frequency(p.at);
+    if (tf == 0) return;
     ++state.context.counters.rows_rescored;
+    const std::uint32_t doc = phrase.docs()[p.at];
     const float score = norm.score(leaf.weight, tf, lengths[doc]);
     const std::uint64_t row = source.row(doc);
     if (score >= state.out.bound() && state.admits(row)) state.out.push(row, score);
+  };
+  // The best bounds first, some at a time, these in the order of the documents: lists are quickly read that
+  // way.
+  std::size_t some = std::max<std::size_t>(64, 3 * state.out.k());
+  while (!left.empty()) {
+    state.context.check();
+    const std::size_t n = std::min(some, left.size());
+    const auto rest = left.end() - static_cast<std::ptrdiff_t>(n);
+    if (n < left.size())
+      std::nth_element(left.begin(), rest, left.end(),
+                       [](const Promising& a, const Promising& b) { return a.bound < b.bound; });
+    std::sort(rest, left.end(), [](const Promising& a, const Promising& b) { return a.at < b.at; });
+    for (auto it = rest; it != left.end(); ++it) {
+      if ((it - rest) % kStep == kStep - 1) state.context.check();
+      verify(*it);
+    }
+    left.erase(rest, left.end());
+    std::erase_if(left, [&](const Promising& p) { return p.bound < state.out.bound(); });
+    some *= 2;
   }
 }
 

@@ -16,8 +16,8 @@ constexpr std::uint32_t kVectorWindows = 4;  // lists of vectors are longer: few
 constexpr std::uint32_t kMostWindow = kWindow * kVectorWindows;
 constexpr std::uint32_t kCollectWords = 32;  // documents between two looks at the threshold, in words of 64
 constexpr std::uint32_t kMostSum = 60'000;
-constexpr std::uint32_t kMostWeight = 64'000;
-constexpr std::size_t kMostLeaves = 1000;
+constexpr std::uint32_t kMostWeight = 62'000;
+constexpr std::size_t kMostLeaves = 200;
 
 struct Sums {
   alignas(64) std::array<std::uint16_t, kMostWindow> values;
@@ -29,7 +29,6 @@ struct Cursor {
   const DecodedList* list;
   std::uint16_t weight;
   std::uint32_t next = 0;  // of few documents: the posting
-  std::array<std::uint16_t, 256> contributions;
 };
 
 void open_cursors(SearchState& state, const Quantizer& quantizer, std::size_t part,
@@ -42,13 +41,10 @@ void open_cursors(SearchState& state, const Quantizer& quantizer, std::size_t pa
     Cursor& c = cursors.emplace_back();
     c.list = list;
     c.weight = quantizer.weight(l, part);
-    if (list->form() == DecodedList::Form::kDense) continue;
-    for (std::uint32_t code = 0; code < 256; ++code)
-      c.contributions[code] = simd::term_contribution(static_cast<std::uint8_t>(code), c.weight);
   }
 }
 
-/// Adds up the documents from window `first` on, `windows` of them.
+/// Adds up the documents from window `first` on, `windows` of them; bitmaps are added together elsewhere.
 void add(const simd::TermKernels& kernels, Cursor& c, std::uint32_t first, std::uint32_t windows,
          std::uint16_t* sums) {
   const DecodedList& list = *c.list;
@@ -58,19 +54,17 @@ void add(const simd::TermKernels& kernels, Cursor& c, std::uint32_t first, std::
       const std::uint64_t end = std::uint64_t{begin} + std::uint64_t{windows} * kWindow;
       for (; c.next < list.size() && list.docs()[c.next] < end; ++c.next) {
         std::uint16_t& sum = sums[list.docs()[c.next] - begin];
-        sum = static_cast<std::uint16_t>(sum + c.contributions[list.code(c.next)]);
+        sum = static_cast<std::uint16_t>(sum + simd::term_contribution(list.code(c.next), c.weight));
       }
       break;
     }
     case DecodedList::Form::kMany: {
       const std::uint32_t from = list.start(first), to = list.start(first + windows);
-      kernels.add_sparse(list.ids() + from, list.codes() + from, to - from, c.contributions.data(),
+      kernels.add_sparse(list.ids() + from, list.codes() + from, to - from, c.weight,
                          sums - (begin & 0xffff));
       break;
     }
     case DecodedList::Form::kDense:
-      kernels.add_dense(list.bits() + begin / 64, windows * (kWindow / 64), list.codes() + list.rank(begin),
-                        c.weight, sums);
       break;
   }
 }
@@ -81,6 +75,7 @@ void walk(SearchState& state, const Quantizer& quantizer, std::size_t part, cons
           Threshold&& threshold, Found&& found, After&& after) {
   thread_local std::vector<Cursor> cursors;
   thread_local Sums sums;
+  thread_local std::vector<simd::DenseTerm> dense;
   open_cursors(state, quantizer, part, cursors);
   const simd::TermKernels& kernels = simd::term_kernels();
   const std::uint32_t documents = state.plan.parts()[part].source->documents();
@@ -90,7 +85,15 @@ void walk(SearchState& state, const Quantizer& quantizer, std::size_t part, cons
   for (std::uint32_t w = 0; w < windows; w += step) {
     state.context.check();
     const std::uint32_t count = std::min(step, windows - w);
-    for (Cursor& c : cursors) add(kernels, c, w, count, sums.values.data());
+    dense.clear();
+    for (Cursor& c : cursors) {
+      if (c.list->form() == DecodedList::Form::kDense)
+        dense.push_back(
+            {c.list->bits() + w * (kWindow / 64), c.list->codes() + c.list->rank(w * kWindow), c.weight});
+      else
+        add(kernels, c, w, count, sums.values.data());
+    }
+    kernels.add_dense(dense.data(), dense.size(), count * (kWindow / 64), sums.values.data());
     for (std::uint32_t word = 0; word < count * (kWindow / 64); word += kCollectWords) {
       const std::uint32_t first = w * kWindow + word * 64;
       const std::uint32_t limit =
@@ -108,6 +111,7 @@ void walk(SearchState& state, const Quantizer& quantizer, std::size_t part, cons
 
 Quantizer::Quantizer(QueryPlan& plan) : plan_(plan) {
   double sum = 0, largest = 0, rounding = 0;
+  std::vector<double> units;
   std::size_t leaves = 0;
   for (const PlanLeaf& leaf : plan.leaves()) {
     double most = 0, unit = 0;
@@ -128,13 +132,29 @@ Quantizer::Quantizer(QueryPlan& plan) : plan_(plan) {
         moved = std::max<double>(moved, std::abs(list->norm().slope / plan.norm().slope - 1));
     }
     rounding += unit * (1.01 / 255) + 2.1 * moved * most;
+    units.push_back(unit);
   }
   if (leaves == 0 || leaves > kMostLeaves) return;
-  scale_ =
-      std::min((kMostSum - 4.0 * static_cast<double>(leaves)) / (1.02 * sum), kMostWeight / (1.02 * largest));
-  if (!std::isfinite(scale_)) return;
-  band_ =
-      static_cast<std::uint32_t>(std::min(1e9, rounding * scale_ + 3.0 * static_cast<double>(leaves) + 2));
+  // Contributions are rounded down: a sum may lack one per leaf. Weights are rounded up, and none is below
+  // the least one, so that whatever matches has a sum.
+  const auto raised = [&](double scale) {
+    double all = 0;
+    for (const double unit : units) all += std::max(0.0, simd::kLeastTermWeight - unit * scale);
+    return all;
+  };
+  scale_ = std::min(kMostSum / sum, kMostWeight / largest);
+  double room = 0;
+  for (int i = 0; i < 8; ++i) {
+    room = kMostSum - raised(scale_) - 3.0 * static_cast<double>(leaves);
+    if (!(room > 0)) return;
+    scale_ = std::min(scale_, room / (1.02 * sum));
+  }
+  if (!std::isfinite(scale_) ||
+      raised(scale_) + 1.01 * scale_ * sum + 3.0 * static_cast<double>(leaves) > kMostSum)
+    return;
+  lack_ = static_cast<std::uint32_t>(leaves);
+  band_ = static_cast<std::uint32_t>(
+      std::min(1e9, rounding * scale_ + raised(scale_) + 2.1 * static_cast<double>(leaves) + 2));
   useful_ = band_ < kMostSum / 6;
 }
 
@@ -145,13 +165,14 @@ std::uint16_t Quantizer::weight(std::size_t leaf, std::size_t part) const {
   // A share grows no more than the average length does.
   if (!plan_.vectors() && list.norm().slope > 0 && plan_.norm().slope > 0)
     weight *= std::max(1.0, static_cast<double>(list.norm().slope) / static_cast<double>(plan_.norm().slope));
-  return static_cast<std::uint16_t>(std::min(65'535.0, std::ceil(weight * (256.0 / 255.0))));
+  return static_cast<std::uint16_t>(
+      std::clamp<double>(std::ceil(weight * (256.0 / 255.0)), simd::kLeastTermWeight, 65'535.0));
 }
 
 std::uint32_t Quantizer::least_sum(float score) const {
   if (!(score > 0)) return 1;
   // Scores are sums of floats; their rounding is far below a thousandth.
-  const double sum = std::floor(static_cast<double>(score) * scale_ * 0.9999);
+  const double sum = std::floor(static_cast<double>(score) * scale_ * 0.9999) - lack_;
   return sum < 1 ? 1 : static_cast<std::uint32_t>(std::min(sum, 65'535.0));
 }
 

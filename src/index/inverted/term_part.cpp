@@ -146,32 +146,6 @@ std::uint64_t TermPart::row(std::uint32_t doc) const {
   return header_.first_row + offset;
 }
 
-std::uint32_t TermPart::document(std::uint64_t wanted) const {
-  std::uint32_t first = 0, count = header_.documents;
-  while (count > 0) {
-    const std::uint32_t half = count / 2;
-    const std::uint64_t at = row(first + half);
-    if (at == wanted) return first + half;
-    if (at < wanted) {
-      first += half + 1;
-      count -= half + 1;
-    } else {
-      count = half;
-    }
-  }
-  return kNoPosting;
-}
-
-std::vector<std::uint64_t> TermPart::documents_of(std::span<const std::uint64_t> rows, bool inverted) const {
-  std::vector<std::uint64_t> out((std::size_t{header_.documents} + kWindow - 1) / kWindow * (kWindow / 64));
-  for (std::uint32_t d = 0; d < header_.documents; ++d) {
-    const std::uint64_t r = row(d);
-    const bool set = r / 64 < rows.size() && (rows[static_cast<std::size_t>(r / 64)] >> (r % 64) & 1) != 0;
-    if (set != inverted) out[d / 64] |= std::uint64_t{1} << (d % 64);
-  }
-  return out;
-}
-
 void TermPart::decode(const TermEntry& entry, std::vector<std::uint32_t>& docs,
                       std::vector<std::uint32_t>& classes) const {
   const auto bytes = file_->read(first_ + kListsSection, entry.list_offset, entry.posting_bytes);

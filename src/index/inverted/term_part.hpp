@@ -41,6 +41,7 @@ class TermPart final : public TermSource {
   std::uint64_t doc_freq(std::string_view term) const override;
   std::shared_ptr<const DecodedList> list(std::string_view term, std::uint32_t field,
                                           const Norm& norm) const override;
+  std::shared_ptr<const DecodedList> known_list(std::string_view term) const override;
   void postings(std::string_view term, std::uint32_t field, std::vector<std::uint32_t>& docs,
                 std::vector<float>& values) const override;
   std::shared_ptr<const PositionList> positions(std::string_view term) const override;
@@ -48,13 +49,6 @@ class TermPart final : public TermSource {
                      std::vector<Expansion>& out) const override;
   void expand_fuzzy(std::string_view word, std::uint32_t distance, std::uint32_t exact, std::size_t limit,
                     const Context& context, std::vector<Expansion>& out) const override;
-
-  /// Sets bit d of `out` (one bit per document, whole windows of 64 * words) for each document d whose row's
-  /// bit is set in `rows` (bit per row number, rows behind its end count as not set), or is not set when
-  /// `inverted`. What searches want as TermPartView::live: retired rows with `inverted`.
-  std::vector<std::uint64_t> documents_of(std::span<const std::uint64_t> rows, bool inverted) const;
-  /// The document of a row, kNoPosting when it has none.
-  std::uint32_t document(std::uint64_t row) const;
 
   // For merges and checks.
   const PartHeader& header() const { return header_; }

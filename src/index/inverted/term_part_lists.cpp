@@ -11,13 +11,6 @@ namespace vecstore::inverted {
 
 namespace {
 
-/// Codes for an average length that is off by so much are near enough (searches allow for it).
-constexpr float kNearSlopes = 1.0f / 512;
-
-bool near(const Norm& a, const Norm& b) {
-  return a.base == b.base && std::abs(a.slope - b.slope) <= kNearSlopes * std::min(a.slope, b.slope);
-}
-
 class PartPositions final : public PositionList {
  public:
   PartPositions(const TermPart& part, std::span<const std::byte> bytes, std::uint32_t count)
@@ -27,7 +20,8 @@ class PartPositions final : public PositionList {
   void read(const DecodedList& list, std::uint32_t posting, PositionCursor& cursor,
             std::vector<std::uint32_t>& out) const override {
     const auto class_of = [&](std::uint32_t i) { return list.class_of(i); };
-    if (!reader_.read(part_.classes(), class_of, posting, cursor, out)) part_.damaged("positions are damaged");
+    if (!reader_.read(part_.classes(), class_of, posting, cursor, out))
+      part_.damaged("positions are damaged");
   }
 
  private:
@@ -132,6 +126,10 @@ std::shared_ptr<const DecodedList> TermPart::list(std::string_view term, std::ui
   }
   cache.put(key, list);
   return list;
+}
+
+std::shared_ptr<const DecodedList> TermPart::known_list(std::string_view term) const {
+  return cache_.find(term);
 }
 
 void TermPart::postings(std::string_view term, std::uint32_t field, std::vector<std::uint32_t>& docs,

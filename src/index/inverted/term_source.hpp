@@ -2,6 +2,7 @@
 #pragma once
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -52,6 +53,8 @@ class TermSource {
   /// kAnyField, or occurrences in this one only.
   virtual std::shared_ptr<const DecodedList> list(std::string_view term, std::uint32_t field,
                                                   const Norm& norm) const = 0;
+  /// The term's list over all fields, if it happens to be at hand, with codes for whatever norm.
+  virtual std::shared_ptr<const DecodedList> known_list(std::string_view) const { return nullptr; }
   /// The postings of a rarely used term: values (weighted frequencies) without codes; not kept. 0 documents
   /// when there are none.
   virtual void postings(std::string_view term, std::uint32_t field, std::vector<std::uint32_t>& docs,
@@ -67,5 +70,13 @@ class TermSource {
   virtual void expand_fuzzy(std::string_view word, std::uint32_t distance, std::uint32_t exact,
                             std::size_t limit, const Context& context, std::vector<Expansion>& out) const = 0;
 };
+
+/// Bits of a source's documents, in whole windows: those whose row's bit is set in `rows` (one bit per row
+/// number, rows behind its end are not set), or is not set when `inverted`. TermPartView::live is that of the
+/// retired rows, inverted.
+std::vector<std::uint64_t> documents_of(const TermSource& source, std::span<const std::uint64_t> rows,
+                                        bool inverted);
+/// The document of a row, kNoPosting when it has none: for changing single bits.
+std::uint32_t document_of(const TermSource& source, std::uint64_t row);
 
 }  // namespace vecstore::inverted
