@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <mutex>
+#include <unordered_map>
 
 #include "base/error.hpp"
 #include "base/executor.hpp"
@@ -20,15 +21,20 @@ class IdOrder final : public RowOrder {
   bool before(std::uint64_t a, std::uint64_t b) const override { return id(a) < id(b); }
 
  private:
-  std::string id(std::uint64_t row) const {
+  // Sorting asks for the same rows again and again. The views last as long as the read view.
+  std::string_view id(std::uint64_t row) const {
+    const auto [at, is_new] = ids_.try_emplace(row);
+    if (!is_new) return at->second;
     try {
-      return std::string(documents_.read(row).id);
+      at->second = documents_.read(row).id;
     } catch (const Error& e) {
-      if (e.code() != ErrorCode::kCorruption) throw;
-      return {};  // damaged: it will be left out, its place does not matter
+      if (e.code() != ErrorCode::kCorruption)
+        throw;  // damaged: it will be left out, its place does not matter
     }
+    return at->second;
   }
   mutable shard::DocumentReader documents_;
+  mutable std::unordered_map<std::uint64_t, std::string_view> ids_;
 };
 
 /// One node of the plan while it is executed. Costs nothing unless the query asks for the plan.
