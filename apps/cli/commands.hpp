@@ -38,6 +38,13 @@ struct ModelOptions {
   std::optional<std::string> precision;
 };
 
+/// How texts are indexed, as options of a command.
+struct TextArguments {
+  std::optional<std::string> analyzer;
+  std::string analysis;             ///< AnalyzerOptions as JSON; empty: none.
+  std::vector<std::string> fields;  ///< A path, or JSON; empty: the texts of the records.
+};
+
 struct IngestOptions {
   std::vector<std::string> paths;
   std::string vectors;
@@ -45,7 +52,7 @@ struct IngestOptions {
   std::optional<std::size_t> chunk_size;
   std::optional<std::size_t> overlap;
   ModelOptions model;
-  std::optional<std::string> analyzer;
+  TextArguments text;
   std::optional<std::string> metric;
   std::optional<std::size_t> dimension;
   bool skip_errors = false;
@@ -63,16 +70,19 @@ struct QueryCommandOptions {
   std::int64_t k = 5;
   std::int64_t offset = 0;
   std::string mode;
+  std::string syntax;  ///< "match" unless given.
   FusionOptions fusion;
   std::string where;
   bool explain = false;
   bool full_text = false;
+  std::size_t snippets = 1;
   ModelOptions model;
 };
 
 struct RunOptions {
   std::string queries;
   std::string mode;
+  std::string syntax;
   std::int64_t k = 100;
   FusionOptions fusion;
   std::string where;
@@ -120,7 +130,7 @@ struct CreateOptions {
   std::string name;
   std::optional<std::string> metric;
   std::optional<std::size_t> dimension;
-  std::optional<std::string> analyzer;
+  TextArguments text;
   IndexArguments index;
   ModelOptions model;
 };

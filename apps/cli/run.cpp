@@ -37,6 +37,9 @@ int run(const Common& common, const RunOptions& options) {
   const CollectionInfo info = collection.info();
   request.k = options.k;
   request.mode = choose_mode(options.mode, info);
+  request.syntax = parse_syntax(options.syntax);
+  request.with_text = false;
+  request.with_metadata = false;
   set_fusion(options.fusion, request);
   request.stop = stop_on_signals();
   if (request.mode != Mode::kText) request.embedder = query_model(options.model, common, info);

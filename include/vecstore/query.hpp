@@ -185,12 +185,15 @@ class HybridQuery : public QueryBase<HybridQuery> {
   HybridQuery& syntax(TextSyntax value) { return syntax_ = value, *this; }
   /// How much each part counts; not together with an alpha.
   HybridQuery& weights(PartWeights value) { return weights_ = value, *this; }
+  /// Fill Hit::snippets.
+  HybridQuery& highlight(SnippetOptions value = {}) { return highlight_ = value, *this; }
 
   Vector vector_;
   std::optional<std::string> text_;
   Fusion fusion_ = Fusion::rrf();
   std::optional<PartWeights> weights_;
   TextSyntax syntax_ = TextSyntax::kMatch;
+  std::optional<SnippetOptions> highlight_;
 };
 
 /// Which parts of a record a text query looks at.
@@ -212,9 +215,14 @@ struct TextQueryOptions {
   std::int64_t ef = 0;       ///< See Query::ef.
   float oversampling = 0;    ///< See Query::oversampling.
   bool explain = false;
+  /// Fill Hit::snippets; not with Mode::kDense, which looks for no words.
+  std::optional<SnippetOptions> highlight;
+  bool with_text = true;
+  bool with_metadata = true;
   std::optional<std::chrono::milliseconds> deadline;
   std::stop_token stop;
-  Embedder embedder;  ///< Instead of the collection's own; the fingerprints have to agree.
+  unsigned threads = 0;  ///< See QueryBase::threads.
+  Embedder embedder;     ///< Instead of the collection's own; the fingerprints have to agree.
 };
 
 /// Rank (from 1) and score of a hit in one part of a hybrid query; rank 0 = the part did not find it.
@@ -236,6 +244,9 @@ struct Hit {
   std::uint32_t part = 0;
   Vector vector;               ///< Filled on request.
   std::vector<HitPart> parts;  ///< Filled by explain.
+  /// Filled by highlight: pieces of the record's text, the best first, with places in it (also when the text
+  /// itself was not asked for). Empty where "text" is no text field of the collection, or the text is empty.
+  std::vector<Snippet> snippets;
 };
 
 /// One step of an executed query, with what was expected and what happened.

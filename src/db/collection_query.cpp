@@ -19,6 +19,11 @@ std::chrono::steady_clock::time_point deadline_after(std::chrono::milliseconds t
   return std::chrono::steady_clock::now() + std::min(time, kLongestDeadline);
 }
 
+std::size_t threads_of(unsigned wanted, unsigned of_database) {
+  const unsigned threads = wanted ? wanted : of_database;
+  return threads ? threads : std::max(1u, std::thread::hardware_concurrency());
+}
+
 template <class Q>
 query::Request request_from(const Q& q, unsigned default_threads) {
   query::check_limits(q.k_, q.offset_, q.score_threshold_);
@@ -38,8 +43,7 @@ query::Request request_from(const Q& q, unsigned default_threads) {
   r.with_text = q.with_text_;
   r.with_metadata = q.with_metadata_;
   r.explain = q.explain_;
-  const unsigned threads = q.threads_ ? q.threads_ : default_threads;
-  r.threads = threads ? threads : std::max(1u, std::thread::hardware_concurrency());
+  r.threads = threads_of(q.threads_, default_threads);
   return r;
 }
 
@@ -121,12 +125,14 @@ std::vector<Hits> Collection::query_batch(std::span<const Query> queries) const 
 
 Hits Collection::hybrid_query(const HybridQuery& q) const {
   query::check_fusion(q.fusion_, q.weights_);
+  query::check_highlight(q.highlight_);
   query::Request r = request_from(q, impl_->threads());
   set_vector(r, q.vector_);
   r.text = q.text_;
   r.syntax = q.syntax_;
   r.fusion = q.fusion_;
   r.weights = q.weights_.value_or(PartWeights{});
+  r.highlight = q.highlight_;
   Context ctx = context_from(q);
   return run(*impl_, r, ctx);
 }
@@ -140,6 +146,8 @@ Hits Collection::query_text(std::string_view text, const TextQueryOptions& o) co
   query::check_effort(o.ef, o.oversampling);
   const std::optional<Fusion> fusion = fusion_from(o);
   query::check_fusion(fusion.value_or(Fusion::rrf()), o.weights);
+  query::check_highlight(o.highlight);
+  if (o.highlight && o.mode == Mode::kDense) invalid("highlight is given, but mode dense looks for no words");
   Context ctx;
   if (o.deadline) ctx.deadline = deadline_after(*o.deadline);
   ctx.stop = o.stop;
@@ -155,7 +163,10 @@ Hits Collection::query_text(std::string_view text, const TextQueryOptions& o) co
   r.exact = o.exact;
   r.ef = static_cast<std::size_t>(o.ef);
   r.oversampling = o.oversampling;
-  r.threads = impl_->threads() ? impl_->threads() : std::max(1u, std::thread::hardware_concurrency());
+  r.threads = threads_of(o.threads, impl_->threads());
+  r.with_text = o.with_text;
+  r.with_metadata = o.with_metadata;
+  r.highlight = o.highlight;
   Mode mode = o.mode;
   if (mode == Mode::kHybrid && !o.embedder && info().embedder_fingerprint.empty()) {
     mode = Mode::kText;

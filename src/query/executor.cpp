@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <mutex>
+#include <unordered_map>
 
 #include "base/error.hpp"
 #include "base/executor.hpp"
@@ -21,15 +22,20 @@ class IdOrder final : public RowOrder {
   bool before(std::uint64_t a, std::uint64_t b) const override { return id(a) < id(b); }
 
  private:
-  std::string id(std::uint64_t row) const {
+  // Sorting asks for the same rows again and again. The views last as long as the read view.
+  std::string_view id(std::uint64_t row) const {
+    const auto [at, is_new] = ids_.try_emplace(row);
+    if (!is_new) return at->second;
     try {
-      return std::string(documents_.read(row).id);
+      at->second = documents_.read(row).id;
     } catch (const Error& e) {
-      if (e.code() != ErrorCode::kCorruption) throw;
-      return {};  // damaged: it will be left out, its place does not matter
+      if (e.code() != ErrorCode::kCorruption)
+        throw;  // damaged: it will be left out, its place does not matter
     }
+    return at->second;
   }
   mutable shard::DocumentReader documents_;
+  mutable std::unordered_map<std::uint64_t, std::string_view> ids_;
 };
 
 /// One node of the plan while it is executed. Costs nothing unless the query asks for the plan.
@@ -104,6 +110,8 @@ class Execution {
   const Request& request_;
   shard::ReadView& view_;
   Context& ctx_;
+  std::optional<TextTerms> terms_;
+  std::optional<text::Highlighter> highlighter_;
   std::mutex mutex_;  // guards what leaves add to: the context's counters and
   std::vector<std::string> warnings_;
 };
@@ -206,20 +214,16 @@ std::vector<RowScore> Execution::run_sparse(const Leaf& leaf, const segment::Spa
 
 std::vector<RowScore> Execution::run_terms(const Leaf& leaf, const segment::TermsIndex& texts, Note& note,
                                            Context& ctx) {
-  std::vector<std::string> warnings;
-  const TermNode terms = text_terms(view_.schema().text_fields, *request_.text, request_.syntax, warnings);
   const IdOrder order(view_);
   const ViewRows rows(view_, filter(), nullptr);
   TopK out(leaf.k, leaf.score_threshold, &order);
-  const CorpusStats stats = texts.search(terms, filter() ? &rows : nullptr, ctx, out);
+  const CorpusStats stats = texts.search(terms_->node(), filter() ? &rows : nullptr, ctx, out);
   if (request_.explain) {
-    note.property("words", describe_terms(terms, stats));
+    note.property("words", describe_terms(terms_->node(), stats));
     note.property("documents", stats.documents);
     note.property("length of all", stats.total_length);
   }
   note_filter(rows, ctx);
-  const std::lock_guard lock(mutex_);
-  for (std::string& w : warnings) warnings_.push_back(std::move(w));
   return out.take();
 }
 
@@ -344,6 +348,11 @@ bool Execution::read_hit(shard::DocumentReader& documents, const FusedRow& row, 
     hit.id = document.id;
     if (request_.with_metadata) hit.metadata = decode_metadata(document.metadata, view_.field_names());
     if (request_.with_text) hit.text = storage::document_text(document);
+    if (highlighter_) {
+      const std::string unread = request_.with_text ? std::string() : storage::document_text(document);
+      hit.snippets =
+          highlighter_->snippets(request_.with_text ? hit.text : unread, *request_.highlight, ctx_);
+    }
     hit.source = document.source;
     hit.start = document.start;
     hit.end = document.end;
@@ -375,6 +384,9 @@ void Execution::read_hits(const Plan& plan, std::span<const FusedRow> rows, Hits
   out.hits.reserve(rows.size());
   for (const FusedRow& row : rows) numbers.push_back(row.row);
   documents.prefetch(numbers);
+  if (request_.highlight && terms_) {
+    if (auto made = terms_->highlighter()) highlighter_.emplace(std::move(*made));
+  }
   for (const FusedRow& row : rows) {
     Hit hit;
     hit.score = row.score;
@@ -397,6 +409,11 @@ Hits Execution::run() {
   Hits out;
   out.warnings = request_.warnings;
   std::vector<Note> notes;
+  if (request_.text) {
+    terms_.emplace(view_.schema().text_fields, view_.shard().query_analyzers(), *request_.text,
+                   request_.syntax);
+    out.warnings.insert(out.warnings.end(), terms_->warnings().begin(), terms_->warnings().end());
+  }
   std::vector<std::vector<RowScore>> lists = search(plan, notes);
   Note joined(request_.explain);
   const std::vector<FusedRow> rows = join(plan, std::move(lists), joined);

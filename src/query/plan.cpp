@@ -3,6 +3,7 @@
 
 #include "base/error.hpp"
 #include "query/request.hpp"
+#include "text/highlighter.hpp"
 #include "vecstore/index_options.hpp"
 
 namespace vecstore::query {
@@ -54,6 +55,10 @@ const char* Leaf::part_name() const {
       break;
   }
   return "text";
+}
+
+void check_highlight(const std::optional<SnippetOptions>& highlight) {
+  if (highlight) text::check_snippet_options(*highlight);
 }
 
 namespace {

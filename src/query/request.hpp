@@ -38,6 +38,7 @@ struct Request {
   bool with_text = true;
   bool with_metadata = true;
   bool explain = false;
+  std::optional<SnippetOptions> highlight;  ///< With text.
   std::size_t threads = 1;
   std::vector<std::string> warnings;  ///< What admission has to say; passed on to the answer.
 };
@@ -69,6 +70,7 @@ void check_limits(std::int64_t k, std::int64_t offset, const std::optional<float
 void check_effort(std::int64_t ef, float oversampling);
 void check_fusion(const Fusion& fusion, const std::optional<PartWeights>& weights);
 std::size_t check_autocut(std::int64_t jumps);
+void check_highlight(const std::optional<SnippetOptions>& highlight);
 
 Plan make_plan(const Request& request, std::uint64_t live_rows);
 

@@ -1,10 +1,9 @@
 #include "query/text_terms.hpp"
 
-#include <memory>
+#include <utility>
 
 #include "base/error.hpp"
-#include "text/analyzer.hpp"
-#include "text/term_tree.hpp"
+#include "shard/text_source.hpp"
 
 namespace vecstore::query {
 namespace {
@@ -77,24 +76,30 @@ void describe(const TermNode& node, const CorpusStats& stats, std::size_t& at, s
 
 }  // namespace
 
-TermNode text_terms(std::span<const TextField> fields, std::string_view text, TextSyntax syntax,
-                    std::vector<std::string>& warnings) {
-  std::vector<std::unique_ptr<text::Analyzer>> analyzers;
+TextTerms::TextTerms(std::span<const TextField> fields, text::AnalyzerPool& analyzers, std::string_view text,
+                     TextSyntax syntax)
+    : analyzers_(analyzers.take(fields)) {
   std::vector<text::QueryField> query_fields;
   std::vector<std::string> names;
-  for (const TextField& f : fields) {
-    analyzers.push_back(std::make_unique<text::Analyzer>(text::make_analyzer_spec(f.analyzer, f.analysis)));
-    query_fields.push_back({f.path, analyzers.back().get()});
-    names.push_back(f.path);
+  for (std::size_t f = 0; f < fields.size(); ++f) {
+    query_fields.push_back({fields[f].path, &analyzers_[f]});
+    names.push_back(fields[f].path);
+    if (fields[f].path == shard::kTextPath) own_text_ = static_cast<std::uint32_t>(f);
   }
   const text::TextQuery query =
       syntax == TextSyntax::kQuery ? text::parse_text_query(text, names) : text::match_text_query(text);
-  const text::AnalyzedQuery analyzed = text::analyze_query(query, query_fields);
+  text::AnalyzedQuery analyzed = text::analyze_query(query, query_fields);
   if (analyzed.truncated) {
-    warnings.push_back(concat("the text has more than ", text::kMaxTermTreeLeaves,
-                              " different words: the rest is not searched for"));
+    warnings_.push_back(concat("the text has more than ", text::kMaxTermTreeLeaves,
+                               " different words: the rest is not searched for"));
   }
-  return to_node(analyzed.tree, fields.size());
+  tree_ = std::move(analyzed.tree);
+  node_ = to_node(tree_, fields.size());
+}
+
+std::optional<text::Highlighter> TextTerms::highlighter() const {
+  if (own_text_) return text::Highlighter(analyzers_[*own_text_], tree_, *own_text_);
+  return std::nullopt;
 }
 
 std::string describe_terms(const TermNode& query, const CorpusStats& stats) {

@@ -17,6 +17,7 @@
 #include "shard/vector_view.hpp"
 #include "storage/retired.hpp"
 #include "storage/store.hpp"
+#include "text/analyzer_pool.hpp"
 
 namespace vecstore::shard {
 
@@ -84,6 +85,8 @@ class Shard : public std::enable_shared_from_this<Shard> {
   VectorFollower& vectors(const catalog::VectorFieldSchema& field);
   TextFollower& texts() { return texts_; }
   SparseFollower& sparse(std::uint16_t field);
+  /// For queries, of the collection's text fields.
+  text::AnalyzerPool& query_analyzers() { return query_analyzers_; }
   /// Of the collection's text fields, which never change.
   std::uint64_t terms_fingerprint(const catalog::Schema& schema);
   BlockTables& block_tables() { return block_tables_; }
@@ -107,6 +110,7 @@ class Shard : public std::enable_shared_from_this<Shard> {
   const std::shared_ptr<Background> background_;
   FieldNames names_;
   TextFollower texts_;
+  text::AnalyzerPool query_analyzers_;
   std::atomic<std::uint64_t> terms_fingerprint_{0};  // 0: not known yet, or no text fields
   Segments segments_;
   BlockTables block_tables_;

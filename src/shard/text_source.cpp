@@ -11,7 +11,7 @@ constexpr std::uint64_t kRowsPerStep = 4'096;
 
 segment::FieldTexts field_texts(const ReadView& view, const storage::Document& document,
                                 const TextField& field) {
-  if (field.path == "text") {
+  if (field.path == kTextPath) {
     return document.text.empty() ? segment::FieldTexts{}
                                  : segment::FieldTexts{storage::document_text(document)};
   }

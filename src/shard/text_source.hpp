@@ -2,6 +2,7 @@
 #pragma once
 #include <cstdint>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "segment/text_part.hpp"
@@ -11,6 +12,9 @@
 namespace vecstore::shard {
 
 class ReadView;
+
+/// The path of the text field that is the records' own text.
+inline constexpr std::string_view kTextPath = "text";
 
 /// The texts of one record, parallel to the fields: the record's own text, or the strings at a path of its
 /// metadata.

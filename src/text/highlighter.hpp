@@ -13,6 +13,9 @@
 
 namespace vecstore::text {
 
+/// Throws kInvalidArgument for options out of range.
+void check_snippet_options(const SnippetOptions& options);
+
 /// For the texts of one field and one query. What a query only forbids is not shown, and of a phrase only the
 /// words that stand together as it asks. Belongs to one thread at a time, as its analyzer does.
 class Highlighter {

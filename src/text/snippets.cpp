@@ -160,12 +160,16 @@ TextRange widened(const std::vector<Piece>& words, const TextRange& core, std::s
 
 }  // namespace
 
-std::vector<Snippet> Highlighter::snippets(std::string_view text, const SnippetOptions& options,
-                                           Context& context) {
+void check_snippet_options(const SnippetOptions& options) {
   if (options.max_chars < kMinChars || options.max_chars > kMaxChars)
     invalid("snippets: max_chars is ", options.max_chars, "; ", kMinChars, " to ", kMaxChars, " are allowed");
   if (options.max_snippets < 1 || options.max_snippets > kMaxSnippets)
     invalid("snippets: max_snippets is ", options.max_snippets, "; 1 to ", kMaxSnippets, " are allowed");
+}
+
+std::vector<Snippet> Highlighter::snippets(std::string_view text, const SnippetOptions& options,
+                                           Context& context) {
+  check_snippet_options(options);
   std::vector<Snippet> out;
   if (text.empty()) return out;
   const bool valid = valid_utf8(text);
