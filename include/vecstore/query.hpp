@@ -57,7 +57,8 @@ class Fusion {
 
   static Fusion rrf(float k = 60.0f) { return Fusion(Kind::kReciprocalRank, k); }
   static Fusion relative_score() { return Fusion(Kind::kRelativeScore); }
-  /// relative_score with the weight alpha, 0 to 1, for the vector part; the others share 1 - alpha equally.
+  /// relative_score with the weight alpha, 0 to 1, for the vector part (the sparse one where the query has no
+  /// dense vector); the others share 1 - alpha equally.
   static Fusion weighted(float alpha) { return relative_score().alpha(alpha); }
   static Fusion z_score() { return Fusion(Kind::kZScore); }
   static Fusion distribution() { return Fusion(Kind::kDistribution); }
@@ -106,7 +107,7 @@ class QueryBase {
   /// hit to the last, scaled to a square, the fall of the scores runs ahead of a straight line by more than
   /// at its neighbours.
   Self& autocut(std::int64_t jumps) { return autocut_ = jumps, self(); }
-  /// Which named vector to search; empty = the one without a name.
+  /// Which named vector to search, in its dense and sparse parts; empty = the one without a name.
   Self& using_vector(std::string name) { return vector_name_ = std::move(name), self(); }
   /// The true best, whatever it costs, instead of nearly all of them from a graph.
   Self& exact(bool value = true) { return exact_ = value, self(); }
@@ -154,17 +155,29 @@ class QueryBase {
 };
 
 /// The nearest records to a vector.
+///
+/// Of a sparse vector (Vector::sparse): the records with the largest dot product, summed in float by
+/// ascending index; always exact. Records without a common index are no hits. Values may be negative or zero:
+/// vectors with a value below 2^-50 or above 2^50 are kept apart from the inverted index and read from the
+/// disk one by one, and a query with such a value reads all vectors of the field (about 1 microsecond each;
+/// `explain` tells). Of a hybrid vector both parts are searched and fused, as HybridQuery does by default.
+/// `using_vector` names the vector whose dense and sparse parts are meant. Unsorted indices are sorted;
+/// duplicates, values that are not finite and more than 65,536 entries are kInvalidArgument.
 class Query : public QueryBase<Query> {
  public:
   explicit Query(Vector vector) : vector_(std::move(vector)) {}
   Vector vector_;
 };
 
-/// The best records by vector and text together. At most max(100, offset + k) candidates of each part are
-/// fused, by reciprocal rank unless `alpha` or `fusion` is given.
+/// The best records by two or three of dense vector, sparse vector and text together. At most max(100, offset
+/// + k) candidates of each part are fused, by reciprocal rank unless `alpha` or `fusion` is given.
 class HybridQuery : public QueryBase<HybridQuery> {
  public:
+  /// `vector`: dense, sparse, or both (Vector::hybrid), which makes three parts.
   HybridQuery(Vector vector, std::string text) : vector_(std::move(vector)), text_(std::move(text)) {}
+  /// A sparse part that `dense` has itself is not used.
+  HybridQuery(const Vector& dense, Sparse sparse)
+      : vector_(Vector::hybrid(dense.dense(), std::move(sparse.indices), std::move(sparse.values))) {}
 
   HybridQuery& fusion(Fusion value) { return fusion_ = value, *this; }
   /// Weighted fusion with this share for the vector part, 0 to 1.
@@ -176,7 +189,7 @@ class HybridQuery : public QueryBase<HybridQuery> {
   HybridQuery& highlight(SnippetOptions value = {}) { return highlight_ = value, *this; }
 
   Vector vector_;
-  std::string text_;
+  std::optional<std::string> text_;
   Fusion fusion_ = Fusion::rrf();
   std::optional<PartWeights> weights_;
   TextSyntax syntax_ = TextSyntax::kMatch;
@@ -214,7 +227,7 @@ struct TextQueryOptions {
 
 /// Rank (from 1) and score of a hit in one part of a hybrid query; rank 0 = the part did not find it.
 struct HitPart {
-  std::string name;  ///< "vector" or "text".
+  std::string name;  ///< "vector", "sparse" or "text".
   std::size_t rank = 0;
   float score = 0;
 };
@@ -238,7 +251,7 @@ struct Hit {
 
 /// One step of an executed query, with what was expected and what happened.
 struct PlanNode {
-  std::string name;                                             ///< "vector scan", "terms", "fuse", ...
+  std::string name;  ///< "vector scan", "sparse terms", "terms", "fuse", ...
   std::vector<std::pair<std::string, std::string>> properties;  ///< Settings: metric, k, filter, ...
   std::vector<std::pair<std::string, std::uint64_t>> counters;  ///< Real numbers: rows scanned, rescored, ...
   double milliseconds = 0;

@@ -55,11 +55,18 @@ Context context_from(const Q& q) {
   return ctx;
 }
 
+/// Takes the parts of a query's vector.
+void set_vector(query::Request& r, const Vector& vector) {
+  if (vector.sparse()) r.sparse = db::check_sparse("query vector.sparse", *vector.sparse());
+  if (!vector.dense().empty() || !vector.sparse()) r.vector = &vector;
+}
+
 void check_vector(const query::Request& r, const shard::ReadView& view) {
-  if (!r.vector) return;
+  if (!r.vector && !r.sparse) return;
   const auto* field = view.schema().find(r.vector_name);
   if (!field)
     invalid("vector '", r.vector_name, "' does not exist in collection '", view.shard().name(), "'");
+  if (!r.vector) return;
   if (r.vector->dense().empty()) invalid("query vector is empty");
   if (field->dimension == 0) {
     catalog::check_dimension("dimension of query vector", r.vector->dense().size());
@@ -81,17 +88,11 @@ std::optional<Fusion> fusion_from(const TextQueryOptions& o) {
   return o.fusion ? o.fusion->alpha(*o.alpha) : Fusion::weighted(*o.alpha);
 }
 
-void check_sparse_part(const Vector& vector) {
-  if (vector.sparse())
-    invalid("query vector has a sparse part; sparse vectors are stored but cannot be searched yet");
-}
-
 }  // namespace
 
 Hits Collection::query(const Query& q) const {
-  check_sparse_part(q.vector_);
   query::Request r = request_from(q, impl_->threads());
-  r.vector = &q.vector_;
+  set_vector(r, q.vector_);
   Context ctx = context_from(q);
   return run(*impl_, r, ctx);
 }
@@ -123,11 +124,10 @@ std::vector<Hits> Collection::query_batch(std::span<const Query> queries) const 
 }
 
 Hits Collection::hybrid_query(const HybridQuery& q) const {
-  check_sparse_part(q.vector_);
   query::check_fusion(q.fusion_, q.weights_);
   query::check_highlight(q.highlight_);
   query::Request r = request_from(q, impl_->threads());
-  r.vector = &q.vector_;
+  set_vector(r, q.vector_);
   r.text = q.text_;
   r.syntax = q.syntax_;
   r.fusion = q.fusion_;

@@ -9,6 +9,7 @@
 #include "base/executor.hpp"
 #include "base/metadata_codec.hpp"
 #include "query/record_filter.hpp"
+#include "query/sparse_search.hpp"
 #include "query/text_terms.hpp"
 
 namespace vecstore::query {
@@ -82,14 +83,23 @@ class Execution {
   Hits run();
 
  private:
-  std::vector<RowScore> run_leaf(const Leaf& leaf, const segment::TextIndex* texts, Note& note);
-  std::vector<std::vector<RowScore>> run_leaves(const Plan& plan, const segment::TextIndex* texts,
+  /// What the leaves over terms read; nullptr where there is no such leaf, or nothing to read.
+  struct Terms {
+    const segment::TermsIndex* texts = nullptr;
+    const segment::SparseIndex* sparse = nullptr;
+  };
+  std::vector<RowScore> run_leaf(const Leaf& leaf, const Terms& terms, Note& note);
+  std::vector<std::vector<RowScore>> run_leaves(const Plan& plan, const Terms& terms,
                                                 std::vector<Note>& notes);
+  std::vector<std::vector<RowScore>> search(const Plan& plan, std::vector<Note>& notes);
+  std::vector<RowScore> run_sparse(const Leaf& leaf, const segment::SparseIndex* index, Note& note,
+                                   Context& ctx);
+  std::optional<std::uint16_t> sparse_field() const;
   std::vector<RowScore> run_vector(const Leaf& leaf, Note& note, Context& ctx);
   std::vector<RowScore> search_vectors(const catalog::VectorFieldSchema& field, const IndexSettings& index,
                                        const shard::VectorView& vectors, bool exact, const Leaf& leaf,
                                        Note& note, Context& ctx);
-  std::vector<RowScore> run_terms(const Leaf& leaf, const segment::TextIndex& texts, Note& note,
+  std::vector<RowScore> run_terms(const Leaf& leaf, const segment::TermsIndex& texts, Note& note,
                                   Context& ctx);
   std::vector<FusedRow> join(const Plan& plan, std::vector<std::vector<RowScore>> lists, Note& note);
   void read_hits(const Plan& plan, std::span<const FusedRow> rows, Hits& out, Note& note);
@@ -174,7 +184,35 @@ std::vector<RowScore> Execution::search_vectors(const catalog::VectorFieldSchema
   return out.take();
 }
 
-std::vector<RowScore> Execution::run_terms(const Leaf& leaf, const segment::TextIndex& texts, Note& note,
+std::optional<std::uint16_t> Execution::sparse_field() const {
+  const auto* field =
+      request_.sparse ? view_.schema().find(request_.vector_name, ElementType::kSparse) : nullptr;
+  return field ? std::optional(field->number) : std::nullopt;
+}
+
+// Without an index every vector is read: what the index cannot answer for is rare.
+std::vector<RowScore> Execution::run_sparse(const Leaf& leaf, const segment::SparseIndex* index, Note& note,
+                                            Context& ctx) {
+  note.property("metric", "dot");
+  const auto field = sparse_field();
+  if (!field) return {};  // no record has such a vector yet
+  const IdOrder order(view_);
+  const ViewRows rows(view_, filter(), nullptr);
+  TopK out(leaf.k, leaf.score_threshold, &order);
+  SparseSearch search(view_, *field, *request_.sparse, filter() ? &rows : nullptr);
+  if (index) {
+    note.property("terms", request_.sparse->indices.size());
+    if (!index->apart.empty()) note.property("vectors read from the truth", index->apart.size());
+    search.with_index(*index, ctx, out);
+  } else {
+    note.property("scan", "all vectors, as the query has values below 2^-50 or above 2^50");
+    search.scan(ctx, out);
+  }
+  note_filter(rows, ctx);
+  return out.take();
+}
+
+std::vector<RowScore> Execution::run_terms(const Leaf& leaf, const segment::TermsIndex& texts, Note& note,
                                            Context& ctx) {
   const IdOrder order(view_);
   const ViewRows rows(view_, filter(), nullptr);
@@ -189,14 +227,17 @@ std::vector<RowScore> Execution::run_terms(const Leaf& leaf, const segment::Text
   return out.take();
 }
 
-std::vector<RowScore> Execution::run_leaf(const Leaf& leaf, const segment::TextIndex* texts, Note& note) {
+std::vector<RowScore> Execution::run_leaf(const Leaf& leaf, const Terms& terms, Note& note) {
   Context ctx = ctx_.child();
-  note.name(leaf.kind == Leaf::Kind::kVector ? "vector scan" : "terms");
+  note.name(leaf.kind == Leaf::Kind::kVector   ? "vector scan"
+            : leaf.kind == Leaf::Kind::kSparse ? "sparse terms"
+                                               : "terms");
   note.property("k", leaf.k);
   if (leaf.weight != 1) note.property("weight", leaf.weight);
   if (filter() && request_.explain) note.property("filter", filter()->to_string());
-  std::vector<RowScore> found =
-      leaf.kind == Leaf::Kind::kVector ? run_vector(leaf, note, ctx) : run_terms(leaf, *texts, note, ctx);
+  std::vector<RowScore> found = leaf.kind == Leaf::Kind::kVector   ? run_vector(leaf, note, ctx)
+                                : leaf.kind == Leaf::Kind::kSparse ? run_sparse(leaf, terms.sparse, note, ctx)
+                                                                   : run_terms(leaf, *terms.texts, note, ctx);
   const Counters& c = ctx.counters;
   note.counter("expected rows", leaf.expected_rows);
   for (const auto& [name, value] : {std::pair<const char*, std::uint64_t>{"rows scanned", c.rows_scanned},
@@ -215,16 +256,45 @@ std::vector<RowScore> Execution::run_leaf(const Leaf& leaf, const segment::TextI
 }
 
 // Side by side where the query may use several threads. They share the view, which stays as it is meanwhile.
-std::vector<std::vector<RowScore>> Execution::run_leaves(const Plan& plan, const segment::TextIndex* texts,
+std::vector<std::vector<RowScore>> Execution::run_leaves(const Plan& plan, const Terms& terms,
                                                          std::vector<Note>& notes) {
   std::vector<std::vector<RowScore>> lists(plan.leaves.size());
   notes.clear();
   for (std::size_t l = 0; l < plan.leaves.size(); ++l) notes.emplace_back(request_.explain);
   if (request_.k == 0) return lists;
   Executor::shared().parallel_for(plan.leaves.size(), request_.threads, [&](std::size_t l) {
-    lists[l] = run_leaf(plan.leaves[l], texts, notes[l] = Note(request_.explain));
+    lists[l] = run_leaf(plan.leaves[l], terms, notes[l] = Note(request_.explain));
   });
   return lists;
+}
+
+// All leaves look at the same state; what is in memory of texts and sparse vectors may have to be waited for.
+std::vector<std::vector<RowScore>> Execution::search(const Plan& plan, std::vector<Note>& notes) {
+  const Counters before = ctx_.counters;
+  const bool plain =
+      request_.sparse && segment::is_plain({request_.sparse->indices, request_.sparse->values});
+  for (;;) {
+    const auto field = sparse_field();
+    shard::TextFollower* texts = request_.text ? &view_.shard().texts() : nullptr;
+    shard::SparseFollower* sparse = plain && field ? &view_.shard().sparse(*field) : nullptr;
+    std::vector<shard::TermFollower*> followers;
+    if (texts) followers.push_back(texts);
+    if (sparse) followers.push_back(sparse);
+    std::optional<std::vector<std::vector<RowScore>>> lists;
+    shard::search_terms(view_, followers, ctx_, [&](std::span<const shard::TermFollower::Parts> parts) {
+      ctx_.counters = before;
+      warnings_.clear();
+      lists.reset();
+      if (sparse_field() != field) return;  // the view has moved on to another schema
+      std::optional<segment::TermsIndex> text_index;
+      std::optional<segment::SparseIndex> sparse_index;
+      if (texts) text_index = texts->index(view_, parts.front());
+      if (sparse) sparse_index = sparse->index(view_, parts.back());
+      lists = run_leaves(plan, {text_index ? &*text_index : nullptr, sparse_index ? &*sparse_index : nullptr},
+                         notes);
+    });
+    if (lists) return std::move(*lists);
+  }
 }
 
 std::vector<FusedRow> Execution::join(const Plan& plan, std::vector<std::vector<RowScore>> lists,
@@ -306,6 +376,9 @@ bool Execution::read_hit(shard::DocumentReader& documents, const FusedRow& row, 
 void Execution::read_hits(const Plan& plan, std::span<const FusedRow> rows, Hits& out, Note& note) {
   shard::DocumentReader documents(view_);
   const auto* field = request_.vector ? view_.schema().find(request_.vector_name) : nullptr;
+  std::optional<Metric> metric;
+  if (field) metric = field->metric;
+  if (request_.sparse) metric = Metric::kDot;
   std::vector<std::uint64_t> numbers;
   numbers.reserve(rows.size());
   out.hits.reserve(rows.size());
@@ -318,12 +391,10 @@ void Execution::read_hits(const Plan& plan, std::span<const FusedRow> rows, Hits
     Hit hit;
     hit.score = row.score;
     if (!read_hit(documents, row, hit)) continue;
-    if (field && !plan.fusion) hit.distance = distance_from_score(field->metric, row.score);
+    if (metric && !plan.fusion) hit.distance = distance_from_score(*metric, row.score);
     if (request_.explain) {
-      for (std::size_t l = 0; l < plan.leaves.size(); ++l) {
-        hit.parts.push_back(
-            {plan.leaves[l].kind == Leaf::Kind::kVector ? "vector" : "text", row.ranks[l], row.scores[l]});
-      }
+      for (std::size_t l = 0; l < plan.leaves.size(); ++l)
+        hit.parts.push_back({plan.leaves[l].part_name(), row.ranks[l], row.scores[l]});
     }
     out.hits.push_back(std::move(hit));
   }
@@ -337,21 +408,13 @@ Hits Execution::run() {
   Note root(request_.explain);
   Hits out;
   out.warnings = request_.warnings;
-  std::vector<std::vector<RowScore>> lists;
   std::vector<Note> notes;
   if (request_.text) {
     terms_.emplace(view_.schema().text_fields, view_.shard().query_analyzers(), *request_.text,
                    request_.syntax);
     out.warnings.insert(out.warnings.end(), terms_->warnings().begin(), terms_->warnings().end());
-    const Counters before = ctx_.counters;
-    view_.shard().texts().search(view_, ctx_, [&](const segment::TextIndex& texts) {
-      ctx_.counters = before;
-      warnings_.clear();
-      lists = run_leaves(plan, &texts, notes);
-    });
-  } else {
-    lists = run_leaves(plan, nullptr, notes);
   }
+  std::vector<std::vector<RowScore>> lists = search(plan, notes);
   Note joined(request_.explain);
   const std::vector<FusedRow> rows = join(plan, std::move(lists), joined);
   joined.done();

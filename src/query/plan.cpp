@@ -49,17 +49,42 @@ void check_highlight(const std::optional<SnippetOptions>& highlight) {
   if (highlight) text::check_snippet_options(*highlight);
 }
 
+const char* Leaf::part_name() const {
+  switch (kind) {
+    case Kind::kVector:
+      return "vector";
+    case Kind::kSparse:
+      return "sparse";
+    case Kind::kTerms:
+      break;
+  }
+  return "text";
+}
+
 namespace {
 
+float weight_of(Leaf::Kind kind, const PartWeights& weights) {
+  switch (kind) {
+    case Leaf::Kind::kVector:
+      return weights.vector;
+    case Leaf::Kind::kSparse:
+      return weights.sparse;
+    case Leaf::Kind::kTerms:
+      break;
+  }
+  return weights.text;
+}
+
+// Alpha is the share of the first part: the vector's, or the sparse one's where there is no vector.
 void weigh(Plan& plan, const PartWeights& weights) {
   const std::optional<float> alpha = plan.fusion->alpha();
   float sum = 0;
-  for (Leaf& leaf : plan.leaves) {
-    const bool vector = leaf.kind == Leaf::Kind::kVector;
+  for (std::size_t l = 0; l < plan.leaves.size(); ++l) {
+    Leaf& leaf = plan.leaves[l];
     if (alpha)
-      leaf.weight = vector ? *alpha : (1 - *alpha) / static_cast<float>(plan.leaves.size() - 1);
+      leaf.weight = l == 0 ? *alpha : (1 - *alpha) / static_cast<float>(plan.leaves.size() - 1);
     else
-      leaf.weight = vector ? weights.vector : weights.text;
+      leaf.weight = weight_of(leaf.kind, weights);
     sum += leaf.weight;
   }
   if (sum == 0) invalid("the weights of all parts of the query are 0");
@@ -72,11 +97,13 @@ Plan make_plan(const Request& request, std::uint64_t live_rows) {
   plan.offset = request.offset;
   plan.k = request.k;
   const std::size_t wanted = request.offset + request.k;
-  const bool fused = request.vector && request.text;
+  const bool fused =
+      int{request.vector != nullptr} + int{request.sparse.has_value()} + int{request.text.has_value()} > 1;
   if (fused) plan.fusion = request.fusion.value_or(Fusion::rrf());
   const std::size_t candidates = fused ? std::max(kFusionCandidates, wanted) : wanted;
   const auto threshold = fused ? std::nullopt : request.score_threshold;
   if (request.vector) plan.leaves.push_back({Leaf::Kind::kVector, candidates, 1, threshold, live_rows});
+  if (request.sparse) plan.leaves.push_back({Leaf::Kind::kSparse, candidates, 1, threshold, live_rows});
   if (request.text) plan.leaves.push_back({Leaf::Kind::kTerms, candidates, 1, threshold, live_rows});
   if (fused) weigh(plan, request.weights);
   return plan;

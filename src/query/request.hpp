@@ -18,11 +18,12 @@ inline constexpr std::size_t kFusionCandidates = 100;  ///< Of each part, or off
 
 /// Checked and complete: nothing here is invalid for the collection.
 struct Request {
-  const Vector* vector = nullptr;  ///< Search by vector (borrowed) ...
+  const Vector* vector = nullptr;  ///< Search by vector (borrowed; its dense part is meant) ...
+  std::optional<Sparse> sparse;    ///< ... by sparse vector (in order) ...
   std::string vector_name;
-  std::optional<std::string> text;  ///< ... by text, or by both.
+  std::optional<std::string> text;  ///< ... by text, or by several of them.
   TextSyntax syntax = TextSyntax::kMatch;
-  std::optional<Fusion> fusion;  ///< With both.
+  std::optional<Fusion> fusion;  ///< With several.
   PartWeights weights;           ///< Likewise.
   std::size_t k = 10;
   std::size_t offset = 0;
@@ -44,12 +45,15 @@ struct Request {
 
 /// One search of an index; scores of different records do not depend on each other.
 struct Leaf {
-  enum class Kind : std::uint8_t { kVector, kTerms };
+  enum class Kind : std::uint8_t { kVector, kSparse, kTerms };
   Kind kind = Kind::kVector;
   std::size_t k = 0;
   float weight = 1;
   std::optional<float> score_threshold;  ///< Only where the leaf's score is the answer's.
   std::uint64_t expected_rows = 0;       ///< How many rows it is expected to look at.
+
+  /// In answers and weights: "vector", "sparse", "text".
+  const char* part_name() const;
 };
 
 /// Leaves, then what looks at all of them together.

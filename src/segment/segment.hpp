@@ -7,9 +7,12 @@
 #include <string>
 #include <vector>
 
+#include "index/inverted/part_merge.hpp"
 #include "index/vector/hnsw_index.hpp"
 #include "io/index_file.hpp"
 #include "segment/segment_format.hpp"
+#include "segment/sparse_part.hpp"
+#include "segment/terms_part.hpp"
 #include "segment/text_part.hpp"
 #include "segment/vector_part.hpp"
 
@@ -42,7 +45,10 @@ class Segment {
   /// terms_fingerprint of the text fields whose terms the segment has; 0: it has none.
   std::uint64_t terms() const { return terms_; }
   /// nullptr when no row of the segment has a text.
-  const TextPart* texts() const { return texts_.get(); }
+  const TermsPart* texts() const { return texts_.get(); }
+  /// nullptr when no row of the segment has a vector in this sparse field.
+  const SparsePart* sparse(std::uint16_t field) const;
+  const std::vector<std::unique_ptr<const SparsePart>>& sparse_parts() const { return sparse_; }
   std::uint64_t file_bytes() const { return file_->size(); }
   /// Warms one part up that is not; false when all are.
   bool warm_up(Context& context) const;
@@ -53,7 +59,8 @@ class Segment {
   std::shared_ptr<const io::IndexFile> file_;
   std::vector<PartEntry> parts_;
   std::uint64_t terms_ = 0;
-  std::unique_ptr<const TextPart> texts_;
+  std::unique_ptr<const TermsPart> texts_;
+  std::vector<std::unique_ptr<const SparsePart>> sparse_;
 };
 
 /// The vectors that a part is built from: calls its argument for each, ascending by row, always the same
@@ -94,17 +101,32 @@ class SegmentWriter {
 
   /// The terms of other segments, which lie one behind the other, without those of retired rows. `terms` is
   /// the fingerprint of all of them. kCorruption: one of them is damaged.
-  void merge_texts(std::span<const TextPart* const> parts, std::uint64_t terms, const RetiredBits& retired,
+  void merge_texts(std::span<const TermsPart* const> parts, std::uint64_t terms, const RetiredBits& retired,
                    const Context& context);
+
+  /// The vectors of a sparse field. `vectors` is empty afterwards.
+  void add_sparse(std::uint16_t field, SparseRowsBuilder& vectors, const Context& context);
+
+  /// Those of other segments, which lie one behind the other, without those of retired rows. kCorruption: one
+  /// of them is damaged.
+  void merge_sparse(std::uint16_t field, std::span<const SparsePart* const> parts, const RetiredBits& retired,
+                    const Context& context);
 
   /// Synced and in its place when this returns; its length.
   std::uint64_t finish();
   std::uint64_t rows() const { return rows_; }
 
  private:
+  /// Appends the live documents of some parts to the inputs of a merge; how many they are.
+  static std::uint64_t take_live(const TermsPart& part, const RetiredBits& retired,
+                                 std::vector<inverted::MergeInput>& inputs,
+                                 std::vector<std::shared_ptr<const std::vector<std::uint64_t>>>& live);
+  void end_sparse(const SparseMeta& meta, std::span<const std::uint64_t> apart);
+
   SegmentIdentity identity_;
   io::IndexFileWriter file_;
   std::vector<PartMeta> parts_;
+  std::vector<SparseMeta> sparse_;
   std::uint64_t rows_ = 0;  // of the largest part
   std::uint64_t terms_ = 0;
   std::uint64_t documents_ = 0;

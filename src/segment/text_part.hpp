@@ -1,18 +1,15 @@
-// The texts of rows as terms: how they are analysed, the part of a segment file that holds them, and the
-// search over the parts of a collection.
+// The texts of rows as terms: how they are analysed, and how they become part of a segment or of the newest
+// rows.
 #pragma once
 #include <algorithm>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "index/inverted/memory_terms.hpp"
 #include "index/inverted/part_builder.hpp"
-#include "index/inverted/term_part.hpp"
-#include "index/inverted/term_search.hpp"
 #include "text/analyzer.hpp"
 #include "vecstore/options.hpp"
 
@@ -92,51 +89,6 @@ class TextTail {
   TextAnalysis analysis_;
   inverted::MemoryTerms terms_;
   std::vector<inverted::MemoryTerms::Token> tokens_;
-};
-
-/// Retired rows: bit per row number.
-struct RetiredBits {
-  std::span<const std::uint64_t> words;
-  std::uint64_t version = 0;  ///< Grows whenever they change.
-};
-
-/// The terms in a segment file. Thread-safe. Damage that a call meets is kCorruption.
-class TextPart {
- public:
-  TextPart(std::shared_ptr<const io::IndexFile> file, std::uint64_t first_row, std::uint64_t end_row);
-
-  const inverted::TermPart& terms() const { return *part_; }
-  /// How many documents' rows are retired.
-  std::uint64_t retired(const RetiredBits& retired) const;
-  /// One bit per document, set where its row is not retired; empty when none is.
-  std::shared_ptr<const std::vector<std::uint64_t>> live(const RetiredBits& retired) const;
-
- private:
-  struct Live {
-    std::uint64_t version = 0;
-    std::vector<std::uint64_t> words;  // of the retired rows' bitmap, around this part's rows
-    std::shared_ptr<const std::vector<std::uint64_t>> documents;
-  };
-  std::shared_ptr<const inverted::TermPart> part_;
-  std::uint64_t first_row_;
-  std::uint64_t end_row_;
-  mutable std::mutex mutex_;
-  mutable std::shared_ptr<const Live> live_;  // guarded by mutex_
-};
-
-/// What a text search of a collection reads. Lives for one call; what it points to has to outlive it.
-class TextIndex {
- public:
-  void add(const TextPart& part, const RetiredBits& retired);
-  void add(const TextTail& tail) { views_.push_back({&tail.terms(), nullptr}); }
-
-  /// Offers what the query matches to `out`; the filter is asked late. Returns the statistics that scores
-  /// were made from. kCorruption: some part is damaged.
-  CorpusStats search(const TermNode& query, const RowFilter* filter, Context& context, TopK& out) const;
-
- private:
-  std::vector<inverted::TermPartView> views_;
-  std::vector<std::shared_ptr<const std::vector<std::uint64_t>>> live_;
 };
 
 }  // namespace vecstore::segment

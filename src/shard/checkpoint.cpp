@@ -15,6 +15,7 @@
 #include "shard/read_view.hpp"
 #include "shard/row_source.hpp"
 #include "shard/shard.hpp"
+#include "shard/sparse_source.hpp"
 #include "shard/text_source.hpp"
 
 namespace vecstore::shard {
@@ -60,6 +61,10 @@ IndexSettings settings_of(const catalog::VectorFieldSchema& field) { return inde
 bool is_indexed(const catalog::VectorFieldSchema& field) {
   return has_parts(field) && settings_of(field).codes != Codes::kF32;
 }
+
+bool is_sparse(const catalog::VectorFieldSchema& field) { return field.element == ElementType::kSparse; }
+
+bool is_searched(const catalog::VectorFieldSchema& field) { return is_indexed(field) || is_sparse(field); }
 
 /// What parts of this field have to say of themselves.
 segment::PartBuild build_of(const catalog::VectorFieldSchema& field) {
@@ -150,6 +155,7 @@ struct Plan {
   std::vector<SegmentSet::Item> replaced;
   std::shared_ptr<const storage::RetiredRows> retired;
   std::uint64_t retired_sequence = 0;
+  segment::RetiredBits retired_bits() const { return {retired->words(), retired_sequence}; }
 };
 
 using MaybeSession = std::optional<storage::Store::Session>;
@@ -193,26 +199,55 @@ void add_part(Shard& shard, const Plan& plan, const catalog::VectorFieldSchema& 
   writer.add_flat(field.number, field.metric, field.dimension, vectors, context, asked, kind);
 }
 
-/// Some segment whose terms were to be merged is damaged, and reported.
+/// Some segment whose terms or sparse vectors were to be merged is damaged, and reported.
 struct InputDamaged {};
 
 /// The terms of the segments that are replaced, where all of them have them.
 bool merge_texts(Shard& shard, const Plan& plan, segment::SegmentWriter& writer, Context& context) {
   const std::uint64_t terms = shard.terms_fingerprint(plan.schema);
-  std::vector<const segment::TextPart*> parts;
+  std::vector<const segment::TermsPart*> parts;
   for (const SegmentSet::Item& item : plan.replaced) {
     if (!item.segment || item.segment->terms() != terms) return false;
     if (item.segment->texts()) parts.push_back(item.segment->texts());
   }
   if (plan.replaced.empty()) return false;
   try {
-    writer.merge_texts(parts, terms, {plan.retired->words(), plan.retired_sequence}, context);
+    writer.merge_texts(parts, terms, plan.retired_bits(), context);
   } catch (const Error& e) {
     if (e.code() != ErrorCode::kCorruption) throw;
-    if (!report_damaged_texts(shard, plan.replaced, context)) throw;
+    const auto check = [&](const segment::Segment& s) { check_texts(s, context); };
+    if (!report_damaged(shard, plan.replaced, check)) throw;
     throw InputDamaged{};
   }
   return true;
+}
+
+/// The vectors of one sparse field: of the segments that are replaced, where all of them are there, or from
+/// the truth.
+void add_sparse_part(Shard& shard, const Plan& plan, std::uint16_t field, segment::SegmentWriter& writer,
+                     Context& context) {
+  std::vector<const segment::SparsePart*> parts;
+  bool all = !plan.replaced.empty();
+  for (const SegmentSet::Item& item : plan.replaced) {
+    all = all && item.segment;
+    if (const auto* part = all ? item.segment->sparse(field) : nullptr) parts.push_back(part);
+  }
+  if (!all) {
+    segment::SparseRowsBuilder vectors;
+    add_sparse(shard, field, plan.first_row, plan.end_row, vectors, context);
+    writer.add_sparse(field, vectors, context);
+    return;
+  }
+  try {
+    writer.merge_sparse(field, parts, plan.retired_bits(), context);
+  } catch (const Error& e) {
+    if (e.code() != ErrorCode::kCorruption) throw;
+    const auto check = [&](const segment::Segment& s) {
+      if (const auto* part = s.sparse(field)) part->verify(context);
+    };
+    if (!report_damaged(shard, plan.replaced, check)) throw;
+    throw InputDamaged{};
+  }
 }
 
 /// Everything that a segment has. Texts are analysed beside the vectors where there is a thread to spare.
@@ -228,6 +263,7 @@ void add_parts(Shard& shard, const Plan& plan, segment::SegmentWriter& writer, C
     }
     for (const auto& field : plan.schema.vectors) {
       if (has_parts(field)) add_part(shard, plan, field, writer, child);
+      if (is_sparse(field)) add_sparse_part(shard, plan, field.number, writer, child);
     }
   });
   if (texts) writer.add_texts(*texts, context);
@@ -348,6 +384,8 @@ std::optional<Run> plan_merge(const ReadView& view, const SegmentSet& set, const
           for (std::uint64_t row : part.part->row_numbers()) dead += !view.is_live(row);
           retired = std::max(retired, dead);
         }
+        for (const auto& sparse : item.segment->sparse_parts())
+          retired = std::max(retired, sparse->retired(view.retired_bits()));
         if (const auto* texts = item.segment->texts())
           retired = std::max(retired, texts->retired(view.retired_bits()));
       } catch (const Error& e) {
@@ -414,7 +452,7 @@ bool is_outdated(const segment::Segment::PartEntry& part, const catalog::VectorF
 // Called before a commit: its rows will be added to those that no segment covers.
 void Shard::keep_bound(const PreparedBatch& batch) {
   std::uint64_t bytes = 0;
-  for (const PreparedVector& v : batch.vectors) bytes += v.element == ElementType::kF32 ? v.bytes.size() : 0;
+  for (const PreparedVector& v : batch.vectors) bytes += v.bytes.size();
   if (batch.writes.empty() || batch.schema == unindexed_schema_.load(std::memory_order_relaxed)) return;
   const std::uint64_t row_bytes = bytes / batch.writes.size() + 1;
   const std::uint64_t most = std::min(kMostRowsOutside, kMostBytesOutside / row_bytes);
@@ -474,7 +512,7 @@ bool Shard::checkpoint_piece(std::uint64_t at_least, Context& context) {
     plan.schema = view.schema();
     plan.sequence = view.state().sequence;
     const auto& fields = plan.schema.vectors;
-    if (std::none_of(fields.begin(), fields.end(), is_indexed) && plan.schema.text_fields.empty()) {
+    if (std::none_of(fields.begin(), fields.end(), is_searched) && plan.schema.text_fields.empty()) {
       if (std::any_of(fields.begin(), fields.end(), has_parts)) unindexed_schema_ = view.state().schema;
       return false;
     }

@@ -80,6 +80,13 @@ VectorFollower& Shard::vectors(const catalog::VectorFieldSchema& field) {
   return *follower;
 }
 
+SparseFollower& Shard::sparse(std::uint16_t field) {
+  std::lock_guard lock(mutex_);
+  auto& follower = sparse_[field];
+  if (!follower) follower = std::make_unique<SparseFollower>(field);
+  return *follower;
+}
+
 void Shard::ask_for_block_tables() {
   const auto step = [weak = weak_from_this()](std::stop_token stop) {
     const auto shard = weak.lock();

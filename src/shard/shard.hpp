@@ -12,6 +12,7 @@
 #include "shard/block_tables.hpp"
 #include "shard/prepared.hpp"
 #include "shard/segments.hpp"
+#include "shard/sparse_follower.hpp"
 #include "shard/text_follower.hpp"
 #include "shard/vector_view.hpp"
 #include "storage/retired.hpp"
@@ -85,6 +86,7 @@ class Shard : public std::enable_shared_from_this<Shard> {
   TextFollower& texts() { return texts_; }
   /// For queries, of the collection's text fields.
   text::AnalyzerPool& query_analyzers() { return query_analyzers_; }
+  SparseFollower& sparse(std::uint16_t field);
   /// Of the collection's text fields, which never change.
   std::uint64_t terms_fingerprint(const catalog::Schema& schema);
   BlockTables& block_tables() { return block_tables_; }
@@ -127,6 +129,7 @@ class Shard : public std::enable_shared_from_this<Shard> {
   std::shared_ptr<const catalog::Schema> schema_;
   std::uint64_t schema_number_ = 0;
   std::map<std::uint16_t, std::unique_ptr<VectorFollower>> vectors_;
+  std::map<std::uint16_t, std::unique_ptr<SparseFollower>> sparse_;
 };
 
 }  // namespace vecstore::shard

@@ -1,116 +1,63 @@
 #include "shard/text_follower.hpp"
 
-#include <algorithm>
-#include <mutex>
-
-#include "base/error.hpp"
 #include "shard/read_view.hpp"
 #include "shard/text_source.hpp"
-#include "storage/change_log.hpp"
 
 namespace vecstore::shard {
+namespace {
 
-bool TextFollower::is_at(const ReadView& view, std::uint64_t first_row) const {
-  return tail_ && first_row_ == first_row && sequence_ == view.state().sequence;
-}
+class Tail final : public TermTail {
+ public:
+  explicit Tail(std::span<const TextField> fields) : texts_(fields) {}
 
-TextFollower::Parts TextFollower::parts_of(const ReadView& view) const {
-  Parts out;
-  out.set = view.shard().segments().at(view.txn());
-  const std::uint64_t terms = view.shard().terms_fingerprint(view.schema());
-  for (const SegmentSet::Item& item : out.set->items) {
-    if (!item.segment || item.segment->terms() != terms) break;
-    ++out.count;
-    out.end_row = item.entry.end_row;
+  Add adder(const ReadView& view) override {
+    return [this, &view, documents = std::make_shared<DocumentReader>(view)](std::uint64_t row) {
+      texts_.add(row, texts_of(view, documents->read(row), texts_.fields()));
+    };
   }
-  if (out.count < out.set->items.size()) view.shard().look_after_segments();
-  return out;
-}
-
-TextFollower::Parts TextFollower::bring_up(ReadView& view, Context& ctx) {
-  // Never renewed under the lock: that may wait for all transactions to end, also for those that wait here.
-  for (bool renewed = false;;) {
-    const Parts parts = parts_of(view);
-    {
-      const std::shared_lock lock(mutex_);
-      if (is_at(view, parts.end_row)) return parts;
-    }
-    {
-      const std::unique_lock lock(mutex_);
-      if (is_at(view, parts.end_row)) return parts;
-      const std::uint64_t sequence = view.state().sequence;
-      // Another view's tail is newer. (A damaged segment can make it begin earlier than before.)
-      const bool behind = tail_ && (sequence_ > sequence || (first_row_ > parts.end_row && !renewed));
-      if (!behind) {
-        if (!tail_ || first_row_ != parts.end_row || tail_->is_stale() || !replay(view, ctx))
-          rebuild(view, parts.end_row, ctx);
-        sequence_ = sequence;
-        store_sequence_ = storage::read_store_state(view.txn()).sequence;
-        return parts;
-      }
-    }
-    view.renew();
-    renewed = true;
-  }
-}
-
-segment::TextIndex TextFollower::index_of(const ReadView& view, const Parts& parts) const {
-  segment::TextIndex out;
-  for (std::size_t i = 0; i < parts.count; ++i) {
-    if (const auto* texts = parts.set->items[i].segment->texts()) out.add(*texts, view.retired_bits());
-  }
-  out.add(*tail_);
-  return out;
-}
-
-bool TextFollower::is_damage(const ReadView& view, const Parts& parts, const Context& ctx) {
-  return report_damaged_texts(view.shard(), std::span(parts.set->items).first(parts.count), ctx);
-}
-
-void TextFollower::rebuild(const ReadView& view, std::uint64_t first_row, Context& ctx) {
-  tail_ = std::make_unique<segment::TextTail>(view.schema().text_fields);
-  first_row_ = first_row;
-  damaged_ = 0;
-  try {
+  std::uint64_t fill(const ReadView& view, std::uint64_t first_row, const Context& ctx) override {
+    std::uint64_t damaged = 0;
     DocumentReader documents(view);
     for (auto row = documents.next_row(first_row); row; row = documents.next_row(*row + 1)) {
       if (*row % 256 == 0) ctx.check();
       try {
-        tail_->add(*row, texts_of(view, documents.read(*row), tail_->fields()));
+        texts_.add(*row, texts_of(view, documents.read(*row), texts_.fields()));
       } catch (const Error& e) {
         if (e.code() != ErrorCode::kCorruption) throw;
-        ++damaged_;
+        ++damaged;
       }
     }
-    damaged_ += documents.damaged();
-  } catch (...) {
-    tail_.reset();  // half an index must not be used
-    throw;
+    return damaged + documents.damaged();
   }
+  void retire(std::uint64_t row) override { texts_.retire(row); }
+  bool is_stale() const override { return texts_.is_stale(); }
+  const inverted::TermSource& terms() const { return texts_.terms(); }
+
+ private:
+  segment::TextTail texts_;
+};
+
+}  // namespace
+
+bool TextFollower::has_terms(const ReadView& view, const segment::Segment& segment) const {
+  return segment.terms() == view.shard().terms_fingerprint(view.schema());
 }
 
-// Applies what the log says happened since; false when the log was cut or is damaged.
-bool TextFollower::replay(const ReadView& view, Context& ctx) {
-  DocumentReader documents(view);
-  std::uint64_t steps = 0;
-  try {
-    return storage::read_changes(
-        view.txn(), store_sequence_, [&](std::uint64_t, const storage::ChangeEntry& c) {
-          if (++steps % 256 == 0) ctx.check();
-          if (c.collection != view.shard().collection()) return true;
-          if (c.retired_row) tail_->retire(*c.retired_row);
-          if (c.kind == storage::ChangeKind::kUpsert && c.row >= first_row_ && view.is_live(c.row))
-            tail_->add(c.row, texts_of(view, documents.read(c.row), tail_->fields()));
-          return true;
-        });
-  } catch (const Error& e) {
-    tail_.reset();
-    if (e.code() != ErrorCode::kCorruption) throw;
-    return false;
-  } catch (...) {
-    tail_.reset();
-    throw;
+void TextFollower::check(const segment::Segment& segment, const Context& ctx) const {
+  check_texts(segment, ctx);
+}
+
+std::unique_ptr<TermTail> TextFollower::new_tail(const ReadView& view) const {
+  return std::make_unique<Tail>(view.schema().text_fields);
+}
+
+segment::TermsIndex TextFollower::index(const ReadView& view, const Parts& parts) const {
+  segment::TermsIndex out;
+  for (const SegmentSet::Item& item : parts.items()) {
+    if (const auto* texts = item.segment->texts()) out.add(*texts, view.retired_bits());
   }
+  out.add(static_cast<const Tail&>(tail()).terms());
+  return out;
 }
 
 }  // namespace vecstore::shard

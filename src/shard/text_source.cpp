@@ -55,19 +55,8 @@ void add_texts(Shard& shard, std::uint64_t first_row, std::uint64_t end_row, seg
   }
 }
 
-bool report_damaged_texts(Shard& shard, std::span<const SegmentSet::Item> items, const Context& context) {
-  bool found = false;
-  for (const SegmentSet::Item& item : items) {
-    if (!item.segment || !item.segment->texts()) continue;
-    try {
-      item.segment->texts()->terms().verify(context);
-    } catch (const Error& e) {
-      if (e.code() != ErrorCode::kCorruption) throw;
-      shard.segments().report_damage(item.entry.number);
-      found = true;
-    }
-  }
-  return found;
+void check_texts(const segment::Segment& segment, const Context& context) {
+  if (segment.texts()) segment.texts()->terms().verify(context);
 }
 
 }  // namespace vecstore::shard

@@ -26,7 +26,7 @@ std::vector<segment::FieldTexts> texts_of(const ReadView& view, const storage::D
 void add_texts(Shard& shard, std::uint64_t first_row, std::uint64_t end_row, segment::TextPartBuilder& out,
                Context& context);
 
-/// Reads all terms of these segments and reports those that are damaged. False when all are sound.
-bool report_damaged_texts(Shard& shard, std::span<const SegmentSet::Item> items, const Context& context);
+/// Reads all terms of a segment's texts; kCorruption.
+void check_texts(const segment::Segment& segment, const Context& context);
 
 }  // namespace vecstore::shard

@@ -251,10 +251,11 @@ TEST_F(BadInputDerived, Row45_LiesUnderARightChecksum) {
   meta("number", 2, 1);
   meta("first row", 4, 10);
   meta("documents", 10, 0x7fffffff);
-  meta("field", 12, 0x10000);
-  meta("metric", 14, 255);
-  meta("dimension", 15, 0);
-  meta("rows", 17, 0x80000000);
+  meta("sparse fields", 12, 1);
+  meta("field", 14, 0x10000);
+  meta("metric", 16, 255);
+  meta("dimension", 17, 0);
+  meta("rows", 19, 0x80000000);
   EXPECT_EQ(get32(Bytes(4, std::byte{1}), 0), 0x01010101u);
 }
 

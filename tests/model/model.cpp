@@ -159,6 +159,31 @@ std::vector<Candidate> score_vectors(const CollectionModel& c, const std::string
   return out;
 }
 
+std::vector<Candidate> score_sparse(const CollectionModel& c, const std::string& name, const Sparse& query,
+                                    const Condition& filter) {
+  std::vector<Candidate> out;
+  for (const auto& [id, doc] : c.docs) {
+    const auto found = doc.record.vectors.find(name);
+    if (!name.empty() && found == doc.record.vectors.end()) continue;
+    const Vector& v = name.empty() ? doc.record.vector : found->second;
+    if (!v.sparse() || !filter.holds(doc)) continue;
+    const Sparse& s = *v.sparse();
+    Candidate candidate{id, 0, 0, 0};
+    bool common = false;
+    for (std::size_t i = 0; i < query.indices.size(); ++i) {
+      const auto at = std::lower_bound(s.indices.begin(), s.indices.end(), query.indices[i]);
+      if (at == s.indices.end() || *at != query.indices[i]) continue;
+      common = true;
+      const double product = static_cast<double>(query.values[i]) *
+                             static_cast<double>(s.values[static_cast<std::size_t>(at - s.indices.begin())]);
+      candidate.score += product;
+      candidate.tolerance += 1e-6 * std::abs(product) + 2e-38;
+    }
+    if (common) out.push_back(std::move(candidate));
+  }
+  return out;
+}
+
 namespace {
 
 // What the terms' node of a plan says.
@@ -248,7 +273,7 @@ std::vector<Candidate> score_text(const CollectionModel& c, const std::string& q
     double score = 0;
     bool any = false;
     std::uint64_t tie = mix64(static_cast<std::uint64_t>(std::llround(doc.length * 1024)));
-    for (const auto& [leaf, times] : leaves) {
+    for (const auto& [leaf, count] : leaves) {
       const auto& [word, field] = leaf;
       const auto& terms = field == kAll ? doc.terms : doc.field_terms[field];
       const auto found = terms.find(word);
@@ -257,7 +282,7 @@ std::vector<Candidate> score_text(const CollectionModel& c, const std::string& q
       if (tf == 0) continue;
       any = true;
       const double idf = std::log(1 + (documents - df[word] + 0.5) / (df[word] + 0.5));
-      score += times * idf * tf / (tf + kK1 * (1 - kB + kB * doc.length / (total / documents)));
+      score += count * idf * tf / (tf + kK1 * (1 - kB + kB * doc.length / (total / documents)));
     }
     if (any && filter.holds(doc)) out.push_back({id, score, 2e-6 * score + 1e-9, tie | 1});
   }

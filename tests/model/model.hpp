@@ -65,6 +65,9 @@ struct Candidate {
 /// Every record with such a vector that the filter lets through, scored in double.
 std::vector<Candidate> score_vectors(const CollectionModel& c, const std::string& field,
                                      const std::vector<float>& query, const Condition& filter);
+/// Every record with such a sparse vector that has an index in common with the query.
+std::vector<Candidate> score_sparse(const CollectionModel& c, const std::string& field, const Sparse& query,
+                                    const Condition& filter);
 /// Every record with one of the words, scored by BM25 in double. `plan`: of the answer that is checked, which
 /// says how far its statistics still count retired records.
 std::vector<Candidate> score_text(const CollectionModel& c, const std::string& query, const Condition& filter,
