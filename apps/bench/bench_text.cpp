@@ -23,22 +23,26 @@ using Clock = std::chrono::steady_clock;
 
 constexpr const char* kUsage =
     "usage: vecstore-bench text [--corpus F.jsonl[.gz] --queries F.jsonl] [--n TEXTS] [--count 1000]\n"
-    "                           [--stop-words kept|removed|both] [--op or|and|phrase|or_filtered] [--passes 3]\n"
+    "                           [--stop-words kept|removed|both] [--op or|and|phrase|or_filtered] [--passes "
+    "3]\n"
     "                           [--check QUERIES] [--folder DIR] [--dump DIR] [--turns yes]\n"
     "  Without --corpus: 100000 seeded texts. Builds a collection with all words and one without stop words\n"
-    "  (--stop-words), compares answers with scores of all texts (--check 20; 0: not), then prints a line per\n"
-    "  measurement: the first 2, 4 or 12 words of each query, 10 or 100 hits with ids and scores, with filters\n"
+    "  (--stop-words), compares answers with scores of all texts (--check 20; 0: not), then prints a line "
+    "per\n"
+    "  measurement: the first 2, 4 or 12 words of each query, 10 or 100 hits with ids and scores, with "
+    "filters\n"
     "  that let 10% or 1% through. Each query is timed once per pass; its time is the median of the passes.\n"
     "  index_s: committing the texts and optimize(), less what committing them takes without an index.\n"
-    "  --dump DIR writes terms for peers. --turns yes: prints {\"ready\": true}, and for each line read from\n"
+    "  --dump DIR writes terms for peers. --turns yes: prints {\"ready\": true}, and for each line read "
+    "from\n"
     "  standard input makes one pass and prints {\"pass\": N}.\n";
 constexpr std::size_t kBatch = 2'000;
-constexpr double kMostSeconds = 90;
+constexpr double kMostSeconds = 60;
 
 struct Options {
   std::string corpus, queries, folder, dump, op;
   std::uint64_t n = 0;      // 0: all of the corpus, or 100,000 seeded ones
-  std::uint64_t count = 0;  // 0: 1,000, of made ones 300
+  std::uint64_t count = 0;  // 0: 1,000, of made ones 200
   std::uint64_t passes = 3;
   std::uint64_t check = 20;
   std::vector<bool> stop_words = {true, false};
@@ -289,7 +293,7 @@ class Measured {
 };
 
 TextCorpus corpus_from(const Options& o) {
-  if (o.corpus.empty()) return make_corpus(o.n != 0 ? o.n : 100'000, o.count != 0 ? o.count : 300);
+  if (o.corpus.empty()) return make_corpus(o.n != 0 ? o.n : 100'000, o.count != 0 ? o.count : 200);
   return {read_texts(o.corpus, o.n != 0 ? o.n : ~std::uint64_t{0}),
           read_texts(o.queries, o.count != 0 ? o.count : 1'000)};
 }
