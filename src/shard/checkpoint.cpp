@@ -278,7 +278,8 @@ SegmentEntry build(Shard& shard, const Plan& plan, MaybeSession& session, Contex
   std::uint64_t row_bytes = 0;
   for (const auto& field : plan.schema.vectors)
     row_bytes += kIndexBytesPerRow + 2 * field.dimension + kIndexBytesPerLink * settings_of(field).m;
-  const std::uint64_t wanted = kDiskReserve + (plan.end_row - plan.first_row) * row_bytes;
+  std::uint64_t wanted = kDiskReserve + (plan.end_row - plan.first_row) * row_bytes;
+  for (const SegmentSet::Item& item : plan.replaced) wanted += item.entry.file_bytes;
   const auto free_bytes = [&] { return os::disk_space(shard.store().directory()).free_bytes; };
   // What is kept to be looked at is in nobody's way.
   if (free_bytes() < wanted) trim_quarantine(shard.store().directory(), 0);
@@ -420,7 +421,7 @@ std::optional<Run> plan_merge(const ReadView& view, const SegmentSet& set, const
     if (damaged[i]) return Run{i, 1, false};
   }
   // The longest run at the end in which each segment is small against what follows it.
-  std::uint64_t behind = live[n - 1];
+  std::uint64_t behind = std::max<std::uint64_t>(live[n - 1], 1);
   std::size_t first = n - 1;
   while (first > 0 && live[first - 1] < kMergeFactor * behind) behind += live[--first];
   if (first < n - 1 || is_flat(n - 1)) return Run{first, n - first};
@@ -453,6 +454,7 @@ bool is_outdated(const segment::Segment::PartEntry& part, const catalog::VectorF
 void Shard::keep_bound(const PreparedBatch& batch) {
   std::uint64_t bytes = 0;
   for (const PreparedVector& v : batch.vectors) bytes += v.bytes.size();
+  for (const PreparedWrite& w : batch.writes) bytes += w.document.size();
   if (batch.writes.empty() || batch.schema == unindexed_schema_.load(std::memory_order_relaxed)) return;
   const std::uint64_t row_bytes = bytes / batch.writes.size() + 1;
   const std::uint64_t most = std::min(kMostRowsOutside, kMostBytesOutside / row_bytes);
@@ -472,7 +474,7 @@ void Shard::keep_bound(const PreparedBatch& batch) {
   }
   try {
     checkpoint(enough, context);
-  } catch (const Error&) {
+  } catch (...) {
     rest();
     // A segment that cannot be written costs speed only; the write itself says what is wrong with the disk.
   }
@@ -513,7 +515,7 @@ bool Shard::checkpoint_piece(std::uint64_t at_least, Context& context) {
     plan.sequence = view.state().sequence;
     const auto& fields = plan.schema.vectors;
     if (std::none_of(fields.begin(), fields.end(), is_searched) && plan.schema.text_fields.empty()) {
-      if (std::any_of(fields.begin(), fields.end(), has_parts)) unindexed_schema_ = view.state().schema;
+      unindexed_schema_ = view.state().schema;
       return false;
     }
     if (plan.end_row - plan.first_row < std::max<std::uint64_t>(at_least, 1)) return false;

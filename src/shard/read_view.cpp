@@ -37,6 +37,11 @@ void ReadView::load() {
   shard_.load_field_names(*txn_, state_);
 }
 
+void ReadView::touch_trees() const {
+  for (const Keyspace k : {Keyspace::kVectors, Keyspace::kDocuments, Keyspace::kIds, Keyspace::kAux})
+    txn_->get(k, "\x01");
+}
+
 DocumentReader::DocumentReader(const ReadView& view)
     : view_(view),
       space_{BlockKind::kDocuments, view.shard().collection(), 0, 0},

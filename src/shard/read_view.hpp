@@ -40,6 +40,8 @@ class ReadView {
   bool rows_are_proven() const {
     return state_.overlays == 0 && retired_->count() + state_.live == state_.next_row;
   }
+  /// Before several threads use the view.
+  void touch_trees() const;
   bool is_live(std::uint64_t row) const { return row < state_.next_row && !retired_->contains(row); }
 
  private:

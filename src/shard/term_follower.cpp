@@ -7,6 +7,11 @@
 #include "storage/change_log.hpp"
 
 namespace vecstore::shard {
+namespace {
+
+constexpr std::uint64_t kMostRowsOutside = 100'000;
+
+}  // namespace
 
 bool report_damaged(Shard& shard, std::span<const SegmentSet::Item> items, const SegmentCheck& check) {
   bool found = false;
@@ -36,6 +41,9 @@ TermFollower::Parts TermFollower::parts_of(const ReadView& view) const {
     out.end_row = item.entry.end_row;
   }
   if (out.count < out.set->items.size()) view.shard().look_after_segments();
+  // Nothing was indexed before, or writing segments failed: what is in memory must not grow for good.
+  if (view.state().next_row - out.set->end_row() > kMostRowsOutside && !view.shard().store().read_only())
+    view.shard().catch_up();
   return out;
 }
 

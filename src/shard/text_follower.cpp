@@ -16,10 +16,10 @@ class Tail final : public TermTail {
     };
   }
   std::uint64_t fill(const ReadView& view, std::uint64_t first_row, const Context& ctx) override {
-    std::uint64_t damaged = 0;
+    std::uint64_t damaged = 0, steps = 0;
     DocumentReader documents(view);
     for (auto row = documents.next_row(first_row); row; row = documents.next_row(*row + 1)) {
-      if (*row % 256 == 0) ctx.check();
+      if (steps++ % 256 == 0) ctx.check();
       try {
         texts_.add(*row, texts_of(view, documents.read(*row), texts_.fields()));
       } catch (const Error& e) {

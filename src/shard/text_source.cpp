@@ -38,12 +38,13 @@ std::vector<segment::FieldTexts> texts_of(const ReadView& view, const storage::D
 
 void add_texts(Shard& shard, std::uint64_t first_row, std::uint64_t end_row, segment::TextPartBuilder& out,
                Context& context) {
+  std::uint64_t steps = 0;
   for (std::uint64_t begin = first_row; begin < end_row;) {
     const std::uint64_t end = begin + std::min(kRowsPerStep, end_row - begin);
     const ReadView view(shard);
     DocumentReader documents(view);
     for (auto row = documents.next_row(begin); row && *row < end; row = documents.next_row(*row + 1)) {
-      if (*row % 256 == 0) context.check();
+      if (steps++ % 256 == 0) context.check();
       try {
         out.add(*row, texts_of(view, documents.read(*row), out.fields()));
       } catch (const Error& e) {

@@ -19,7 +19,7 @@ namespace vecstore::inverted {
 
 struct TermPartOptions {
   /// Lists that were used stay decoded within so many bytes (about 4 per posting).
-  std::size_t cache_bytes = std::size_t{1} << 30;
+  std::size_t cache_bytes = std::size_t{256} << 20;
 };
 
 /// Opening reads the header, the fields and the classes: work that does not grow with the documents. Blocks
