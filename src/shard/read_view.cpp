@@ -149,6 +149,7 @@ Sparse decode_sparse(std::string_view bytes) {
   if (in.rest().size() != std::size_t{8} * count)
     fail(ErrorCode::kCorruption, "sparse vector: length differs from its count");
   Sparse sparse;
+  if (count == 0) return sparse;
   sparse.indices.resize(count);
   sparse.values.resize(count);
   std::memcpy(sparse.indices.data(), in.take(std::size_t{4} * count).data(), std::size_t{4} * count);

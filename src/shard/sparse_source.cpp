@@ -23,6 +23,7 @@ segment::SparseRow SparseReader::decode(std::string_view bytes) {
   const std::size_t count = bytes.size() < 4 ? 0 : load<std::uint32_t>(bytes.data());
   if (bytes.size() != 4 + 8 * count)
     fail(ErrorCode::kCorruption, "sparse vector: length differs from its count");
+  if (count == 0) return {};
   const char* at = bytes.data() + 4;
   if (reinterpret_cast<std::uintptr_t>(at) % alignof(std::uint32_t) != 0) {
     copy_.resize(2 * count);
