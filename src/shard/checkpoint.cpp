@@ -100,9 +100,15 @@ std::shared_ptr<const HnswIndex> build_graph(const RowSource& source, const cata
       throw;
     }
   };
+  using Sampled = HnswIndex::Sampled;
   const auto checked = [&](std::shared_ptr<const HnswIndex> index) {
-    const bool good = index->sampled_recall(vectors, options, context) >= HnswIndex::kLeastSampledRecall;
-    return good ? std::move(index) : nullptr;
+    Sampled sampled = index->sample(vectors, options, context);
+    if (sampled.astray > Sampled::kMostAstray) {
+      options.build.by_walks = true;
+      index = HnswIndex::build(options, count, vectors, context);
+      sampled = index->sample(vectors, options, context);
+    }
+    return sampled.recall >= Sampled::kLeastRecall ? std::move(index) : nullptr;
   };
   // Codes are made anew in any case: only the links are taken over.
   const bool same_links = base && base->part->kind() == segment::PartKind::kGraph &&
