@@ -9,7 +9,8 @@
 #include <map>
 #include <sstream>
 
-#include "index/term_index.hpp"
+#include "index/inverted/memory_terms.hpp"
+#include "index/inverted/term_search.hpp"
 #include "text/analyzer.hpp"
 #include "vecstore/metadata.hpp"
 
@@ -59,8 +60,8 @@ void dump(std::ostream* out, const char* kind, const std::string& id, const std:
   *out << '\n';
 }
 
-std::vector<TermOccurrence> occurrences(const std::vector<std::string>& terms) {
-  std::vector<TermOccurrence> out;
+std::vector<inverted::MemoryTerms::Token> tokens(const std::vector<std::string>& terms) {
+  std::vector<inverted::MemoryTerms::Token> out;
   for (const std::string& term : terms) out.push_back({term});
   return out;
 }
@@ -75,12 +76,12 @@ TEST(TextQuality, Cranfield) {
   std::ostream* dumped = dump_path != nullptr ? &dump_file : nullptr;
 
   text::Analyzer analyzer("english");
-  const auto index = make_memory_term_index();
+  inverted::MemoryTerms index({1.0f});
   std::vector<std::string> ids;
   for (const Metadata& document : read_jsonl(folder + "corpus.jsonl")) {
     const auto terms = analyzer.terms(document["title"].as_string() + " " + document["text"].as_string());
     dump(dumped, "doc", document["_id"].as_string(), terms);
-    index->add(ids.size(), occurrences(terms));
+    index.add(ids.size(), tokens(terms));
     ids.push_back(document["_id"].as_string());
   }
   const Qrels qrels = read_qrels(folder + "qrels.tsv");
@@ -89,11 +90,14 @@ TEST(TextQuality, Cranfield) {
   for (const Metadata& query : read_jsonl(folder + "queries.jsonl")) {
     const auto words = analyzer.terms(query["text"].as_string());
     dump(dumped, "query", query["_id"].as_string(), words);
-    std::vector<QueryTerm> terms;
-    for (const std::string& word : words) terms.push_back({word});
+    std::vector<TermNode> terms;
+    for (const std::string& word : words) terms.push_back(TermNode::term(word));
+    const TermNode tree = TermNode::any(std::move(terms));
     Context context;
     TopK out(10);
-    index->search({.terms = terms}, context, out);
+    const inverted::TermPartView view{&index, nullptr};
+    inverted::TermSearch search(std::span(&view, 1), tree, context);
+    search.run(Bm25{}, search.stats(), nullptr, context, out);
     std::vector<std::string> ranking;
     for (const RowScore& hit : out.take()) ranking.push_back(ids[hit.row]);
     sum += ndcg10(qrels.at(query["_id"].as_string()), ranking);

@@ -20,6 +20,12 @@ int run_ingest(std::span<const std::string> args);
 /// --profile balanced|fast|small, --index JSON, --exact-scores yes|no. Within 120 s with the defaults.
 int run_ann(std::span<const std::string> args);
 
+/// Full-text search through the public API, on one thread: any word, all words, phrases, filters; answers are
+/// compared with scores of all texts first, exit code 1 when they differ. Options: --corpus F.jsonl[.gz]
+/// --queries F.jsonl (without them seeded texts: --n), --count QUERIES, --passes N, --stop-words
+/// kept|removed|both, --op NAME. Within 120 s with the defaults.
+int run_text(std::span<const std::string> args);
+
 /// The native embedder: passages and tokens per second in both precisions. Options: --model NAME
 /// (all-MiniLM-L6-v2; without it a seeded random model of the same shape is written to the temporary folder),
 /// --texts FILE.jsonl (the key text; without it seeded texts), --threads N (0 = all), --precision

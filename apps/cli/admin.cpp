@@ -22,6 +22,7 @@ Metadata describe(const Collection& collection) {
   for (const TextField& field : info.text_fields) {
     Metadata entry = {{"path", field.path}, {"analyzer", field.analyzer}};
     entry["weight"] = json_number(field.weight);
+    if (field.analysis != AnalyzerOptions{}) entry["analysis"] = Metadata::parse(to_json(field.analysis));
     fields.push_back(std::move(entry));
   }
   out["text_fields"] = Metadata(std::move(fields));
@@ -102,7 +103,7 @@ int create(const Common& common, const CreateOptions& options) {
   if (options.metric) request.metric = parse_metric(*options.metric);
   request.dimension = options.dimension.value_or(0);
   request.index = index_options(options.index);
-  if (options.analyzer) request.text_fields = {TextField{.analyzer = *options.analyzer}};
+  if (auto fields = text_fields(options.text)) request.text_fields = std::move(*fields);
   request.embedder = load_model(options.model, common);
   VecDatabase db = open_to_write(common, true);
   const Collection collection = db.create_collection(options.name, request);

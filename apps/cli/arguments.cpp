@@ -72,16 +72,27 @@ void add_model(CLI::App* command, ModelOptions& model, const char* what) {
 }
 
 void add_schema(CLI::App* command, std::optional<std::string>& metric, std::optional<std::size_t>& dimension,
-                std::optional<std::string>& analyzer) {
+                TextArguments& text) {
   command->add_option("--metric", metric, "How vectors are compared (cosine)")
       ->check(CLI::IsMember({"cosine", "dot", "euclidean"}))
       ->type_name("");
   command->add_option("--dimension", dimension, "Components of a vector (learned from the first one)")
       ->check(CLI::Range(1, 65536))
       ->type_name("N");
-  command->add_option("--analyzer", analyzer, "How texts become words (english)")
-      ->check(CLI::IsMember({"english", "neutral"}))
-      ->type_name("");
+  command
+      ->add_option("--analyzer", text.analyzer,
+                   "How texts become words (english): a language, neutral, cjk, code, ngram, edge_ngram")
+      ->check(CLI::IsMember(analyzer_names()))
+      ->type_name("NAME");
+  command
+      ->add_option("--analysis", text.analysis,
+                   "Options of the analyzer: {\"stop_words\": [], \"synonyms\": [\"car, automobile\"]}")
+      ->type_name("JSON");
+  command
+      ->add_option("--text-field", text.fields,
+                   "What is searched as text, again for each: text, a key of the metadata, or "
+                   "{\"path\": \"title\", \"weight\": 2, \"analyzer\": \"german\", \"analysis\": {}}")
+      ->type_name("FIELD");
 }
 
 void add_index(CLI::App* command, IndexArguments& index) {
@@ -110,13 +121,31 @@ void add_index(CLI::App* command, IndexArguments& index) {
       ->type_name("JSON");
 }
 
-void add_mode(CLI::App* command, std::string& mode, std::optional<float>& alpha) {
+void add_mode(CLI::App* command, std::string& mode, FusionOptions& fusion) {
   command->add_option("-m,--mode", mode, "What to search (hybrid where there is a model, else text)")
       ->check(CLI::IsMember({"dense", "text", "hybrid"}))
       ->type_name("");
-  command->add_option("--alpha", alpha, "Hybrid: share of the vectors, 0 to 1 (ranks are fused unless given)")
+  command
+      ->add_option("--alpha", fusion.alpha,
+                   "Hybrid: share of the vectors, 0 to 1 (ranks are fused unless given)")
       ->check(CLI::Range(0.0, 1.0))
       ->type_name("X");
+  command
+      ->add_option("--fusion", fusion.name,
+                   "Hybrid: rrf, relative_score, z_score, distribution, max, min, harmonic or geometric")
+      ->type_name("NAME");
+  command->add_option("--autocut", fusion.autocut, "Only the hits before the N-th jump of the scores")
+      ->type_name("N");
+}
+
+void add_syntax(CLI::App* command, std::string& syntax) {
+  command
+      ->add_option(
+          "--syntax", syntax,
+          "match: plain text (the default); query: +must -not \"a phrase\" AND OR NOT begin* fuzzy~1 "
+          "field:word word^2")
+      ->check(CLI::IsMember({"match", "query"}))
+      ->type_name("");
 }
 
 void add_ingest(CLI::App& app, CommandLine& line) {
@@ -158,7 +187,7 @@ void add_ingest(CLI::App& app, CommandLine& line) {
       ->type_name("N");
   add_model(command.app, o.model,
             "Model (the collection's, else all-MiniLM-L6-v2 where it is found), or none");
-  add_schema(command.app, o.metric, o.dimension, o.analyzer);
+  add_schema(command.app, o.metric, o.dimension, o.text);
   command
       ->add_option(
           "--on-error",
@@ -174,12 +203,14 @@ void add_ingest(CLI::App& app, CommandLine& line) {
 void add_query(CLI::App& app, CommandLine& line) {
   auto command = declare<QueryCommandOptions>(
       app, line, "query", "Find the best passages for a text",
-      "Prints score, place (file:first byte-last byte of the extracted text), heading and a line of the "
-      "passage.\n\n"
+      "Prints score, place (file:first byte-last byte of the extracted text), heading and the piece of the "
+      "passage\n"
+      "that shows most of the words.\n\n"
       "Examples:\n"
       "  vecstore query notes.vdb \"how do I undo the last commit?\"\n"
       "  vecstore query notes.vdb stash untracked files -k 3 --mode text\n"
       "  vecstore query wiki.vdb -c articles \"wing flutter\" --where \"year < 1960\" --alpha 0.7 --json\n"
+      "  vecstore query notes.vdb --syntax query '+\"merge conflict\" -svn re*'\n"
       "  vecstore query notes.vdb rebase --explain",
       &query);
   QueryCommandOptions& o = *command.options;
@@ -192,8 +223,12 @@ void add_query(CLI::App& app, CommandLine& line) {
   command->add_option("--offset", o.offset, "Leave out this many of the best")
       ->check(CLI::Range(0, 10'000))
       ->type_name("N");
-  add_mode(command.app, o.mode, o.alpha);
+  add_mode(command.app, o.mode, o.fusion);
+  add_syntax(command.app, o.syntax);
   add_where(command.app, o.where);
+  command->add_option("--snippets", o.snippets, "How many pieces of each passage (1)")
+      ->check(CLI::Range(1, 100))
+      ->type_name("N");
   command->add_flag("--full", o.full_text, "Print the whole passages");
   command->add_flag("--explain", o.explain, "Print the plan with its counters");
   add_model(command.app, o.model, "Model for the query (the collection's)");
@@ -211,7 +246,8 @@ void add_run(CLI::App& app, CommandLine& line) {
   command->add_option("--queries", o.queries, "JSON lines with _id and text")->required()->type_name("FILE");
   add_collection(command.app, line);
   command->add_option("-k", o.k, "Results per query (100)")->check(CLI::Range(1, 10'000))->type_name("N");
-  add_mode(command.app, o.mode, o.alpha);
+  add_mode(command.app, o.mode, o.fusion);
+  add_syntax(command.app, o.syntax);
   add_where(command.app, o.where);
   command
       ->add_option("--format", o.format, "trec (query Q0 id rank score tag) or json ({query: {id: score}})")
@@ -298,12 +334,13 @@ void add_admin(CLI::App& app, CommandLine& line) {
       app, line, "create", "Make an empty collection",
       "ingest makes a collection when it is missing; create is for choosing its schema beforehand.\n\n"
       "Examples:\n  vecstore create app.vdb articles --metric dot --dimension 768 --analyzer neutral\n"
+      "  vecstore create app.vdb artikel --analyzer german --text-field text --text-field title\n"
       "  vecstore create app.vdb pages --profile small",
       &create);
   CreateOptions& c = *create_command.options;
   add_database(create_command.app, line);
   create_command->add_option("NAME", c.name, "Name of the collection")->required()->type_name("");
-  add_schema(create_command.app, c.metric, c.dimension, c.analyzer);
+  add_schema(create_command.app, c.metric, c.dimension, c.text);
   add_index(create_command.app, c.index);
   add_model(create_command.app, c.model, "Model that embeds its texts (none)");
 

@@ -38,6 +38,13 @@ struct ModelOptions {
   std::optional<std::string> precision;
 };
 
+/// How texts are indexed, as options of a command.
+struct TextArguments {
+  std::optional<std::string> analyzer;
+  std::string analysis;             ///< AnalyzerOptions as JSON; empty: none.
+  std::vector<std::string> fields;  ///< A path, or JSON; empty: the texts of the records.
+};
+
 struct IngestOptions {
   std::vector<std::string> paths;
   std::string vectors;
@@ -45,11 +52,17 @@ struct IngestOptions {
   std::optional<std::size_t> chunk_size;
   std::optional<std::size_t> overlap;
   ModelOptions model;
-  std::optional<std::string> analyzer;
+  TextArguments text;
   std::optional<std::string> metric;
   std::optional<std::size_t> dimension;
   bool skip_errors = false;
   unsigned jobs = 0;
+};
+
+struct FusionOptions {
+  std::optional<float> alpha;
+  std::string name;  ///< Of the fusion; empty: rrf, or relative_score with an alpha.
+  std::int64_t autocut = 0;
 };
 
 struct QueryCommandOptions {
@@ -57,18 +70,21 @@ struct QueryCommandOptions {
   std::int64_t k = 5;
   std::int64_t offset = 0;
   std::string mode;
-  std::optional<float> alpha;
+  std::string syntax;  ///< "match" unless given.
+  FusionOptions fusion;
   std::string where;
   bool explain = false;
   bool full_text = false;
+  std::size_t snippets = 1;
   ModelOptions model;
 };
 
 struct RunOptions {
   std::string queries;
   std::string mode;
+  std::string syntax;
   std::int64_t k = 100;
-  std::optional<float> alpha;
+  FusionOptions fusion;
   std::string where;
   std::string format = "trec";
   std::string tag = "vecstore";
@@ -114,7 +130,7 @@ struct CreateOptions {
   std::string name;
   std::optional<std::string> metric;
   std::optional<std::size_t> dimension;
-  std::optional<std::string> analyzer;
+  TextArguments text;
   IndexArguments index;
   ModelOptions model;
 };

@@ -68,9 +68,12 @@ void check_agreement(const CollectionInfo& info, const IngestOptions& options) {
     invalid("--dimension ", *options.dimension, ": collection ", info.name, " has ", info.dimension,
             " dimensions");
   }
-  if (options.analyzer && !info.text_fields.empty() && *options.analyzer != info.text_fields[0].analyzer) {
-    invalid("--analyzer ", *options.analyzer, ": collection ", info.name, " has the analyzer ",
-            info.text_fields[0].analyzer);
+  if (const auto wanted = text_fields(options.text); wanted && *wanted != info.text_fields) {
+    std::string has;
+    for (const TextField& f : info.text_fields)
+      has += concat(has.empty() ? "" : ", ", f.path, " (", f.analyzer, ")");
+    invalid("--analyzer, --analysis, --text-field: collection ", info.name, " has the text fields ", has,
+            ", or other settings of them");
   }
   if (options.model.embedder == "none" && !info.embedder_name.empty()) {
     invalid("--embedder none: collection ", info.name, " has the model ", info.embedder_name);
@@ -139,7 +142,7 @@ class Ingest {
     CollectionOptions create;
     if (options_.metric) create.metric = parse_metric(*options_.metric);
     create.dimension = options_.dimension.value_or(0);
-    if (options_.analyzer) create.text_fields = {TextField{.analyzer = *options_.analyzer}};
+    if (auto fields = text_fields(options_.text)) create.text_fields = std::move(*fields);
     const bool has_text = !inputs_.documents.empty() || !inputs_.rows.empty();
     if (options_.model.embedder.empty() && options_.vectors.empty() && inputs_.vectors.empty() && has_text)
       find_default_model();

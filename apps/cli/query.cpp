@@ -7,6 +7,26 @@
 namespace vecstore::cli {
 namespace {
 
+constexpr std::size_t kSnippetChars = 230;
+
+/// Places are bytes of the hit's text.
+Metadata snippet_json(const std::string& text, const Snippet& snippet) {
+  Metadata::Array highlights;
+  for (const TextRange& range : snippet.highlights) {
+    highlights.push_back(
+        Metadata{{"start", range.start_byte},
+                 {"end", range.end_byte},
+                 {"text", text.substr(range.start_byte, range.end_byte - range.start_byte)}});
+  }
+  const TextRange& range = snippet.range;
+  Metadata out = {{"start", range.start_byte},
+                  {"end", range.end_byte},
+                  {"text", text.substr(range.start_byte, range.end_byte - range.start_byte)}};
+  out["highlights"] = Metadata(std::move(highlights));
+  out["score"] = json_number(snippet.score);
+  return out;
+}
+
 Metadata hit_json(const Hit& hit) {
   Metadata out;
   out["id"] = Metadata(hit.id);
@@ -20,6 +40,11 @@ Metadata hit_json(const Hit& hit) {
     if (const Metadata& heading = hit.metadata["heading"]; heading.is_string()) out["heading"] = heading;
   }
   out["text"] = Metadata(hit.text);
+  if (!hit.snippets.empty()) {
+    Metadata::Array snippets;
+    for (const Snippet& snippet : hit.snippets) snippets.push_back(snippet_json(hit.text, snippet));
+    out["snippets"] = Metadata(std::move(snippets));
+  }
   out["metadata"] = hit.metadata;
   if (!hit.parts.empty()) {
     Metadata::Array parts;
@@ -33,7 +58,7 @@ Metadata hit_json(const Hit& hit) {
   return out;
 }
 
-void print_hit(const Hit& hit, std::size_t rank, const std::string& query, bool full_text) {
+void print_hit(const Hit& hit, std::size_t rank, bool full_text) {
   const bool colour = wants_colour(1);
   const auto paint = [&](const char* code, const std::string& text) {
     return colour ? std::string(code) + text + "\x1b[0m" : text;
@@ -48,10 +73,14 @@ void print_hit(const Hit& hit, std::size_t rank, const std::string& query, bool 
   line += "\n";
   if (full_text) {
     line += printable(hit.text) + "\n";
+  } else if (!hit.snippets.empty()) {
+    for (const Snippet& snippet : hit.snippets)
+      line +=
+          "   " + snippet_line(hit.text, snippet, colour ? "\x1b[1m" : "", colour ? "\x1b[0m" : "") + "\n";
   } else if (!hit.text.empty()) {
-    line += "   " + snippet(hit.text, query, 230, colour ? "\x1b[1m" : "", colour ? "\x1b[0m" : "") + "\n";
+    line += "   " + beginning_line(hit.text, kSnippetChars) + "\n";
   } else if (!hit.metadata.empty()) {
-    line += "   " + printable(hit.metadata.to_json()).substr(0, 230) + "\n";
+    line += "   " + beginning_line(hit.metadata.to_json(), kSnippetChars) + "\n";
   }
   std::fputs(line.c_str(), stdout);
 }
@@ -67,7 +96,10 @@ int query(const Common& common, const QueryCommandOptions& options) {
   request.k = options.k;
   request.offset = options.offset;
   request.mode = choose_mode(options.mode, info);
-  request.alpha = options.alpha;
+  set_fusion(options.fusion, request);
+  request.syntax = parse_syntax(options.syntax);
+  if (request.mode != Mode::kDense)
+    request.highlight = SnippetOptions{.max_chars = kSnippetChars, .max_snippets = options.snippets};
   request.explain = options.explain;
   request.stop = stop_on_signals();
   if (request.mode != Mode::kText) request.embedder = query_model(options.model, common, info);
@@ -89,7 +121,7 @@ int query(const Common& common, const QueryCommandOptions& options) {
     return kExitOk;
   }
   for (std::size_t i = 0; i < hits.size(); ++i) {
-    print_hit(hits[i], static_cast<std::size_t>(options.offset) + i + 1, text, options.full_text);
+    print_hit(hits[i], static_cast<std::size_t>(options.offset) + i + 1, options.full_text);
   }
   if (hits.empty()) std::puts("nothing found");
   if (hits.plan) std::fputs(("\n" + hits.plan->to_string()).c_str(), stdout);

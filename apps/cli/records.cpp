@@ -26,7 +26,7 @@ void print_record(const Record& record, bool json) {
   };
   if (!record.vector.empty()) vector_line("vector  ", record.vector);
   for (const auto& [name, vector] : record.vectors) vector_line("vector " + name, vector);
-  if (!record.text.empty()) out += "  text      " + snippet(record.text, "", 230) + "\n";
+  if (!record.text.empty()) out += "  text      " + beginning_line(record.text, 230) + "\n";
   std::fputs(out.c_str(), stdout);
 }
 

@@ -37,7 +37,10 @@ int run(const Common& common, const RunOptions& options) {
   const CollectionInfo info = collection.info();
   request.k = options.k;
   request.mode = choose_mode(options.mode, info);
-  request.alpha = options.alpha;
+  request.syntax = parse_syntax(options.syntax);
+  request.with_text = false;
+  request.with_metadata = false;
+  set_fusion(options.fusion, request);
   request.stop = stop_on_signals();
   if (request.mode != Mode::kText) request.embedder = query_model(options.model, common, info);
 

@@ -59,6 +59,12 @@ Embedder query_model(const ModelOptions& options, const Common& common, const Co
   return SentenceTransformer::load(info.embedder_name, load_options(options, common));
 }
 
+void set_fusion(const FusionOptions& options, TextQueryOptions& request) {
+  request.alpha = options.alpha;
+  if (!options.name.empty()) request.fusion = Fusion::named(options.name);
+  request.autocut = options.autocut;
+}
+
 Mode choose_mode(const std::string& name, const CollectionInfo& info) {
   if (name == "dense") return Mode::kDense;
   if (name == "text") return Mode::kText;
@@ -77,6 +83,59 @@ std::string_view to_string(Mode mode) {
       return "hybrid";
   }
   return "";
+}
+
+TextSyntax parse_syntax(const std::string& name) {
+  if (name.empty() || name == "match") return TextSyntax::kMatch;
+  if (name == "query") return TextSyntax::kQuery;
+  invalid("syntax: ", name, "; wanted match or query");
+}
+
+namespace {
+
+/// A path, or {"path", "analyzer", "weight", "analysis"}; what is not there is as in `usual`.
+TextField text_field(const std::string& given, TextField usual) {
+  if (!given.starts_with('{')) {
+    usual.path = given;
+    return usual;
+  }
+  const Metadata json = Metadata::parse(given);
+  for (const auto& [name, value] : json.as_object()) {
+    if (name == "path" && value.is_string())
+      usual.path = value.as_string();
+    else if (name == "analyzer" && value.is_string())
+      usual.analyzer = value.as_string();
+    else if (name == "weight" && value.is_number())
+      usual.weight = static_cast<float>(value.as_double());
+    else if (name == "analysis" && value.is_object())
+      usual.analysis = parse_analyzer_options(value.to_json());
+    else
+      invalid("'", name, "': wanted path, analyzer (strings), weight (a number), analysis (an object)");
+  }
+  return usual;
+}
+
+}  // namespace
+
+std::optional<std::vector<TextField>> text_fields(const TextArguments& options) {
+  if (!options.analyzer && options.analysis.empty() && options.fields.empty()) return std::nullopt;
+  TextField usual;
+  usual.analyzer = options.analyzer.value_or(usual.analyzer);
+  try {
+    if (!options.analysis.empty()) usual.analysis = parse_analyzer_options(options.analysis);
+  } catch (const Error& error) {
+    throw UsageError(concat("--analysis: ", error.what()));
+  }
+  if (options.fields.empty()) return {{usual}};
+  std::vector<TextField> out;
+  for (const std::string& given : options.fields) {
+    try {
+      out.push_back(text_field(given, usual));
+    } catch (const Error& error) {
+      throw UsageError(concat("--text-field ", given, ": ", error.what()));
+    }
+  }
+  return out;
 }
 
 std::optional<Filter> parse_where(const std::string& where) {

@@ -25,7 +25,12 @@ Embedder query_model(const ModelOptions& options, const Common& common, const Co
 /// "dense", "text", "hybrid"; empty: hybrid where the collection has a model, text elsewhere.
 /// kInvalidArgument.
 Mode choose_mode(const std::string& name, const CollectionInfo& info);
+void set_fusion(const FusionOptions& options, TextQueryOptions& request);
 std::string_view to_string(Mode mode);
+/// "match", also for nothing, or "query". kInvalidArgument.
+TextSyntax parse_syntax(const std::string& name);
+/// The text fields of a new collection; nullopt where none of the options is given. UsageError.
+std::optional<std::vector<TextField>> text_fields(const TextArguments& options);
 /// UsageError for a filter that does not parse; nullopt for an empty one.
 std::optional<Filter> parse_where(const std::string& where);
 

@@ -34,10 +34,11 @@ void print_json(const Metadata& document);
 Metadata to_json(const Record& record);
 Metadata to_json(const PlanNode& plan);
 
-/// The part of a text that holds most of the query's words, on one line of about `width` bytes; the words
-/// stand between `on` and `off`.
-std::string snippet(std::string_view text, std::string_view query, std::size_t width,
-                    std::string_view on = {}, std::string_view off = {});
+/// A piece of a text on one line; what matched stands between `on` and `off`.
+std::string snippet_line(std::string_view text, const Snippet& snippet, std::string_view on = {},
+                         std::string_view off = {});
+/// The beginning of a text on one line of at most about `width` bytes.
+std::string beginning_line(std::string_view text, std::size_t width);
 
 /// One line on standard error that is redrawn at most ten times a second; silent where that is no terminal.
 class ProgressBar {

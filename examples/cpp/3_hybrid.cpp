@@ -1,5 +1,4 @@
-// Hybrid: vectors and the words of the stored text together. Sparse weights are stored beside the dense
-// vector.
+// Hybrid: dense vectors together with sparse weights of one's own, or with the words of the stored text.
 #include <iostream>
 
 #include <vecstore/vecstore.hpp>
@@ -18,6 +17,7 @@ int main() {
   docs.upsert({.id = "d3", .vector = {0.1f, 0.8f, 0.3f}, .text = "how to cook rice"});
   // clang-format off
   docs.upsert_vector("d2", Vector::hybrid(dense, indices, weights), {{"lang", "en"}});
+  auto a = docs.hybrid_query(HybridQuery(dense, Sparse{indices, weights}).alpha(0.7f).k(10));
   auto b = docs.hybrid_query(HybridQuery(dense, "borrow checker error E0502").fusion(Fusion::rrf()).k(10).explain());
   // clang-format on
 
@@ -29,6 +29,7 @@ int main() {
   std::cout << b.plan->to_string();
   // d1 is the only one with the words and third by its vector.
   const bool order = b.size() == 3 && b[0].id == "d1" && b[1].id == "d2" && b[2].id == "d3";
+  const bool by_weights = a.size() == 3 && a[0].id == "d2";
   const auto stored = docs.get("d2")->vector.sparse();
-  return order && stored && stored->indices == indices && stored->values == weights ? 0 : 1;
+  return order && by_weights && stored && stored->indices == indices && stored->values == weights ? 0 : 1;
 }

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "vecstore/analyzer_options.hpp"
 #include "vecstore/index_options.hpp"
 #include "vecstore/metric.hpp"
 #include "vecstore/models.hpp"
@@ -50,8 +51,10 @@ struct OpenOptions {
 /// One searchable text: the record's `text`, or a string (or array of strings) in its metadata.
 struct TextField {
   std::string path = "text";
-  std::string analyzer = "english";  ///< "english" or "neutral"; stored with the collection.
+  /// How the text becomes words: a language or another of `analyzer_names`; stored with the collection.
+  std::string analyzer = "english";
   float weight = 1.0f;
+  AnalyzerOptions analysis;  ///< Own stop words, synonyms and other refinements; stored with the collection.
 
   bool operator==(const TextField&) const = default;
 };

@@ -14,28 +14,80 @@
 #include "vecstore/filter.hpp"
 #include "vecstore/models.hpp"
 #include "vecstore/record.hpp"
+#include "vecstore/text.hpp"
 
 namespace vecstore {
 
-/// How the ranked lists of a hybrid query become one.
+/// How much each part of a hybrid query counts, >= 0. Parts that a query does not have are ignored.
+struct PartWeights {
+  float vector = 1;
+  float sparse = 1;
+  float text = 1;
+
+  bool operator==(const PartWeights&) const = default;
+};
+
+/// How the ranked lists of a hybrid query become one. Each list has a weight w (1 unless PartWeights or an
+/// alpha are given). Where scores are joined, those of each list are scaled first, since cosines and BM25
+/// have nothing in common; "absent" is what a record has in a list that did not find it.
+///
+/// | | scaled score x of a list | absent | joined |
+/// |---|---|---|---|
+/// | rrf | 1 / (k + rank), rank from 1 | 0 | sum of w x |
+/// | relative_score, weighted | (s - least) / (largest - least); all equal: 1 | 0 | sum of w x |
+/// | z_score | (s - mean) / deviation; all equal: 0 | the list's least x; all equal: -1 | sum of w x |
+/// | distribution | (s - mean) / (6 deviations) + 1/2, cut at 0 and 1; all equal: 1/2 | 0 | sum of w x |
+/// | max, min | as relative_score | 0 | largest, least w x |
+/// | harmonic, geometric | as relative_score | 0 | weighted mean of that kind: 0 where one x is 0 |
+///
+/// Means and deviations are those of the list (the deviation of n values divides by n). Lists of weight 0
+/// count for nothing in min, harmonic and geometric. rrf: Cormack, Clarke, Buettcher, SIGIR 2009.
 class Fusion {
  public:
-  enum class Kind : std::uint8_t { kReciprocalRank, kWeighted };
+  enum class Kind : std::uint8_t {
+    kReciprocalRank,
+    kRelativeScore,
+    kZScore,
+    kDistribution,
+    kMax,
+    kMin,
+    kHarmonic,
+    kGeometric
+  };
 
-  /// Reciprocal rank fusion: a record scores the sum of 1 / (k + rank) over the lists it is in, rank from 1.
-  /// (Cormack, Clarke, Buettcher: Reciprocal Rank Fusion outperforms Condorcet, SIGIR 2009.)
   static Fusion rrf(float k = 60.0f) { return Fusion(Kind::kReciprocalRank, k); }
-  /// alpha * vector score + (1 - alpha) * text score, each scaled to 0..1 by the least and the largest score
-  /// of its list; a record that a list lacks has 0 there. alpha 1 = vectors only, 0 = text only.
-  static Fusion weighted(float alpha) { return Fusion(Kind::kWeighted, alpha); }
+  static Fusion relative_score() { return Fusion(Kind::kRelativeScore); }
+  /// relative_score with the weight alpha, 0 to 1, for the vector part (the sparse one where the query has no
+  /// dense vector); the others share 1 - alpha equally.
+  static Fusion weighted(float alpha) { return relative_score().alpha(alpha); }
+  static Fusion z_score() { return Fusion(Kind::kZScore); }
+  static Fusion distribution() { return Fusion(Kind::kDistribution); }
+  static Fusion max() { return Fusion(Kind::kMax); }
+  static Fusion min() { return Fusion(Kind::kMin); }
+  static Fusion harmonic() { return Fusion(Kind::kHarmonic); }
+  static Fusion geometric() { return Fusion(Kind::kGeometric); }
+
+  /// "rrf", "relative_score", "z_score", "distribution", "max", "min", "harmonic", "geometric"; throws
+  /// kInvalidArgument for anything else.
+  static Fusion named(std::string_view name);
+
+  /// The same with weights from alpha, as `weighted` has them.
+  Fusion alpha(float value) const {
+    Fusion out = *this;
+    out.alpha_ = value;
+    return out;
+  }
 
   Kind kind() const noexcept { return kind_; }
-  float parameter() const noexcept { return parameter_; }
+  std::string_view name() const noexcept;
+  float rank_constant() const noexcept { return rank_constant_; }  ///< k of rrf.
+  std::optional<float> alpha() const noexcept { return alpha_; }
 
  private:
-  Fusion(Kind kind, float parameter) : kind_(kind), parameter_(parameter) {}
+  explicit Fusion(Kind kind, float rank_constant = 0) : kind_(kind), rank_constant_(rank_constant) {}
   Kind kind_;
-  float parameter_;
+  float rank_constant_;
+  std::optional<float> alpha_;
 };
 
 /// What every kind of query has. `Self` is the fluent class.
@@ -51,7 +103,11 @@ class QueryBase {
   Self& where(Filter filter) { return where_ = std::move(filter), self(); }
   /// Leave out hits that score less.
   Self& score_threshold(float value) { return score_threshold_ = value, self(); }
-  /// Which named vector to search; empty = the one without a name.
+  /// Keep only the hits before the n-th jump of the scores, among the k best; 0 = all. A jump: from the first
+  /// hit to the last, scaled to a square, the fall of the scores runs ahead of a straight line by more than
+  /// at its neighbours.
+  Self& autocut(std::int64_t jumps) { return autocut_ = jumps, self(); }
+  /// Which named vector to search, in its dense and sparse parts; empty = the one without a name.
   Self& using_vector(std::string name) { return vector_name_ = std::move(name), self(); }
   /// The true best, whatever it costs, instead of nearly all of them from a graph.
   Self& exact(bool value = true) { return exact_ = value, self(); }
@@ -80,6 +136,7 @@ class QueryBase {
   std::int64_t offset_ = 0;
   std::optional<Filter> where_;
   std::optional<float> score_threshold_;
+  std::int64_t autocut_ = 0;
   std::string vector_name_;
   bool exact_ = false;
   std::int64_t ef_ = 0;
@@ -98,25 +155,45 @@ class QueryBase {
 };
 
 /// The nearest records to a vector.
+///
+/// Of a sparse vector (Vector::sparse): the records with the largest dot product, summed in float by
+/// ascending index; always exact. Records without a common index are no hits. Values may be negative or zero:
+/// vectors with a value below 2^-50 or above 2^50 are kept apart from the inverted index and read from the
+/// disk one by one, and a query with such a value reads all vectors of the field (about 1 microsecond each;
+/// `explain` tells). Of a hybrid vector both parts are searched and fused, as HybridQuery does by default.
+/// `using_vector` names the vector whose dense and sparse parts are meant. Unsorted indices are sorted;
+/// duplicates, values that are not finite and more than 65,536 entries are kInvalidArgument.
 class Query : public QueryBase<Query> {
  public:
   explicit Query(Vector vector) : vector_(std::move(vector)) {}
   Vector vector_;
 };
 
-/// The best records by vector and text together. At most max(100, offset + k) candidates of each part are
-/// fused, by reciprocal rank unless `alpha` or `fusion` is given.
+/// The best records by two or three of dense vector, sparse vector and text together. At most max(100, offset
+/// + k) candidates of each part are fused, by reciprocal rank unless `alpha` or `fusion` is given.
 class HybridQuery : public QueryBase<HybridQuery> {
  public:
+  /// `vector`: dense, sparse, or both (Vector::hybrid), which makes three parts.
   HybridQuery(Vector vector, std::string text) : vector_(std::move(vector)), text_(std::move(text)) {}
+  /// A sparse part that `dense` has itself is not used.
+  HybridQuery(const Vector& dense, Sparse sparse)
+      : vector_(Vector::hybrid(dense.dense(), std::move(sparse.indices), std::move(sparse.values))) {}
 
   HybridQuery& fusion(Fusion value) { return fusion_ = value, *this; }
   /// Weighted fusion with this share for the vector part, 0 to 1.
   HybridQuery& alpha(float value) { return fusion_ = Fusion::weighted(value), *this; }
+  HybridQuery& syntax(TextSyntax value) { return syntax_ = value, *this; }
+  /// How much each part counts; not together with an alpha.
+  HybridQuery& weights(PartWeights value) { return weights_ = value, *this; }
+  /// Fill Hit::snippets.
+  HybridQuery& highlight(SnippetOptions value = {}) { return highlight_ = value, *this; }
 
   Vector vector_;
-  std::string text_;
+  std::optional<std::string> text_;
   Fusion fusion_ = Fusion::rrf();
+  std::optional<PartWeights> weights_;
+  TextSyntax syntax_ = TextSyntax::kMatch;
+  std::optional<SnippetOptions> highlight_;
 };
 
 /// Which parts of a record a text query looks at.
@@ -127,21 +204,30 @@ struct TextQueryOptions {
   std::int64_t k = 10;
   std::int64_t offset = 0;
   Mode mode = Mode::kHybrid;
+  TextSyntax syntax = TextSyntax::kMatch;  ///< Of the text that is searched for; it is embedded as it is.
   std::optional<Filter> where;
-  std::optional<float> alpha;  ///< Weighted fusion; reciprocal rank unless given.
+  std::optional<float> alpha;    ///< Share of the vectors: Fusion::weighted, unless `fusion` is given too.
+  std::optional<Fusion> fusion;  ///< Reciprocal rank unless this or alpha is given.
+  std::optional<PartWeights> weights;  ///< Not together with an alpha.
   std::optional<float> score_threshold;
-  bool exact = false;      ///< See Query::exact.
-  std::int64_t ef = 0;     ///< See Query::ef.
-  float oversampling = 0;  ///< See Query::oversampling.
+  std::int64_t autocut = 0;  ///< See QueryBase::autocut.
+  bool exact = false;        ///< See Query::exact.
+  std::int64_t ef = 0;       ///< See Query::ef.
+  float oversampling = 0;    ///< See Query::oversampling.
   bool explain = false;
+  /// Fill Hit::snippets; not with Mode::kDense, which looks for no words.
+  std::optional<SnippetOptions> highlight;
+  bool with_text = true;
+  bool with_metadata = true;
   std::optional<std::chrono::milliseconds> deadline;
   std::stop_token stop;
-  Embedder embedder;  ///< Instead of the collection's own; the fingerprints have to agree.
+  unsigned threads = 0;  ///< See QueryBase::threads.
+  Embedder embedder;     ///< Instead of the collection's own; the fingerprints have to agree.
 };
 
 /// Rank (from 1) and score of a hit in one part of a hybrid query; rank 0 = the part did not find it.
 struct HitPart {
-  std::string name;  ///< "vector" or "text".
+  std::string name;  ///< "vector", "sparse" or "text".
   std::size_t rank = 0;
   float score = 0;
 };
@@ -158,11 +244,14 @@ struct Hit {
   std::uint32_t part = 0;
   Vector vector;               ///< Filled on request.
   std::vector<HitPart> parts;  ///< Filled by explain.
+  /// Filled by highlight: pieces of the record's text, the best first, with places in it (also when the text
+  /// itself was not asked for). Empty where "text" is no text field of the collection, or the text is empty.
+  std::vector<Snippet> snippets;
 };
 
 /// One step of an executed query, with what was expected and what happened.
 struct PlanNode {
-  std::string name;                                             ///< "vector scan", "terms", "fuse", ...
+  std::string name;  ///< "vector scan", "sparse terms", "terms", "fuse", ...
   std::vector<std::pair<std::string, std::string>> properties;  ///< Settings: metric, k, filter, ...
   std::vector<std::pair<std::string, std::uint64_t>> counters;  ///< Real numbers: rows scanned, rescored, ...
   double milliseconds = 0;

@@ -1,10 +1,12 @@
 // Text: chunks with exact places, and the splitters that make them.
 #pragma once
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "vecstore/analyzer_options.hpp"
 #include "vecstore/metadata.hpp"
 
 namespace vecstore {
@@ -18,6 +20,37 @@ struct Chunk {
   std::size_t start_byte = 0;
   std::size_t end_byte = 0;
   Metadata metadata;  ///< What the splitter knows of it; see the splitter.
+};
+
+/// How the text of a query is read. docs/text.md has the whole.
+enum class TextSyntax : std::uint8_t {
+  kMatch,  ///< Plain text: every character is allowed and none has a meaning; any of the words is enough.
+  kQuery,  ///< The query language: +must -not "phrases" AND OR NOT prefix* fuzzy~1 field:word word^2.
+};
+
+/// A place in a text: bytes [start_byte, end_byte), which are the code points [start_char, end_char). A byte
+/// that belongs to no valid UTF-8 sequence counts as one code point.
+struct TextRange {
+  std::size_t start_byte = 0;
+  std::size_t end_byte = 0;
+  std::size_t start_char = 0;
+  std::size_t end_char = 0;
+
+  bool operator==(const TextRange&) const = default;
+};
+
+/// A piece of a text that shows why it was found.
+struct Snippet {
+  TextRange range;                    ///< Begins and ends at a word.
+  std::vector<TextRange> highlights;  ///< What matched inside, in places of the whole text, in order.
+  float score = 0;                    ///< Different terms of the query that it shows, by their boosts.
+
+  bool operator==(const Snippet&) const = default;
+};
+
+struct SnippetOptions {
+  std::size_t max_chars = 200;   ///< Longest snippet in code points, 16 to 10,000.
+  std::size_t max_snippets = 1;  ///< 1 to 100; they do not overlap.
 };
 
 /// Cuts a text at the coarsest separator that occurs in it, pieces that are still too long at the next finer

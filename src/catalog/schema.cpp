@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "base/analyzer_options.hpp"
 #include "base/error.hpp"
 #include "base/index_options.hpp"
 #include "vecstore/metadata.hpp"
@@ -31,9 +32,20 @@ void check_text_fields(const std::vector<TextField>& fields) {
       invalid("text_fields[", i, "].path has ", f.path.size(), " bytes; 1 to ", kMaxPath, " are allowed");
     if (!std::isfinite(f.weight) || f.weight <= 0)
       invalid("text_fields[", i, "].weight is ", f.weight, "; it must be finite and above 0");
+    check_analyzer_options(concat("text_fields[", i, "].analysis"), f.analysis);
     for (std::size_t j = 0; j < i; ++j) {
       if (fields[j].path == f.path) invalid("text_fields: '", f.path, "' stands there twice");
     }
+  }
+}
+
+/// Unlike the options of an index these decide what a query finds: what is not understood cannot be passed
+/// over.
+AnalyzerOptions stored_analysis(std::string_view path, const Metadata& stored) {
+  try {
+    return read_analyzer_options(concat("analysis of text field '", path, "'"), stored);
+  } catch (const Error& e) {
+    fail(ErrorCode::kUnsupportedFormat, "schema, written by a later version: ", e.what());
   }
 }
 
@@ -119,6 +131,7 @@ std::string to_json(const Schema& schema) {
   for (const auto& f : schema.text_fields) {
     texts.push_back(Metadata::object(
         {{"path", f.path}, {"analyzer", f.analyzer}, {"weight", static_cast<double>(f.weight)}}));
+    if (f.analysis != AnalyzerOptions{}) texts[texts.size() - 1]["analysis"] = analyzer_metadata(f.analysis);
   }
   return Metadata::object({{"vectors", vectors},
                            {"next_number", schema.next_number},
@@ -142,11 +155,14 @@ Schema schema_from_json(std::string_view json) {
     for (const Metadata& t : m["text_fields"].as_array()) {
       schema.text_fields.push_back(
           {t["path"].as_string(), t["analyzer"].as_string(), static_cast<float>(t["weight"].as_double())});
+      if (const Metadata* analysis = t.find("analysis"))
+        schema.text_fields.back().analysis = stored_analysis(schema.text_fields.back().path, *analysis);
     }
     schema.embedder_name = m["embedder"]["name"].as_string();
     schema.embedder_fingerprint = m["embedder"]["fingerprint"].as_string();
     return schema;
   } catch (const Error& e) {
+    if (e.code() == ErrorCode::kUnsupportedFormat) throw;
     fail(ErrorCode::kCorruption, "schema: ", e.what());
   }
 }

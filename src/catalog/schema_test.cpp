@@ -46,6 +46,34 @@ TEST(Schema, WhatALaterVersionAddsIsPassedOver) {
   EXPECT_EQ(schema.vectors[1].index, IndexOptions{});
 }
 
+TEST(Schema, AnalyzersComeBackWithTheirOptions) {
+  CollectionOptions options;
+  options.text_fields = {
+      TextField{}, TextField{.path = "title",
+                             .analyzer = "german",
+                             .analysis = {.stop_words = std::vector<std::string>{}, .synonyms = {"a, b"}}}};
+  const Schema schema = make_schema(options);
+  EXPECT_EQ(schema_from_json(to_json(schema)), schema);
+  Metadata stored = Metadata::parse(to_json(schema));
+  EXPECT_FALSE(stored["text_fields"][0].contains("analysis")) << "nothing is chosen, nothing is stored";
+  stored["text_fields"][1]["analysis"]["later"] = Metadata(1);
+  try {
+    schema_from_json(stored.to_json());
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_EQ(e.code(), ErrorCode::kUnsupportedFormat);
+    EXPECT_NE(std::string(e.what()).find("text field 'title': 'later' is unknown"), std::string::npos)
+        << e.what();
+  }
+  options.text_fields[1].analysis.max_gram = 99;
+  try {
+    make_schema(options);
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_STREQ(e.what(), "text_fields[1].analysis.max_gram is 99; 1 to 64 are allowed");
+  }
+}
+
 TEST(Schema, OptionsOfTheIndexAreChecked) {
   const auto message = [](const CollectionOptions& options) -> std::string {
     try {

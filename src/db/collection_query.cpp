@@ -19,6 +19,11 @@ std::chrono::steady_clock::time_point deadline_after(std::chrono::milliseconds t
   return std::chrono::steady_clock::now() + std::min(time, kLongestDeadline);
 }
 
+std::size_t threads_of(unsigned wanted, unsigned of_database) {
+  const unsigned threads = wanted ? wanted : of_database;
+  return threads ? threads : std::max(1u, std::thread::hardware_concurrency());
+}
+
 template <class Q>
 query::Request request_from(const Q& q, unsigned default_threads) {
   query::check_limits(q.k_, q.offset_, q.score_threshold_);
@@ -27,6 +32,7 @@ query::Request request_from(const Q& q, unsigned default_threads) {
   r.k = static_cast<std::size_t>(q.k_);
   r.offset = static_cast<std::size_t>(q.offset_);
   r.score_threshold = q.score_threshold_;
+  r.autocut = query::check_autocut(q.autocut_);
   r.where = q.where_;
   r.exact = q.exact_;
   r.exact_scores = q.exact_scores_;
@@ -37,8 +43,7 @@ query::Request request_from(const Q& q, unsigned default_threads) {
   r.with_text = q.with_text_;
   r.with_metadata = q.with_metadata_;
   r.explain = q.explain_;
-  const unsigned threads = q.threads_ ? q.threads_ : default_threads;
-  r.threads = threads ? threads : std::max(1u, std::thread::hardware_concurrency());
+  r.threads = threads_of(q.threads_, default_threads);
   return r;
 }
 
@@ -50,11 +55,18 @@ Context context_from(const Q& q) {
   return ctx;
 }
 
+/// Takes the parts of a query's vector.
+void set_vector(query::Request& r, const Vector& vector) {
+  if (vector.sparse()) r.sparse = db::check_sparse("query vector.sparse", *vector.sparse());
+  if (!vector.dense().empty() || !vector.sparse()) r.vector = &vector;
+}
+
 void check_vector(const query::Request& r, const shard::ReadView& view) {
-  if (!r.vector) return;
+  if (!r.vector && !r.sparse) return;
   const auto* field = view.schema().find(r.vector_name);
   if (!field)
     invalid("vector '", r.vector_name, "' does not exist in collection '", view.shard().name(), "'");
+  if (!r.vector) return;
   if (r.vector->dense().empty()) invalid("query vector is empty");
   if (field->dimension == 0) {
     catalog::check_dimension("dimension of query vector", r.vector->dense().size());
@@ -71,17 +83,16 @@ Hits run(Collection::Impl& impl, const query::Request& request, Context& ctx) {
   return query::execute(request, view, ctx);
 }
 
-void check_sparse_part(const Vector& vector) {
-  if (vector.sparse())
-    invalid("query vector has a sparse part; sparse vectors are stored but cannot be searched yet");
+std::optional<Fusion> fusion_from(const TextQueryOptions& o) {
+  if (!o.alpha) return o.fusion;
+  return o.fusion ? o.fusion->alpha(*o.alpha) : Fusion::weighted(*o.alpha);
 }
 
 }  // namespace
 
 Hits Collection::query(const Query& q) const {
-  check_sparse_part(q.vector_);
   query::Request r = request_from(q, impl_->threads());
-  r.vector = &q.vector_;
+  set_vector(r, q.vector_);
   Context ctx = context_from(q);
   return run(*impl_, r, ctx);
 }
@@ -113,12 +124,15 @@ std::vector<Hits> Collection::query_batch(std::span<const Query> queries) const 
 }
 
 Hits Collection::hybrid_query(const HybridQuery& q) const {
-  check_sparse_part(q.vector_);
-  query::check_fusion(q.fusion_);
+  query::check_fusion(q.fusion_, q.weights_);
+  query::check_highlight(q.highlight_);
   query::Request r = request_from(q, impl_->threads());
-  r.vector = &q.vector_;
+  set_vector(r, q.vector_);
   r.text = q.text_;
+  r.syntax = q.syntax_;
   r.fusion = q.fusion_;
+  r.weights = q.weights_.value_or(PartWeights{});
+  r.highlight = q.highlight_;
   Context ctx = context_from(q);
   return run(*impl_, r, ctx);
 }
@@ -130,7 +144,10 @@ Hits Collection::query_text(std::string_view text, std::int64_t k) const {
 Hits Collection::query_text(std::string_view text, const TextQueryOptions& o) const {
   query::check_limits(o.k, o.offset, o.score_threshold);
   query::check_effort(o.ef, o.oversampling);
-  if (o.alpha) query::check_fusion(Fusion::weighted(*o.alpha));
+  const std::optional<Fusion> fusion = fusion_from(o);
+  query::check_fusion(fusion.value_or(Fusion::rrf()), o.weights);
+  query::check_highlight(o.highlight);
+  if (o.highlight && o.mode == Mode::kDense) invalid("highlight is given, but mode dense looks for no words");
   Context ctx;
   if (o.deadline) ctx.deadline = deadline_after(*o.deadline);
   ctx.stop = o.stop;
@@ -139,12 +156,17 @@ Hits Collection::query_text(std::string_view text, const TextQueryOptions& o) co
   r.k = static_cast<std::size_t>(o.k);
   r.offset = static_cast<std::size_t>(o.offset);
   r.score_threshold = o.score_threshold;
+  r.autocut = query::check_autocut(o.autocut);
+  r.weights = o.weights.value_or(PartWeights{});
   r.where = o.where;
   r.explain = o.explain;
   r.exact = o.exact;
   r.ef = static_cast<std::size_t>(o.ef);
   r.oversampling = o.oversampling;
-  r.threads = impl_->threads() ? impl_->threads() : std::max(1u, std::thread::hardware_concurrency());
+  r.threads = threads_of(o.threads, impl_->threads());
+  r.with_text = o.with_text;
+  r.with_metadata = o.with_metadata;
+  r.highlight = o.highlight;
   Mode mode = o.mode;
   if (mode == Mode::kHybrid && !o.embedder && info().embedder_fingerprint.empty()) {
     mode = Mode::kText;
@@ -156,7 +178,8 @@ Hits Collection::query_text(std::string_view text, const TextQueryOptions& o) co
     r.vector = &vector;
   }
   if (mode != Mode::kDense) r.text = std::string(text);
-  if (o.alpha) r.fusion = Fusion::weighted(*o.alpha);
+  r.syntax = o.syntax;
+  r.fusion = fusion;
   return run(*impl_, r, ctx);
 }
 

@@ -140,7 +140,7 @@ TEST_F(IndexOptionsTest, ScannedCodesAreExact) {
     rows_.clear();
     fs::remove_all(dir());
     auto db = VecDatabase::open(dir(), small());
-    auto c = db.create_collection("c", {.index = {.codes = codes}});
+    auto c = db.create_collection("c", {.index = {.codes = codes}, .text_fields = {}});
     fill(c, 1200);
     c.optimize();
     const CollectionStats stats = c.stats();
@@ -237,7 +237,7 @@ TEST_F(IndexOptionsTest, ChangesAreDurableAndBuiltWhileQueriesGoOn) {
 TEST_F(IndexOptionsTest, WritersDoNotBuildWhatAChangeLeftUnbuilt) {
   constexpr std::size_t kRows = 90'000;
   auto db = VecDatabase::open(dir(), {.background_threads = 1, .checkpoint_rows = 10'000});
-  auto c = db.create_collection("c", {.index = {.codes = Codes::kF32}});
+  auto c = db.create_collection("c", {.index = {.codes = Codes::kF32}, .text_fields = {}});
   std::normal_distribution<float> normal;
   const auto small_vector = [&] { return std::vector<float>{normal(rng_), normal(rng_), normal(rng_)}; };
   for (std::size_t i = 0; i < kRows;) {

@@ -58,7 +58,7 @@ class MergesTest : public ::testing::Test {
   /// A collection whose merge takes seconds.
   Collection large(VecDatabase& db, std::size_t rows) {
     db.pause_background();
-    auto c = db.create_collection("c");
+    auto c = db.create_collection("c", {.index = {.ef_construction = rows > 10'000 ? 1'500u : 100u}});
     for (std::size_t i = 0; i < rows; i += 4'000) c.batch_upsert(records(i, 4'000));
     EXPECT_GE(c.stats().segments, rows / 4'000 - 1);
     return c;

@@ -258,7 +258,10 @@ Collection VecDatabase::Impl::create(std::string_view name, const CollectionOpti
   storage::Store::Session session(*store_);
   catalog::check_name("collection name", name);
   const catalog::Schema schema = catalog::make_schema(options);
-  for (const TextField& f : schema.text_fields) text::find_analyzer(f.analyzer);
+  for (std::size_t i = 0; i < schema.text_fields.size(); ++i) {
+    const TextField& f = schema.text_fields[i];
+    text::make_analyzer_spec(f.analyzer, f.analysis, concat("text_fields[", i, "]"));
+  }
   std::uint32_t number = 0;
   store_->write(
       [&](storage::Commit& commit) {

@@ -2,11 +2,15 @@
 
 #include <algorithm>
 #include <chrono>
+#include <mutex>
+#include <unordered_map>
 
 #include "base/error.hpp"
 #include "base/executor.hpp"
 #include "base/metadata_codec.hpp"
 #include "query/record_filter.hpp"
+#include "query/sparse_search.hpp"
+#include "query/text_terms.hpp"
 
 namespace vecstore::query {
 namespace {
@@ -18,15 +22,20 @@ class IdOrder final : public RowOrder {
   bool before(std::uint64_t a, std::uint64_t b) const override { return id(a) < id(b); }
 
  private:
-  std::string id(std::uint64_t row) const {
+  // Sorting asks for the same rows again and again. The views last as long as the read view.
+  std::string_view id(std::uint64_t row) const {
+    const auto [at, is_new] = ids_.try_emplace(row);
+    if (!is_new) return at->second;
     try {
-      return std::string(documents_.read(row).id);
+      at->second = documents_.read(row).id;
     } catch (const Error& e) {
-      if (e.code() != ErrorCode::kCorruption) throw;
-      return {};  // damaged: it will be left out, its place does not matter
+      if (e.code() != ErrorCode::kCorruption)
+        throw;  // damaged: it will be left out, its place does not matter
     }
+    return at->second;
   }
   mutable shard::DocumentReader documents_;
+  mutable std::unordered_map<std::uint64_t, std::string_view> ids_;
 };
 
 /// One node of the plan while it is executed. Costs nothing unless the query asks for the plan.
@@ -74,12 +83,24 @@ class Execution {
   Hits run();
 
  private:
-  std::vector<RowScore> run_leaf(const Leaf& leaf, Note& note);
+  /// What the leaves over terms read; nullptr where there is no such leaf, or nothing to read.
+  struct Terms {
+    const segment::TermsIndex* texts = nullptr;
+    const segment::SparseIndex* sparse = nullptr;
+  };
+  std::vector<RowScore> run_leaf(const Leaf& leaf, const Terms& terms, Note& note);
+  std::vector<std::vector<RowScore>> run_leaves(const Plan& plan, const Terms& terms,
+                                                std::vector<Note>& notes);
+  std::vector<std::vector<RowScore>> search(const Plan& plan, std::vector<Note>& notes);
+  std::vector<RowScore> run_sparse(const Leaf& leaf, const segment::SparseIndex* index, Note& note,
+                                   Context& ctx);
+  std::optional<std::uint16_t> sparse_field() const;
   std::vector<RowScore> run_vector(const Leaf& leaf, Note& note, Context& ctx);
   std::vector<RowScore> search_vectors(const catalog::VectorFieldSchema& field, const IndexSettings& index,
                                        const shard::VectorView& vectors, bool exact, const Leaf& leaf,
                                        Note& note, Context& ctx);
-  std::vector<RowScore> run_terms(const Leaf& leaf, Note& note, Context& ctx);
+  std::vector<RowScore> run_terms(const Leaf& leaf, const segment::TermsIndex& texts, Note& note,
+                                  Context& ctx);
   std::vector<FusedRow> join(const Plan& plan, std::vector<std::vector<RowScore>> lists, Note& note);
   void read_hits(const Plan& plan, std::span<const FusedRow> rows, Hits& out, Note& note);
   bool read_hit(shard::DocumentReader& documents, const FusedRow& row, Hit& hit);
@@ -89,10 +110,14 @@ class Execution {
   const Request& request_;
   shard::ReadView& view_;
   Context& ctx_;
+  std::optional<TextTerms> terms_;
+  std::optional<text::Highlighter> highlighter_;
+  std::mutex mutex_;  // guards what leaves add to: the context's counters and
   std::vector<std::string> warnings_;
 };
 
 void Execution::note_filter(const ViewRows& rows, Context& ctx) {
+  const std::lock_guard lock(mutex_);
   ctx.counters.rows_filtered += rows.evaluated();
   ctx.counters.rows_matched += rows.matched();
   ctx.counters.records_degraded += rows.degraded();
@@ -159,32 +184,60 @@ std::vector<RowScore> Execution::search_vectors(const catalog::VectorFieldSchema
   return out.take();
 }
 
-std::vector<RowScore> Execution::run_terms(const Leaf& leaf, Note& note, Context& ctx) {
-  const std::vector<QueryTerm> terms =
-      segment::TextSegment::query_terms(view_.schema().text_fields, *request_.text);
-  note.property("terms", terms.size());
-  std::vector<RowScore> found;
-  view_.shard().terms().search(view_, ctx, [&](const segment::TextSegment& texts) {
-    const IdOrder order(view_);
-    const ViewRows rows(view_, filter(), nullptr);
-    TermQuery query;
-    query.terms = terms;
-    query.filter = filter() ? &rows : nullptr;
-    TopK out(leaf.k, leaf.score_threshold, &order);
-    texts.search(query, ctx, out);
-    note_filter(rows, ctx);
-    found = out.take();
-  });
-  return found;
+std::optional<std::uint16_t> Execution::sparse_field() const {
+  const auto* field =
+      request_.sparse ? view_.schema().find(request_.vector_name, ElementType::kSparse) : nullptr;
+  return field ? std::optional(field->number) : std::nullopt;
 }
 
-std::vector<RowScore> Execution::run_leaf(const Leaf& leaf, Note& note) {
+// Without an index every vector is read: what the index cannot answer for is rare.
+std::vector<RowScore> Execution::run_sparse(const Leaf& leaf, const segment::SparseIndex* index, Note& note,
+                                            Context& ctx) {
+  note.property("metric", "dot");
+  const auto field = sparse_field();
+  if (!field) return {};  // no record has such a vector yet
+  const IdOrder order(view_);
+  const ViewRows rows(view_, filter(), nullptr);
+  TopK out(leaf.k, leaf.score_threshold, &order);
+  SparseSearch search(view_, *field, *request_.sparse, filter() ? &rows : nullptr);
+  if (index) {
+    note.property("terms", request_.sparse->indices.size());
+    if (!index->apart.empty()) note.property("vectors read from the truth", index->apart.size());
+    search.with_index(*index, ctx, out);
+  } else {
+    note.property("scan", "all vectors, as the query has values below 2^-50 or above 2^50");
+    search.scan(ctx, out);
+  }
+  note_filter(rows, ctx);
+  return out.take();
+}
+
+std::vector<RowScore> Execution::run_terms(const Leaf& leaf, const segment::TermsIndex& texts, Note& note,
+                                           Context& ctx) {
+  const IdOrder order(view_);
+  const ViewRows rows(view_, filter(), nullptr);
+  TopK out(leaf.k, leaf.score_threshold, &order);
+  const CorpusStats stats = texts.search(terms_->node(), filter() ? &rows : nullptr, ctx, out);
+  if (request_.explain) {
+    note.property("words", describe_terms(terms_->node(), stats));
+    note.property("documents", stats.documents);
+    note.property("length of all", stats.total_length);
+  }
+  note_filter(rows, ctx);
+  return out.take();
+}
+
+std::vector<RowScore> Execution::run_leaf(const Leaf& leaf, const Terms& terms, Note& note) {
   Context ctx = ctx_.child();
-  note.name(leaf.kind == Leaf::Kind::kVector ? "vector scan" : "terms");
+  note.name(leaf.kind == Leaf::Kind::kVector   ? "vector scan"
+            : leaf.kind == Leaf::Kind::kSparse ? "sparse terms"
+                                               : "terms");
   note.property("k", leaf.k);
+  if (leaf.weight != 1) note.property("weight", leaf.weight);
   if (filter() && request_.explain) note.property("filter", filter()->to_string());
-  std::vector<RowScore> found =
-      leaf.kind == Leaf::Kind::kVector ? run_vector(leaf, note, ctx) : run_terms(leaf, note, ctx);
+  std::vector<RowScore> found = leaf.kind == Leaf::Kind::kVector   ? run_vector(leaf, note, ctx)
+                                : leaf.kind == Leaf::Kind::kSparse ? run_sparse(leaf, terms.sparse, note, ctx)
+                                                                   : run_terms(leaf, *terms.texts, note, ctx);
   const Counters& c = ctx.counters;
   note.counter("expected rows", leaf.expected_rows);
   for (const auto& [name, value] : {std::pair<const char*, std::uint64_t>{"rows scanned", c.rows_scanned},
@@ -197,8 +250,53 @@ std::vector<RowScore> Execution::run_leaf(const Leaf& leaf, Note& note) {
   }
   note.counter("found", found.size());
   note.done();
+  const std::lock_guard lock(mutex_);
   ctx_.counters += c;
   return found;
+}
+
+// Side by side where the query may use several threads. They share the view, which stays as it is meanwhile.
+std::vector<std::vector<RowScore>> Execution::run_leaves(const Plan& plan, const Terms& terms,
+                                                         std::vector<Note>& notes) {
+  std::vector<std::vector<RowScore>> lists(plan.leaves.size());
+  notes.clear();
+  for (std::size_t l = 0; l < plan.leaves.size(); ++l) notes.emplace_back(request_.explain);
+  if (request_.k == 0) return lists;
+  // The engine finds the root of each tree at its first use, which must not happen on two threads at once.
+  if (plan.leaves.size() > 1 && request_.threads > 1) view_.touch_trees();
+  Executor::shared().parallel_for(plan.leaves.size(), request_.threads, [&](std::size_t l) {
+    lists[l] = run_leaf(plan.leaves[l], terms, notes[l] = Note(request_.explain));
+  });
+  return lists;
+}
+
+// All leaves look at the same state; what is in memory of texts and sparse vectors may have to be waited for.
+std::vector<std::vector<RowScore>> Execution::search(const Plan& plan, std::vector<Note>& notes) {
+  const Counters before = ctx_.counters;
+  const bool plain =
+      request_.sparse && segment::is_plain({request_.sparse->indices, request_.sparse->values});
+  for (;;) {
+    const auto field = sparse_field();
+    shard::TextFollower* texts = request_.text ? &view_.shard().texts() : nullptr;
+    shard::SparseFollower* sparse = plain && field ? &view_.shard().sparse(*field) : nullptr;
+    std::vector<shard::TermFollower*> followers;
+    if (texts) followers.push_back(texts);
+    if (sparse) followers.push_back(sparse);
+    std::optional<std::vector<std::vector<RowScore>>> lists;
+    shard::search_terms(view_, followers, ctx_, [&](std::span<const shard::TermFollower::Parts> parts) {
+      ctx_.counters = before;
+      warnings_.clear();
+      lists.reset();
+      if (sparse_field() != field) return;  // the view has moved on to another schema
+      std::optional<segment::TermsIndex> text_index;
+      std::optional<segment::SparseIndex> sparse_index;
+      if (texts) text_index = texts->index(view_, parts.front());
+      if (sparse) sparse_index = sparse->index(view_, parts.back());
+      lists = run_leaves(plan, {text_index ? &*text_index : nullptr, sparse_index ? &*sparse_index : nullptr},
+                         notes);
+    });
+    if (lists) return std::move(*lists);
+  }
 }
 
 std::vector<FusedRow> Execution::join(const Plan& plan, std::vector<std::vector<RowScore>> lists,
@@ -213,10 +311,12 @@ std::vector<FusedRow> Execution::join(const Plan& plan, std::vector<std::vector<
           {lists[0][i].row, lists[0][i].score, {static_cast<std::uint32_t>(i + 1)}, {lists[0][i].score}});
   } else {
     note.name("fuse");
-    const bool rrf = plan.fusion->kind() == Fusion::Kind::kReciprocalRank;
-    note.property("fusion", rrf ? "reciprocal rank" : "weighted");
-    note.property(rrf ? "k" : "alpha", plan.fusion->parameter());
-    rows = fuse(*plan.fusion, lists);
+    note.property("fusion", plan.fusion->name());
+    if (plan.fusion->kind() == Fusion::Kind::kReciprocalRank)
+      note.property("k", plan.fusion->rank_constant());
+    std::vector<float> weights;
+    for (const Leaf& leaf : plan.leaves) weights.push_back(leaf.weight);
+    rows = fuse(*plan.fusion, weights, lists);
     if (request_.score_threshold)
       std::erase_if(rows, [&](const FusedRow& r) { return r.score < *request_.score_threshold; });
     const IdOrder order(view_);
@@ -228,6 +328,12 @@ std::vector<FusedRow> Execution::join(const Plan& plan, std::vector<std::vector<
   }
   note.counter("candidates", rows.size());
   if (rows.size() > wanted) rows.resize(wanted);
+  if (request_.autocut > 0) {
+    std::vector<float> scores;
+    for (const FusedRow& row : rows) scores.push_back(row.score);
+    rows.resize(hits_before_jump(scores, request_.autocut));
+    note.counter("before the jump", rows.size());
+  }
   rows.erase(rows.begin(), rows.begin() + static_cast<std::ptrdiff_t>(std::min(plan.offset, rows.size())));
   return rows;
 }
@@ -244,6 +350,11 @@ bool Execution::read_hit(shard::DocumentReader& documents, const FusedRow& row, 
     hit.id = document.id;
     if (request_.with_metadata) hit.metadata = decode_metadata(document.metadata, view_.field_names());
     if (request_.with_text) hit.text = storage::document_text(document);
+    if (highlighter_) {
+      const std::string unread = request_.with_text ? std::string() : storage::document_text(document);
+      hit.snippets =
+          highlighter_->snippets(request_.with_text ? hit.text : unread, *request_.highlight, ctx_);
+    }
     hit.source = document.source;
     hit.start = document.start;
     hit.end = document.end;
@@ -267,21 +378,25 @@ bool Execution::read_hit(shard::DocumentReader& documents, const FusedRow& row, 
 void Execution::read_hits(const Plan& plan, std::span<const FusedRow> rows, Hits& out, Note& note) {
   shard::DocumentReader documents(view_);
   const auto* field = request_.vector ? view_.schema().find(request_.vector_name) : nullptr;
+  std::optional<Metric> metric;
+  if (field) metric = field->metric;
+  if (request_.sparse) metric = Metric::kDot;
   std::vector<std::uint64_t> numbers;
   numbers.reserve(rows.size());
   out.hits.reserve(rows.size());
   for (const FusedRow& row : rows) numbers.push_back(row.row);
   documents.prefetch(numbers);
+  if (request_.highlight && terms_) {
+    if (auto made = terms_->highlighter()) highlighter_.emplace(std::move(*made));
+  }
   for (const FusedRow& row : rows) {
     Hit hit;
     hit.score = row.score;
     if (!read_hit(documents, row, hit)) continue;
-    if (field && !plan.fusion) hit.distance = distance_from_score(field->metric, row.score);
+    if (metric && !plan.fusion) hit.distance = distance_from_score(*metric, row.score);
     if (request_.explain) {
-      for (std::size_t l = 0; l < plan.leaves.size(); ++l) {
-        hit.parts.push_back(
-            {plan.leaves[l].kind == Leaf::Kind::kVector ? "vector" : "text", row.ranks[l], row.scores[l]});
-      }
+      for (std::size_t l = 0; l < plan.leaves.size(); ++l)
+        hit.parts.push_back({plan.leaves[l].part_name(), row.ranks[l], row.scores[l]});
     }
     out.hits.push_back(std::move(hit));
   }
@@ -295,13 +410,13 @@ Hits Execution::run() {
   Note root(request_.explain);
   Hits out;
   out.warnings = request_.warnings;
-  // The terms' index may be ahead of this view and move it on. It goes first, so that all leaves see one
-  // commit.
-  std::vector<std::vector<RowScore>> lists(plan.leaves.size());
   std::vector<Note> notes;
-  for (std::size_t l = 0; l < plan.leaves.size(); ++l) notes.emplace_back(request_.explain);
-  for (std::size_t l = plan.leaves.size(); l-- > 0 && request_.k > 0;)
-    lists[l] = run_leaf(plan.leaves[l], notes[l] = Note(request_.explain));
+  if (request_.text) {
+    terms_.emplace(view_.schema().text_fields, view_.shard().query_analyzers(), *request_.text,
+                   request_.syntax);
+    out.warnings.insert(out.warnings.end(), terms_->warnings().begin(), terms_->warnings().end());
+  }
+  std::vector<std::vector<RowScore>> lists = search(plan, notes);
   Note joined(request_.explain);
   const std::vector<FusedRow> rows = join(plan, std::move(lists), joined);
   joined.done();

@@ -49,13 +49,19 @@ class DocumentFields final : public RecordFields {
 // MATCH sees a field as its analyzer does; fields that are not indexed as text are split and folded only.
 AnalyzeFn analyze_as(const catalog::Schema& schema) {
   std::vector<TextField> fields = schema.text_fields;
-  auto analyzers = std::make_shared<std::map<std::string, text::Analyzer>>();
+  auto analyzers = std::make_shared<std::map<std::string, text::Analyzer, std::less<>>>();
   return [fields, analyzers](std::string_view path, std::string_view value) {
-    std::string name = "neutral";
-    for (const TextField& f : fields) {
-      if (f.path == path || (f.path == "text" && path == "_text")) name = f.analyzer;
+    auto known = analyzers->find(path);
+    if (known == analyzers->end()) {
+      const auto of_path = [&](const TextField& f) {
+        return f.path == path || (f.path == "text" && path == "_text");
+      };
+      const auto field = std::find_if(fields.begin(), fields.end(), of_path);
+      auto spec = field == fields.end() ? text::find_analyzer("neutral")
+                                        : text::make_analyzer_spec(field->analyzer, field->analysis);
+      known = analyzers->try_emplace(std::string(path), std::move(spec)).first;
     }
-    return analyzers->try_emplace(name, name).first->second.terms(value);
+    return known->second.terms(value);
   };
 }
 

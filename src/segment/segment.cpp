@@ -70,8 +70,9 @@ std::shared_ptr<const Segment> Segment::open(const std::string& path, const Segm
   if (meta.version != kMetaVersion)
     fail(ErrorCode::kUnsupportedFormat, path, ": format ", meta.version, " of a segment; this version reads ",
          kMetaVersion);
-  if (meta.parts > kMaxParts || bytes.size() != sizeof meta + meta.parts * sizeof(PartMeta))
-    damaged("its meta section names ", meta.parts, " parts");
+  if (meta.parts > kMaxParts || meta.sparse > kMaxParts ||
+      bytes.size() != sizeof meta + meta.parts * sizeof(PartMeta) + meta.sparse * sizeof(SparseMeta))
+    damaged("its meta section names ", meta.parts, " parts and ", meta.sparse, " of sparse vectors");
   if (meta.number != expected.number || meta.first_row != expected.first_row ||
       meta.end_row != expected.end_row || file.info().covers_sequence != expected.sequence) {
     damaged("is segment ", meta.number, " of rows ", meta.first_row, " to ", meta.end_row, ", not segment ",
@@ -87,7 +88,32 @@ std::shared_ptr<const Segment> Segment::open(const std::string& path, const Segm
     }
     segment->parts_.push_back({part, open_part(segment->file_, part, {meta.first_row, meta.end_row})});
   }
+  segment->terms_ = meta.terms;
+  if (meta.documents > meta.end_row - meta.first_row || (meta.terms == 0 && meta.documents > 0))
+    damaged("its meta section names ", meta.documents, " documents");
+  if (meta.documents > 0) {
+    segment->texts_ =
+        std::make_unique<TermsPart>(segment->file_, kTermSections, meta.first_row, meta.end_row);
+    if (segment->texts_->terms().documents() != meta.documents)
+      damaged("its terms are of ", segment->texts_->terms().documents(), " documents, not ", meta.documents);
+  }
+  for (std::uint32_t i = 0; i < meta.sparse; ++i) {
+    SparseMeta part;
+    std::memcpy(&part, bytes.data() + sizeof meta + meta.parts * sizeof(PartMeta) + i * sizeof part,
+                sizeof part);
+    const std::uint64_t rows = meta.end_row - meta.first_row;
+    if (part.field > 0xffff || part.documents > rows || part.apart > rows - part.documents)
+      damaged("part ", i, " of sparse vectors is out of range");
+    segment->sparse_.push_back(
+        std::make_unique<SparsePart>(segment->file_, part, meta.first_row, meta.end_row));
+  }
   return segment;
+}
+
+const SparsePart* Segment::sparse(std::uint16_t field) const {
+  const auto at =
+      std::find_if(sparse_.begin(), sparse_.end(), [=](const auto& p) { return p->meta().field == field; });
+  return at == sparse_.end() ? nullptr : at->get();
 }
 
 const Segment::PartEntry* Segment::find(std::uint16_t field) const {
@@ -116,7 +142,7 @@ SegmentWriter::SegmentWriter(const std::string& directory, const SegmentIdentity
                              std::size_t fields)
     : identity_(identity),
       file_(directory, file_name(identity.number), file_info(identity),
-            static_cast<std::uint32_t>(1 + fields * kSectionsPerPart)) {}
+            static_cast<std::uint32_t>(1 + fields * kSectionsPerPart + inverted::kPartSections)) {}
 
 void SegmentWriter::add_flat(std::uint16_t field, Metric metric, std::size_t dimension,
                              const VectorRows& rows, const Context& context, const PartBuild& build,
@@ -201,15 +227,78 @@ void SegmentWriter::add_nothing(std::uint16_t field, Metric metric, std::size_t 
                     static_cast<std::uint32_t>(dimension), rows, build});
 }
 
+void SegmentWriter::add_texts(TextPartBuilder& texts, const Context& context) {
+  terms_ = terms_fingerprint(texts.fields());
+  documents_ = texts.terms().documents();
+  if (documents_ > 0) texts.terms().write(file_, kTermSections, context);
+  rows_ = std::max(rows_, documents_);
+}
+
+std::uint64_t SegmentWriter::take_live(const TermsPart& part, const RetiredBits& retired,
+                                       std::vector<inverted::MergeInput>& inputs,
+                                       std::vector<std::shared_ptr<const std::vector<std::uint64_t>>>& live) {
+  const std::uint64_t left = part.terms().documents() - part.retired(retired);
+  if (left == 0) return 0;
+  live.push_back(part.live(retired));
+  inputs.push_back({&part.terms(), live.back()->empty() ? nullptr : live.back()->data()});
+  return left;
+}
+
+void SegmentWriter::merge_texts(std::span<const TermsPart* const> parts, std::uint64_t terms,
+                                const RetiredBits& retired, const Context& context) {
+  std::vector<inverted::MergeInput> inputs;
+  std::vector<std::shared_ptr<const std::vector<std::uint64_t>>> live;
+  for (const TermsPart* part : parts) documents_ += take_live(*part, retired, inputs, live);
+  terms_ = terms;
+  if (documents_ > 0) inverted::merge_parts(inputs, file_, kTermSections, context);
+  rows_ = std::max(rows_, documents_);
+}
+
+void SegmentWriter::end_sparse(const SparseMeta& meta, std::span<const std::uint64_t> apart) {
+  if (meta.apart > 0)
+    file_.add(sparse_section(static_cast<std::uint16_t>(meta.field), kApartSection), std::as_bytes(apart));
+  if (meta.documents + meta.apart > 0) sparse_.push_back(meta);
+  rows_ = std::max(rows_, meta.documents + meta.apart);
+}
+
+void SegmentWriter::add_sparse(std::uint16_t field, SparseRowsBuilder& vectors, const Context& context) {
+  const SparseMeta meta{field, 0, vectors.plain_.documents(), vectors.apart_.size()};
+  if (meta.documents > 0) vectors.plain_.write(file_, sparse_section(field, 0), context);
+  end_sparse(meta, vectors.apart_);
+  vectors.apart_.clear();
+}
+
+void SegmentWriter::merge_sparse(std::uint16_t field, std::span<const SparsePart* const> parts,
+                                 const RetiredBits& retired, const Context& context) {
+  std::vector<inverted::MergeInput> inputs;
+  std::vector<std::shared_ptr<const std::vector<std::uint64_t>>> live;
+  std::vector<std::uint64_t> apart;
+  SparseMeta meta;
+  meta.field = field;
+  for (const SparsePart* part : parts) {
+    if (part->terms()) meta.documents += take_live(*part->terms(), retired, inputs, live);
+    for (const std::uint64_t row : part->apart()) {
+      if (!retired.contains(row)) apart.push_back(row);
+    }
+  }
+  meta.apart = apart.size();
+  if (meta.documents > 0) inverted::merge_parts(inputs, file_, sparse_section(field, 0), context);
+  end_sparse(meta, apart);
+}
+
 std::uint64_t SegmentWriter::finish() {
   SegmentMeta meta;
   meta.parts = static_cast<std::uint32_t>(parts_.size());
   meta.number = identity_.number;
   meta.first_row = identity_.first_row;
   meta.end_row = identity_.end_row;
+  meta.terms = terms_;
+  meta.documents = documents_;
+  meta.sparse = static_cast<std::uint32_t>(sparse_.size());
   file_.begin(kMetaSection);
   file_.append(std::as_bytes(std::span(&meta, 1)));
   file_.append(std::as_bytes(std::span(parts_)));
+  file_.append(std::as_bytes(std::span(sparse_)));
   return file_.finish();
 }
 

@@ -7,9 +7,13 @@
 #include <string>
 #include <vector>
 
+#include "index/inverted/part_merge.hpp"
 #include "index/vector/hnsw_index.hpp"
 #include "io/index_file.hpp"
 #include "segment/segment_format.hpp"
+#include "segment/sparse_part.hpp"
+#include "segment/terms_part.hpp"
+#include "segment/text_part.hpp"
 #include "segment/vector_part.hpp"
 
 namespace vecstore::segment {
@@ -38,6 +42,13 @@ class Segment {
   const PartEntry* find(std::uint16_t field) const;
   const VectorPart* vectors(std::uint16_t field) const;
   const std::vector<PartEntry>& parts() const { return parts_; }
+  /// terms_fingerprint of the text fields whose terms the segment has; 0: it has none.
+  std::uint64_t terms() const { return terms_; }
+  /// nullptr when no row of the segment has a text.
+  const TermsPart* texts() const { return texts_.get(); }
+  /// nullptr when no row of the segment has a vector in this sparse field.
+  const SparsePart* sparse(std::uint16_t field) const;
+  const std::vector<std::unique_ptr<const SparsePart>>& sparse_parts() const { return sparse_; }
   std::uint64_t file_bytes() const { return file_->size(); }
   /// Warms one part up that is not; false when all are.
   bool warm_up(Context& context) const;
@@ -47,6 +58,9 @@ class Segment {
  private:
   std::shared_ptr<const io::IndexFile> file_;
   std::vector<PartEntry> parts_;
+  std::uint64_t terms_ = 0;
+  std::unique_ptr<const TermsPart> texts_;
+  std::vector<std::unique_ptr<const SparsePart>> sparse_;
 };
 
 /// The vectors that a part is built from: calls its argument for each, ascending by row, always the same
@@ -82,15 +96,40 @@ class SegmentWriter {
   void add_nothing(std::uint16_t field, Metric metric, std::size_t dimension, std::uint64_t rows,
                    const PartBuild& build);
 
+  /// The terms of the segment's texts. `texts` is empty afterwards.
+  void add_texts(TextPartBuilder& texts, const Context& context);
+
+  /// The terms of other segments, which lie one behind the other, without those of retired rows. `terms` is
+  /// the fingerprint of all of them. kCorruption: one of them is damaged.
+  void merge_texts(std::span<const TermsPart* const> parts, std::uint64_t terms, const RetiredBits& retired,
+                   const Context& context);
+
+  /// The vectors of a sparse field. `vectors` is empty afterwards.
+  void add_sparse(std::uint16_t field, SparseRowsBuilder& vectors, const Context& context);
+
+  /// Those of other segments, which lie one behind the other, without those of retired rows. kCorruption: one
+  /// of them is damaged.
+  void merge_sparse(std::uint16_t field, std::span<const SparsePart* const> parts, const RetiredBits& retired,
+                    const Context& context);
+
   /// Synced and in its place when this returns; its length.
   std::uint64_t finish();
   std::uint64_t rows() const { return rows_; }
 
  private:
+  /// Appends the live documents of some parts to the inputs of a merge; how many they are.
+  static std::uint64_t take_live(const TermsPart& part, const RetiredBits& retired,
+                                 std::vector<inverted::MergeInput>& inputs,
+                                 std::vector<std::shared_ptr<const std::vector<std::uint64_t>>>& live);
+  void end_sparse(const SparseMeta& meta, std::span<const std::uint64_t> apart);
+
   SegmentIdentity identity_;
   io::IndexFileWriter file_;
   std::vector<PartMeta> parts_;
+  std::vector<SparseMeta> sparse_;
   std::uint64_t rows_ = 0;  // of the largest part
+  std::uint64_t terms_ = 0;
+  std::uint64_t documents_ = 0;
 };
 
 }  // namespace vecstore::segment

@@ -1,4 +1,4 @@
-// The sections of a segment file, format version 4: docs/format.md explains them.
+// The sections of a segment file, format version 5: docs/format.md explains them.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -7,7 +7,7 @@ namespace vecstore::segment {
 
 inline constexpr std::uint32_t kSegmentFile = 1;  ///< IndexFileInfo::kind.
 inline constexpr std::uint32_t kMetaSection = 1;
-inline constexpr std::uint32_t kMetaVersion = 4;
+inline constexpr std::uint32_t kMetaVersion = 5;
 
 /// Sections of a vector field begin here: kVectorSections + 256 * field + what.
 inline constexpr std::uint32_t kVectorSections = 0x01000000;
@@ -19,6 +19,14 @@ inline constexpr std::uint32_t kNormsSection =
 inline constexpr std::uint32_t kFineSection = 4;    ///< Sketched: each row's fine code.
 inline constexpr std::uint32_t kGraphSection = 16;  ///< Graph: from here on, the index's own sections.
 
+/// The terms of the rows' texts: from here on, the inverted index's own sections.
+inline constexpr std::uint32_t kTermSections = 0x02000000;
+
+/// The sparse vectors of a field begin at kSparseSections + 256 * field: the inverted index's own sections,
+/// then these.
+inline constexpr std::uint32_t kSparseSections = 0x03000000;
+inline constexpr std::uint32_t kApartSection = 32;  ///< Row number (8) of each vector that stands apart.
+
 /// Floats in front of the norms.
 inline constexpr std::size_t kNormsHeader = 16;
 
@@ -26,15 +34,33 @@ inline constexpr std::uint32_t vector_section(std::uint16_t field, std::uint32_t
   return kVectorSections + 256 * std::uint32_t{field} + what;
 }
 
-/// The meta section: this, then one PartMeta per part.
+inline constexpr std::uint32_t sparse_section(std::uint16_t field, std::uint32_t what) {
+  return kSparseSections + 256 * std::uint32_t{field} + what;
+}
+
+/// The meta section: this, then one PartMeta per part, then one SparseMeta per sparse field.
 struct SegmentMeta {
   std::uint32_t version = kMetaVersion;
   std::uint32_t parts = 0;
   std::uint64_t number = 0;
   std::uint64_t first_row = 0;
   std::uint64_t end_row = 0;
+  /// terms_fingerprint of the text fields whose terms are in the file; 0: it has none. Without any document
+  /// the sections are absent.
+  std::uint64_t terms = 0;
+  std::uint64_t documents = 0;
+  std::uint32_t sparse = 0;  ///< Sparse fields of which some row has a vector.
+  std::uint32_t reserved = 0;
 };
-static_assert(sizeof(SegmentMeta) == 32);
+static_assert(sizeof(SegmentMeta) == 56);
+
+struct SparseMeta {
+  std::uint32_t field = 0;
+  std::uint32_t reserved = 0;
+  std::uint64_t documents = 0;  ///< Vectors in the inverted index; without any its sections are absent.
+  std::uint64_t apart = 0;      ///< Vectors that are read from the truth instead; likewise.
+};
+static_assert(sizeof(SparseMeta) == 24);
 
 /// What was asked for when a part was built. A part that asks for something else is made anew.
 struct PartBuild {

@@ -15,6 +15,8 @@
 #include "shard/read_view.hpp"
 #include "shard/row_source.hpp"
 #include "shard/shard.hpp"
+#include "shard/sparse_source.hpp"
+#include "shard/text_source.hpp"
 
 namespace vecstore::shard {
 namespace {
@@ -60,6 +62,10 @@ bool is_indexed(const catalog::VectorFieldSchema& field) {
   return has_parts(field) && settings_of(field).codes != Codes::kF32;
 }
 
+bool is_sparse(const catalog::VectorFieldSchema& field) { return field.element == ElementType::kSparse; }
+
+bool is_searched(const catalog::VectorFieldSchema& field) { return is_indexed(field) || is_sparse(field); }
+
 /// What parts of this field have to say of themselves.
 segment::PartBuild build_of(const catalog::VectorFieldSchema& field) {
   const IndexSettings s = settings_of(field);
@@ -94,9 +100,15 @@ std::shared_ptr<const HnswIndex> build_graph(const RowSource& source, const cata
       throw;
     }
   };
+  using Sampled = HnswIndex::Sampled;
   const auto checked = [&](std::shared_ptr<const HnswIndex> index) {
-    const bool good = index->sampled_recall(vectors, options, context) >= HnswIndex::kLeastSampledRecall;
-    return good ? std::move(index) : nullptr;
+    Sampled sampled = index->sample(vectors, options, context);
+    if (sampled.astray > Sampled::kMostAstray) {
+      options.build.by_walks = true;
+      index = HnswIndex::build(options, count, vectors, context);
+      sampled = index->sample(vectors, options, context);
+    }
+    return sampled.recall >= Sampled::kLeastRecall ? std::move(index) : nullptr;
   };
   // Codes are made anew in any case: only the links are taken over.
   const bool same_links = base && base->part->kind() == segment::PartKind::kGraph &&
@@ -145,6 +157,11 @@ struct Plan {
   bool graphs = false;  ///< Parts with enough rows get one.
   bool all = false;     ///< Also where the last try did not come out well.
   std::shared_ptr<const segment::Segment> base;
+  // Of a merge:
+  std::vector<SegmentSet::Item> replaced;
+  std::shared_ptr<const storage::RetiredRows> retired;
+  std::uint64_t retired_sequence = 0;
+  segment::RetiredBits retired_bits() const { return {retired->words(), retired_sequence}; }
 };
 
 using MaybeSession = std::optional<storage::Store::Session>;
@@ -188,6 +205,76 @@ void add_part(Shard& shard, const Plan& plan, const catalog::VectorFieldSchema& 
   writer.add_flat(field.number, field.metric, field.dimension, vectors, context, asked, kind);
 }
 
+/// Some segment whose terms or sparse vectors were to be merged is damaged, and reported.
+struct InputDamaged {};
+
+/// The terms of the segments that are replaced, where all of them have them.
+bool merge_texts(Shard& shard, const Plan& plan, segment::SegmentWriter& writer, Context& context) {
+  const std::uint64_t terms = shard.terms_fingerprint(plan.schema);
+  std::vector<const segment::TermsPart*> parts;
+  for (const SegmentSet::Item& item : plan.replaced) {
+    if (!item.segment || item.segment->terms() != terms) return false;
+    if (item.segment->texts()) parts.push_back(item.segment->texts());
+  }
+  if (plan.replaced.empty()) return false;
+  try {
+    writer.merge_texts(parts, terms, plan.retired_bits(), context);
+  } catch (const Error& e) {
+    if (e.code() != ErrorCode::kCorruption) throw;
+    const auto check = [&](const segment::Segment& s) { check_texts(s, context); };
+    if (!report_damaged(shard, plan.replaced, check)) throw;
+    throw InputDamaged{};
+  }
+  return true;
+}
+
+/// The vectors of one sparse field: of the segments that are replaced, where all of them are there, or from
+/// the truth.
+void add_sparse_part(Shard& shard, const Plan& plan, std::uint16_t field, segment::SegmentWriter& writer,
+                     Context& context) {
+  std::vector<const segment::SparsePart*> parts;
+  bool all = !plan.replaced.empty();
+  for (const SegmentSet::Item& item : plan.replaced) {
+    all = all && item.segment;
+    if (const auto* part = all ? item.segment->sparse(field) : nullptr) parts.push_back(part);
+  }
+  if (!all) {
+    segment::SparseRowsBuilder vectors;
+    add_sparse(shard, field, plan.first_row, plan.end_row, vectors, context);
+    writer.add_sparse(field, vectors, context);
+    return;
+  }
+  try {
+    writer.merge_sparse(field, parts, plan.retired_bits(), context);
+  } catch (const Error& e) {
+    if (e.code() != ErrorCode::kCorruption) throw;
+    const auto check = [&](const segment::Segment& s) {
+      if (const auto* part = s.sparse(field)) part->verify(context);
+    };
+    if (!report_damaged(shard, plan.replaced, check)) throw;
+    throw InputDamaged{};
+  }
+}
+
+/// Everything that a segment has. Texts are analysed beside the vectors where there is a thread to spare.
+void add_parts(Shard& shard, const Plan& plan, segment::SegmentWriter& writer, Context& context) {
+  const bool has_texts = !plan.schema.text_fields.empty();
+  std::optional<segment::TextPartBuilder> texts;
+  if (has_texts && !merge_texts(shard, plan, writer, context)) texts.emplace(plan.schema.text_fields);
+  Executor::shared().parallel_for(2, shard.segment_options().threads, [&](std::size_t i) {
+    Context child = context.child();
+    if (i == 0) {
+      if (texts) add_texts(shard, plan.first_row, plan.end_row, *texts, child);
+      return;
+    }
+    for (const auto& field : plan.schema.vectors) {
+      if (has_parts(field)) add_part(shard, plan, field, writer, child);
+      if (is_sparse(field)) add_sparse_part(shard, plan, field.number, writer, child);
+    }
+  });
+  if (texts) writer.add_texts(*texts, context);
+}
+
 /// Writes the file; what the list will say of it. No transaction is held while it works, and the store may be
 /// closed meanwhile, which ends it. `session` is begun before the file takes its place and has to be kept
 /// until it is listed.
@@ -197,7 +284,8 @@ SegmentEntry build(Shard& shard, const Plan& plan, MaybeSession& session, Contex
   std::uint64_t row_bytes = 0;
   for (const auto& field : plan.schema.vectors)
     row_bytes += kIndexBytesPerRow + 2 * field.dimension + kIndexBytesPerLink * settings_of(field).m;
-  const std::uint64_t wanted = kDiskReserve + (plan.end_row - plan.first_row) * row_bytes;
+  std::uint64_t wanted = kDiskReserve + (plan.end_row - plan.first_row) * row_bytes;
+  for (const SegmentSet::Item& item : plan.replaced) wanted += item.entry.file_bytes;
   const auto free_bytes = [&] { return os::disk_space(shard.store().directory()).free_bytes; };
   // What is kept to be looked at is in nobody's way.
   if (free_bytes() < wanted) trim_quarantine(shard.store().directory(), 0);
@@ -211,9 +299,7 @@ SegmentEntry build(Shard& shard, const Plan& plan, MaybeSession& session, Contex
   entry.end_row = plan.end_row;
   entry.sequence = plan.sequence;
   segment::SegmentWriter writer(directory, shard.segments().identity(entry), plan.schema.vectors.size());
-  for (const auto& field : plan.schema.vectors) {
-    if (has_parts(field)) add_part(shard, plan, field, writer, context);
-  }
+  add_parts(shard, plan, writer, context);
   entry.rows = writer.rows();
   session.emplace(shard.store());
   try {
@@ -277,7 +363,8 @@ struct Run {
 };
 
 /// Parts of dropped fields are nobody's.
-bool has_outdated_part(const segment::Segment& segment, const catalog::Schema& schema) {
+bool has_outdated_part(const segment::Segment& segment, const catalog::Schema& schema, std::uint64_t terms) {
+  if (segment.terms() != terms) return true;
   return std::any_of(segment.parts().begin(), segment.parts().end(), [&](const auto& p) {
     const auto field = std::find_if(schema.vectors.begin(), schema.vectors.end(),
                                     [&](const auto& f) { return f.number == p.meta.field; });
@@ -291,28 +378,32 @@ std::optional<Run> plan_merge(const ReadView& view, const SegmentSet& set, const
                               bool all) {
   const std::size_t n = set.items.size();
   if (n == 0) return std::nullopt;
+  const std::uint64_t terms = view.shard().terms_fingerprint(view.schema());
   std::vector<std::uint64_t> live(n);
   std::vector<bool> anew(n);  // has to be built again in any case
   std::vector<bool> damaged(n);
   for (std::size_t i = 0; i < n; ++i) {
     const SegmentSet::Item& item = set.items[i];
     std::uint64_t retired = 0;
-    for (const auto& part :
-         item.segment ? std::span(item.segment->parts()) : std::span<const segment::Segment::PartEntry>()) {
-      std::uint64_t dead = 0;
-      try {
-        for (std::uint64_t row : part.part->row_numbers()) dead += !view.is_live(row);
+    if (item.segment) try {
+        for (const auto& part : item.segment->parts()) {
+          std::uint64_t dead = 0;
+          for (std::uint64_t row : part.part->row_numbers()) dead += !view.is_live(row);
+          retired = std::max(retired, dead);
+        }
+        for (const auto& sparse : item.segment->sparse_parts())
+          retired = std::max(retired, sparse->retired(view.retired_bits()));
+        if (const auto* texts = item.segment->texts())
+          retired = std::max(retired, texts->retired(view.retired_bits()));
       } catch (const Error& e) {
         if (e.code() != ErrorCode::kCorruption) throw;
         view.shard().segments().report_damage(item.entry.number);
         damaged[i] = true;
       }
-      retired = std::max(retired, dead);
-    }
     damaged[i] = damaged[i] || !item.segment;
     live[i] = item.entry.rows - std::min(item.entry.rows, retired);
     anew[i] = damaged[i] || (all ? retired > 0 : retired * kRetiredShare > item.entry.rows) ||
-              has_outdated_part(*item.segment, view.schema());
+              has_outdated_part(*item.segment, view.schema(), terms);
   }
   const auto wants_graph = [&](std::uint32_t number) {
     const auto& fields = view.schema().vectors;
@@ -336,7 +427,7 @@ std::optional<Run> plan_merge(const ReadView& view, const SegmentSet& set, const
     if (damaged[i]) return Run{i, 1, false};
   }
   // The longest run at the end in which each segment is small against what follows it.
-  std::uint64_t behind = live[n - 1];
+  std::uint64_t behind = std::max<std::uint64_t>(live[n - 1], 1);
   std::size_t first = n - 1;
   while (first > 0 && live[first - 1] < kMergeFactor * behind) behind += live[--first];
   if (first < n - 1 || is_flat(n - 1)) return Run{first, n - first};
@@ -368,8 +459,9 @@ bool is_outdated(const segment::Segment::PartEntry& part, const catalog::VectorF
 // Called before a commit: its rows will be added to those that no segment covers.
 void Shard::keep_bound(const PreparedBatch& batch) {
   std::uint64_t bytes = 0;
-  for (const PreparedVector& v : batch.vectors) bytes += v.element == ElementType::kF32 ? v.bytes.size() : 0;
-  if (bytes == 0 || batch.schema == unindexed_schema_.load(std::memory_order_relaxed)) return;
+  for (const PreparedVector& v : batch.vectors) bytes += v.bytes.size();
+  for (const PreparedWrite& w : batch.writes) bytes += w.document.size();
+  if (batch.writes.empty() || batch.schema == unindexed_schema_.load(std::memory_order_relaxed)) return;
   const std::uint64_t row_bytes = bytes / batch.writes.size() + 1;
   const std::uint64_t most = std::min(kMostRowsOutside, kMostBytesOutside / row_bytes);
   const std::uint64_t enough = std::min(segment_options_.checkpoint_rows, most / 2);
@@ -388,7 +480,7 @@ void Shard::keep_bound(const PreparedBatch& batch) {
   }
   try {
     checkpoint(enough, context);
-  } catch (const Error&) {
+  } catch (...) {
     rest();
     // A segment that cannot be written costs speed only; the write itself says what is wrong with the disk.
   }
@@ -428,8 +520,8 @@ bool Shard::checkpoint_piece(std::uint64_t at_least, Context& context) {
     plan.schema = view.schema();
     plan.sequence = view.state().sequence;
     const auto& fields = plan.schema.vectors;
-    if (std::none_of(fields.begin(), fields.end(), is_indexed)) {
-      if (std::any_of(fields.begin(), fields.end(), has_parts)) unindexed_schema_ = view.state().schema;
+    if (std::none_of(fields.begin(), fields.end(), is_searched) && plan.schema.text_fields.empty()) {
+      unindexed_schema_ = view.state().schema;
       return false;
     }
     if (plan.end_row - plan.first_row < std::max<std::uint64_t>(at_least, 1)) return false;
@@ -521,7 +613,6 @@ bool Shard::merge_step(bool all, Context& context) {
 }
 
 bool Shard::merge(bool all, Context& context) {
-  std::vector<SegmentEntry> replaced;
   Plan plan;
   plan.graphs = true;
   {
@@ -529,15 +620,18 @@ bool Shard::merge(bool all, Context& context) {
     const auto set = segments_.at(view.txn());
     const auto run = plan_merge(view, *set, segment_options_, all);
     if (!run) return false;
-    for (std::size_t i = run->first; i < run->first + run->count; ++i)
-      replaced.push_back(set->items[i].entry);
+    for (std::size_t i = run->first; i < run->first + run->count; ++i) plan.replaced.push_back(set->items[i]);
+    plan.retired = retired(view.txn(), view.state());
+    plan.retired_sequence = view.state().retired_sequence;
     if (run->sound) plan.base = set->items[run->first].segment;
     plan.all = all;
     plan.schema = view.schema();
     plan.sequence = view.state().sequence;
-    plan.first_row = replaced.front().first_row;
-    plan.end_row = replaced.back().end_row;
+    plan.first_row = plan.replaced.front().entry.first_row;
+    plan.end_row = plan.replaced.back().entry.end_row;
   }
+  std::vector<SegmentEntry> replaced;
+  for (const SegmentSet::Item& item : plan.replaced) replaced.push_back(item.entry);
   MaybeSession session;
   SegmentEntry entry;
   try {
@@ -545,6 +639,8 @@ bool Shard::merge(bool all, Context& context) {
   } catch (const BaseDamaged&) {
     segments_.report_damage(replaced.front().number);
     return true;  // once more, from the truth alone
+  } catch (const InputDamaged&) {
+    return true;  // once more, from the truth
   } catch (const FieldDropped&) {
     return true;  // once more, without it
   }

@@ -37,6 +37,11 @@ void ReadView::load() {
   shard_.load_field_names(*txn_, state_);
 }
 
+void ReadView::touch_trees() const {
+  for (const Keyspace k : {Keyspace::kVectors, Keyspace::kDocuments, Keyspace::kIds, Keyspace::kAux})
+    txn_->get(k, "\x01");
+}
+
 DocumentReader::DocumentReader(const ReadView& view)
     : view_(view),
       space_{BlockKind::kDocuments, view.shard().collection(), 0, 0},
@@ -144,6 +149,7 @@ Sparse decode_sparse(std::string_view bytes) {
   if (in.rest().size() != std::size_t{8} * count)
     fail(ErrorCode::kCorruption, "sparse vector: length differs from its count");
   Sparse sparse;
+  if (count == 0) return sparse;
   sparse.indices.resize(count);
   sparse.values.resize(count);
   std::memcpy(sparse.indices.data(), in.take(std::size_t{4} * count).data(), std::size_t{4} * count);

@@ -32,6 +32,7 @@ class ReadView {
   const storage::CollectionState& state() const { return state_; }
   const catalog::Schema& schema() const { return *schema_; }
   const storage::RetiredRows& retired() const { return *retired_; }
+  segment::RetiredBits retired_bits() const { return {retired_->words(), state_.retired_sequence}; }
   const FieldNames& field_names() const { return shard_.field_names(); }
   /// True when what `is_live` says of a row, and the row itself, need no second witness: each row ever given
   /// out is counted as live or retired, and no metadata lies elsewhere. Then a live row's document is its
@@ -39,6 +40,8 @@ class ReadView {
   bool rows_are_proven() const {
     return state_.overlays == 0 && retired_->count() + state_.live == state_.next_row;
   }
+  /// Before several threads use the view.
+  void touch_trees() const;
   bool is_live(std::uint64_t row) const { return row < state_.next_row && !retired_->contains(row); }
 
  private:

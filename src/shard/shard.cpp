@@ -48,6 +48,15 @@ std::shared_ptr<const catalog::Schema> Shard::schema(const storage::Txn& txn,
   return schema;
 }
 
+std::uint64_t Shard::terms_fingerprint(const catalog::Schema& schema) {
+  std::uint64_t known = terms_fingerprint_.load(std::memory_order_relaxed);
+  if (known == 0) {
+    known = segment::terms_fingerprint(schema.text_fields);
+    terms_fingerprint_.store(known, std::memory_order_relaxed);
+  }
+  return known;
+}
+
 void Shard::load_field_names(const storage::Txn& txn, const storage::CollectionState& state) {
   if (names_.size() >= state.field_names) return;
   std::lock_guard lock(names_mutex_);
@@ -68,6 +77,13 @@ VectorFollower& Shard::vectors(const catalog::VectorFieldSchema& field) {
   std::lock_guard lock(mutex_);
   auto& follower = vectors_[field.number];
   if (!follower) follower = std::make_unique<VectorFollower>(field);
+  return *follower;
+}
+
+SparseFollower& Shard::sparse(std::uint16_t field) {
+  std::lock_guard lock(mutex_);
+  auto& follower = sparse_[field];
+  if (!follower) follower = std::make_unique<SparseFollower>(field);
   return *follower;
 }
 

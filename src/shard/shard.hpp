@@ -12,10 +12,12 @@
 #include "shard/block_tables.hpp"
 #include "shard/prepared.hpp"
 #include "shard/segments.hpp"
-#include "shard/term_follower.hpp"
+#include "shard/sparse_follower.hpp"
+#include "shard/text_follower.hpp"
 #include "shard/vector_view.hpp"
 #include "storage/retired.hpp"
 #include "storage/store.hpp"
+#include "text/analyzer_pool.hpp"
 
 namespace vecstore::shard {
 
@@ -81,7 +83,12 @@ class Shard : public std::enable_shared_from_this<Shard> {
                                                 const storage::CollectionState& state);
   void load_field_names(const storage::Txn& txn, const storage::CollectionState& state);
   VectorFollower& vectors(const catalog::VectorFieldSchema& field);
-  TermFollower& terms() { return terms_; }
+  TextFollower& texts() { return texts_; }
+  SparseFollower& sparse(std::uint16_t field);
+  /// For queries, of the collection's text fields.
+  text::AnalyzerPool& query_analyzers() { return query_analyzers_; }
+  /// Of the collection's text fields, which never change.
+  std::uint64_t terms_fingerprint(const catalog::Schema& schema);
   BlockTables& block_tables() { return block_tables_; }
   /// Has those made that queries miss; also while the background is paused.
   void ask_for_block_tables();
@@ -102,7 +109,9 @@ class Shard : public std::enable_shared_from_this<Shard> {
   const SegmentOptions segment_options_;
   const std::shared_ptr<Background> background_;
   FieldNames names_;
-  TermFollower terms_;
+  TextFollower texts_;
+  text::AnalyzerPool query_analyzers_;
+  std::atomic<std::uint64_t> terms_fingerprint_{0};  // 0: not known yet, or no text fields
   Segments segments_;
   BlockTables block_tables_;
   std::mutex checkpoint_mutex_;  // one at a time; taken before any transaction
@@ -120,6 +129,7 @@ class Shard : public std::enable_shared_from_this<Shard> {
   std::shared_ptr<const catalog::Schema> schema_;
   std::uint64_t schema_number_ = 0;
   std::map<std::uint16_t, std::unique_ptr<VectorFollower>> vectors_;
+  std::map<std::uint16_t, std::unique_ptr<SparseFollower>> sparse_;
 };
 
 }  // namespace vecstore::shard

@@ -3,101 +3,113 @@
 #include <algorithm>
 #include <mutex>
 
-#include "base/error.hpp"
-#include "base/metadata_codec.hpp"
 #include "shard/read_view.hpp"
 #include "storage/change_log.hpp"
 
 namespace vecstore::shard {
 namespace {
 
-// The record's text, or the strings at a path of its metadata.
-segment::FieldTexts texts_of(const ReadView& view, const storage::Document& document,
-                             const TextField& field) {
-  if (field.path == "text") {
-    return document.text.empty() ? segment::FieldTexts{}
-                                 : segment::FieldTexts{storage::document_text(document)};
-  }
-  segment::FieldTexts out;
-  const Metadata metadata = decode_metadata(document.metadata, view.field_names());
-  const Metadata& value = metadata.get(field.path);
-  if (value.is_string()) out.push_back(value.as_string());
-  if (value.is_array()) {
-    for (const Metadata& element : value.as_array()) {
-      if (element.is_string()) out.push_back(element.as_string());
-    }
-  }
-  return out;
-}
+constexpr std::uint64_t kMostRowsOutside = 100'000;
 
 }  // namespace
 
-bool TermFollower::is_at(const ReadView& view) const { return index_ && sequence_ == view.state().sequence; }
-
-void TermFollower::bring_up(ReadView& view, Context& ctx) {
-  // Never renewed under the lock: that may wait for all transactions to end, also for those that wait here.
-  for (;; view.renew()) {
-    {
-      std::shared_lock lock(mutex_);
-      if (is_at(view)) return;
+bool report_damaged(Shard& shard, std::span<const SegmentSet::Item> items, const SegmentCheck& check) {
+  bool found = false;
+  for (const SegmentSet::Item& item : items) {
+    if (!item.segment) continue;
+    try {
+      check(*item.segment);
+    } catch (const Error& e) {
+      if (e.code() != ErrorCode::kCorruption) throw;
+      shard.segments().report_damage(item.entry.number);
+      found = true;
     }
-    std::unique_lock lock(mutex_);
-    if (is_at(view)) return;
-    if (index_ && sequence_ > view.state().sequence) continue;
-    if (!index_ || !replay(view, ctx)) rebuild(view, ctx);
-    sequence_ = view.state().sequence;
-    store_sequence_ = storage::read_store_state(view.txn()).sequence;
-    return;
+  }
+  return found;
+}
+
+bool TermFollower::is_at(const ReadView& view, std::uint64_t first_row) const {
+  return tail_ && first_row_ == first_row && sequence_ == view.state().sequence;
+}
+
+TermFollower::Parts TermFollower::parts_of(const ReadView& view) const {
+  Parts out;
+  out.set = view.shard().segments().at(view.txn());
+  for (const SegmentSet::Item& item : out.set->items) {
+    if (!item.segment || !has_terms(view, *item.segment)) break;
+    ++out.count;
+    out.end_row = item.entry.end_row;
+  }
+  if (out.count < out.set->items.size()) view.shard().look_after_segments();
+  // Nothing was indexed before, or writing segments failed: what is in memory must not grow for good.
+  if (view.state().next_row - out.set->end_row() > kMostRowsOutside && !view.shard().store().read_only())
+    view.shard().catch_up();
+  return out;
+}
+
+TermFollower::Parts TermFollower::bring_up(ReadView& view, Context& ctx) {
+  // Never renewed under the lock: that may wait for all transactions to end, also for those that wait here.
+  for (bool renewed = false;;) {
+    const Parts parts = parts_of(view);
+    {
+      const std::shared_lock lock(mutex_);
+      if (is_at(view, parts.end_row)) return parts;
+    }
+    {
+      const std::unique_lock lock(mutex_);
+      if (is_at(view, parts.end_row)) return parts;
+      const std::uint64_t sequence = view.state().sequence;
+      // Another view's tail is newer. (A damaged segment can make it begin earlier than before.)
+      const bool behind = tail_ && (sequence_ > sequence || (first_row_ > parts.end_row && !renewed));
+      if (!behind) {
+        if (!tail_ || first_row_ != parts.end_row || tail_->is_stale() || !replay(view, ctx))
+          rebuild(view, parts.end_row, ctx);
+        sequence_ = sequence;
+        store_sequence_ = storage::read_store_state(view.txn()).sequence;
+        return parts;
+      }
+    }
+    view.renew();
+    renewed = true;
   }
 }
 
-void TermFollower::add(const ReadView& view, const storage::Document& document, std::uint64_t row) {
-  std::vector<segment::FieldTexts> texts;
-  for (const TextField& field : index_->fields()) texts.push_back(texts_of(view, document, field));
-  index_->add(row, texts);
+bool TermFollower::is_damage(const ReadView& view, const Parts& parts, const Context& ctx) const {
+  return report_damaged(view.shard(), parts.items(),
+                        [&](const segment::Segment& segment) { check(segment, ctx); });
 }
 
-void TermFollower::rebuild(const ReadView& view, Context& ctx) {
-  index_ = std::make_unique<segment::TextSegment>(view.schema().text_fields);
-  damaged_ = 0;
+void TermFollower::rebuild(const ReadView& view, std::uint64_t first_row, Context& ctx) {
+  tail_ = new_tail(view);
+  first_row_ = first_row;
   try {
-    DocumentReader documents(view);
-    for (auto row = documents.next_row(0); row; row = documents.next_row(*row + 1)) {
-      if (*row % 1024 == 0) ctx.check();
-      try {
-        add(view, documents.read(*row), *row);
-      } catch (const Error& e) {
-        if (e.code() != ErrorCode::kCorruption) throw;
-        ++damaged_;
-      }
-    }
-    damaged_ += documents.damaged();
+    damaged_ = tail_->fill(view, first_row, ctx);
   } catch (...) {
-    index_.reset();  // half an index must not be used
+    tail_.reset();  // half an index must not be used
     throw;
   }
 }
 
 // Applies what the log says happened since; false when the log was cut or is damaged.
 bool TermFollower::replay(const ReadView& view, Context& ctx) {
-  DocumentReader documents(view);
+  const TermTail::Add add = tail_->adder(view);
   std::uint64_t steps = 0;
   try {
-    return storage::read_changes(view.txn(), store_sequence_,
-                                 [&](std::uint64_t, const storage::ChangeEntry& c) {
-                                   if (++steps % 1024 == 0) ctx.check();
-                                   if (c.collection != view.shard().collection()) return true;
-                                   if (c.retired_row) index_->retire(*c.retired_row);
-                                   if (c.kind == storage::ChangeKind::kUpsert && view.is_live(c.row))
-                                     add(view, documents.read(c.row), c.row);
-                                   return true;
-                                 });
+    return storage::read_changes(
+        view.txn(), store_sequence_, [&](std::uint64_t, const storage::ChangeEntry& c) {
+          if (++steps % 256 == 0) ctx.check();
+          if (c.collection != view.shard().collection()) return true;
+          if (c.retired_row) tail_->retire(*c.retired_row);
+          if (c.kind == storage::ChangeKind::kUpsert && c.row >= first_row_ && view.is_live(c.row))
+            add(c.row);
+          return true;
+        });
   } catch (const Error& e) {
-    index_.reset();
+    tail_.reset();
     if (e.code() != ErrorCode::kCorruption) throw;
     return false;
   } catch (...) {
-    index_.reset();
+    tail_.reset();
     throw;
   }
 }

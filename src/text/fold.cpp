@@ -18,7 +18,7 @@ bool is_accent(utf8proc_int32_t c) { return c >= 0x0300 && c <= 0x036F; }
 
 }  // namespace
 
-void fold(std::string_view word, std::string& out) {
+void fold(std::string_view word, std::string& out, Accents accents) {
   out.clear();
   constexpr auto kOptions = static_cast<utf8proc_option_t>(
       UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT | UTF8PROC_CASEFOLD | UTF8PROC_IGNORE | UTF8PROC_STABLE);
@@ -38,7 +38,7 @@ void fold(std::string_view word, std::string& out) {
   for (utf8proc_ssize_t i = 0; i < count; ++i) {
     const utf8proc_int32_t c = chars[static_cast<std::size_t>(i)];
     if (is_accent(c) && drops_accents) continue;
-    if (!is_accent(c)) drops_accents = is_latin_or_greek(c);
+    if (!is_accent(c)) drops_accents = accents == Accents::kDrop && is_latin_or_greek(c);
     chars[kept++] = c == 0x2019 ? '\'' : c;
   }
   const auto composed =

@@ -1,7 +1,6 @@
 #include "text/term_cache.hpp"
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 
 namespace vecstore::text {
@@ -23,13 +22,15 @@ std::uint64_t TermCache::hash(std::string_view key) {
   std::uint64_t h = key.size() * kMultiplier;
   const char* p = key.data();
   std::size_t left = key.size();
-  for (; left >= 8; p += 8, left -= 8) {
-    std::uint64_t v;
-    std::memcpy(&v, p, 8);
-    h = mix(h ^ v);
-  }
+  for (; left > 8; p += 8, left -= 8) h = mix(h ^ load<std::uint64_t>(p));
+  // The last 1 to 8 bytes; reading some of them twice saves a loop.
   std::uint64_t tail = 0;
-  std::memcpy(&tail, p, left);
+  if (left >= 4) {
+    tail = load<std::uint32_t>(p) | std::uint64_t{load<std::uint32_t>(p + left - 4)} << 32;
+  } else if (left > 0) {
+    const auto byte = [&](std::size_t i) { return std::uint64_t{static_cast<unsigned char>(p[i])}; };
+    tail = byte(0) | byte(left / 2) << 8 | byte(left - 1) << 16;
+  }
   return mix(h ^ tail ^ kMultiplier);
 }
 

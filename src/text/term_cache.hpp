@@ -2,6 +2,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <string_view>
 #include <vector>
@@ -29,7 +30,7 @@ class TermCache {
     for (std::size_t i = hash & (slots_.size() - 1);; i = (i + 1) & (slots_.size() - 1)) {
       const Entry& e = slots_[i];
       if (e.data == nullptr) return nullptr;
-      if (e.hash == hash && e.key() == key) return &e;
+      if (e.hash == hash && e.key_size == key.size() && same_bytes(e.data, key.data(), key.size())) return &e;
     }
   }
   /// The key must be new; at most 65,535 bytes each. Returns the stored copy of the term.
@@ -39,6 +40,29 @@ class TermCache {
   std::size_t memory_bytes() const { return slots_.size() * sizeof(Entry) + arena_bytes_; }
 
  private:
+  /// Most keys are short: calling memcmp would cost more than comparing.
+  static bool same_bytes(const char* a, const char* b, std::size_t size) {
+    if (size < 4) {
+      for (std::size_t i = 0; i < size; ++i) {
+        if (a[i] != b[i]) return false;
+      }
+      return true;
+    }
+    if (size < 8)
+      return load<std::uint32_t>(a) == load<std::uint32_t>(b) &&
+             load<std::uint32_t>(a + size - 4) == load<std::uint32_t>(b + size - 4);
+    for (std::size_t i = 0; i + 8 < size; i += 8) {
+      if (load<std::uint64_t>(a + i) != load<std::uint64_t>(b + i)) return false;
+    }
+    return load<std::uint64_t>(a + size - 8) == load<std::uint64_t>(b + size - 8);
+  }
+  template <class T>
+  static T load(const char* p) {
+    T v;
+    std::memcpy(&v, p, sizeof v);
+    return v;
+  }
+
   void grow();
   char* allocate(std::size_t bytes);
 

@@ -250,10 +250,12 @@ TEST_F(BadInputDerived, Row45_LiesUnderARightChecksum) {
   meta("parts", 1, 0xffffffff);
   meta("number", 2, 1);
   meta("first row", 4, 10);
-  meta("field", 8, 0x10000);
-  meta("metric", 10, 255);
-  meta("dimension", 11, 0);
-  meta("rows", 13, 0x80000000);
+  meta("documents", 10, 0x7fffffff);
+  meta("sparse fields", 12, 1);
+  meta("field", 14, 0x10000);
+  meta("metric", 16, 255);
+  meta("dimension", 17, 0);
+  meta("rows", 19, 0x80000000);
   EXPECT_EQ(get32(Bytes(4, std::byte{1}), 0), 0x01010101u);
 }
 

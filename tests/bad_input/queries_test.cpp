@@ -128,6 +128,16 @@ TEST_F(BadInput, Row14_ThresholdIsNaN) {
   for (float k : {nan, -1.0f, std::numeric_limits<float>::infinity()}) {
     invalid({"fusion"}, [&] { docs_.hybrid_query(HybridQuery({1, 0, 0}, "words").fusion(Fusion::rrf(k))); });
   }
+  for (float weight : {nan, -1.0f, std::numeric_limits<float>::infinity()}) {
+    invalid({"weight", "text"},
+            [&] { docs_.hybrid_query(HybridQuery({1, 0, 0}, "words").weights({.text = weight})); });
+  }
+  invalid({"weights", "0"},
+          [&] { docs_.hybrid_query(HybridQuery({1, 0, 0}, "words").weights({.vector = 0, .text = 0})); });
+  invalid({"alpha", "weights"},
+          [&] { docs_.hybrid_query(HybridQuery({1, 0, 0}, "words").alpha(0.5f).weights({.text = 2})); });
+  invalid({"autocut", "-1"}, [&] { docs_.query(Query({1, 0, 0}).autocut(-1)); });
+  invalid({"fusion 'rff'", "rrf, relative_score"}, [&] { Fusion::named("rff"); });
 }
 
 TEST_F(BadInput, Row28_Filters) {

@@ -180,7 +180,18 @@ TEST_F(BadInput, Row09_SparseVectors) {
   // An index of 2^32 cannot be written down: indices are 32 bits wide. The largest one is fine.
   docs_.upsert("max", Vector::sparse({0xffffffff}, {1}));
   EXPECT_EQ(docs_.get("max")->vector.sparse()->indices[0], 0xffffffffu);
-  invalid({"sparse"}, [&] { docs_.query(Vector::sparse({1}, {1})); });
+  // The same of queries.
+  EXPECT_EQ(docs_.query(Vector::sparse({9, 5, 2}, {1, 1, 1})).front().score, 4.5f);
+  const std::string what = "query vector.sparse";
+  invalid({what, "indices", "7", "twice"}, [&] { docs_.query(Vector::sparse({7, 1, 7}, {1, 2, 3})); });
+  invalid({what, "3 indices", "2 values"}, [&] { docs_.query(Vector::sparse({1, 2, 3}, {1, 2})); });
+  invalid({what + ".values[1]", "not finite"}, [&] { docs_.query(Vector::sparse({1, 2}, {1, kNan})); });
+  invalid({what, "1000000", "65536"},
+          [&] { docs_.query(Vector::sparse(indices, std::vector<float>(indices.size(), 1.0f))); });
+  invalid({what, "twice"}, [&] { docs_.hybrid_query(HybridQuery(Vector::sparse({7, 7}, {1, 2}), "words")); });
+  invalid({what, "twice"}, [&] { docs_.hybrid_query(HybridQuery(Vector{1, 1, 1}, Sparse{{7, 7}, {1, 2}})); });
+  invalid({"vector 'other'", "does not exist"},
+          [&] { docs_.query(Query(Vector::sparse({1}, {1})).using_vector("other")); });
 }
 
 TEST_F(BadInput, Row15_Ids) {

@@ -225,6 +225,36 @@ class Database(ProgramTest):
         for command in ("collections", "stats", "verify"):
             self.assertTrue(self.run_program(command, "x.vdb"))
 
+    def test_text_fields(self):
+        created = self.run_program.json("create", "x.vdb", "a", "--analyzer", "german", "--analysis", '{"fold_accents": false}',
+                                        "--text-field", "text", "--text-field", '{"path": "title", "weight": 2, "analyzer": "code", "analysis": {}}')
+        self.assertEqual(created["text_fields"], [
+            {"path": "text", "analyzer": "german", "weight": 1.0, "analysis": {"fold_accents": False}},
+            {"path": "title", "analyzer": "code", "weight": 2.0}])
+        self.write("de.jsonl", '{"_id": "1", "text": "Die Häuser am Hafen"}\n')
+        self.run_program("ingest", "x.vdb", "de.jsonl", "-c", "a", "--embedder", "none")
+        self.assertEqual([h["id"] for h in self.run_program.json("query", "x.vdb", "-c", "a", "Haus")["hits"]], ["1"])
+        self.run_program("ingest", "x.vdb", "de.jsonl", "-c", "a", "--embedder", "none", "--analyzer", "french", code=1)
+        self.run_program("create", "x.vdb", "b", "--analyzer", "klingon", code=2)
+        self.run_program("create", "x.vdb", "b", "--analysis", '{"speed": 1}', code=2)
+        self.run_program("create", "x.vdb", "b", "--text-field", '{"path": 1}', code=2)
+
+    def test_highlights_and_the_query_language(self):
+        self.write("t.jsonl", '{"_id": "1", "text": "%s Swept wings flutter. %s"}\n{"_id": "2", "text": "A wing and a tail"}\n'
+                   % ("Some filler. " * 40, "More of it. " * 40))
+        self.run_program("ingest", "x.vdb", "t.jsonl", "--embedder", "none")
+        [hit] = self.run_program.json("query", "x.vdb", "--syntax", "query", '+wing -tail "swept wings"')["hits"]
+        [snippet] = hit["snippets"]
+        text = hit["text"].encode()
+        self.assertEqual([h["text"] for h in snippet["highlights"]], ["Swept", "wings"])
+        for place in [snippet, *snippet["highlights"]]:
+            self.assertEqual(text[place["start"]:place["end"]].decode(), place["text"])
+        self.assertLessEqual(len(snippet["text"]), 230)
+        self.assertEqual(len(self.run_program.json("query", "x.vdb", "+wing -tail")["hits"]), 2)
+        self.assertRegex(self.run_program("query", "x.vdb", "flutter"), r"\n   \.\.\. .*flutter.* \.\.\.\n")
+        error = self.run_program.json("query", "x.vdb", "--syntax", "query", '"open', code=1)["error"]
+        self.assertEqual(error["code"], "invalid_argument")
+
     def test_options_of_the_index(self):
         created = self.run_program.json("create", "x.vdb", "a", "--profile", "fast", "--ef-search", "100", "--oversampling", "1.1")
         self.assertEqual(created["index"], {"profile": "fast", "ef_search": 100, "oversampling": 1.1})

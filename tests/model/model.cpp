@@ -59,13 +59,16 @@ Vector canonical(const Vector& vector) {
 
 void CollectionModel::index(Doc& doc) const {
   doc.terms.clear();
+  doc.field_terms.assign(text_fields.size(), {});
   doc.length = 0;
   doc.has_text = false;
-  for (const TextField& field : text_fields) {
+  for (std::size_t f = 0; f < text_fields.size(); ++f) {
+    const TextField& field = text_fields[f];
     for (const std::string& text : texts_of(doc.record, field.path)) {
       doc.has_text = true;
       for (const std::string& term : terms_of(field.analyzer, text)) {
         doc.terms[term] += field.weight;
+        doc.field_terms[f][term] += field.weight;
         doc.length += field.weight;
       }
     }
@@ -86,7 +89,7 @@ void CollectionModel::put(Record record, SequenceNumber at) {
   };
   learn("", record.vector);
   for (const auto& [name, v] : record.vectors) learn(name, v);
-  Doc doc{std::move(record), {}, 0, false};
+  Doc doc{std::move(record), {}, {}, 0, false};
   index(doc);
   changes.push_back({at, Change::Operation::kUpsert, doc.record.id, 0});
   sequence = at;
@@ -156,19 +159,90 @@ std::vector<Candidate> score_vectors(const CollectionModel& c, const std::string
   return out;
 }
 
-std::vector<Candidate> score_text(const CollectionModel& c, const std::string& query,
-                                  const Condition& filter) {
+std::vector<Candidate> score_sparse(const CollectionModel& c, const std::string& name, const Sparse& query,
+                                    const Condition& filter) {
+  std::vector<Candidate> out;
+  for (const auto& [id, doc] : c.docs) {
+    const auto found = doc.record.vectors.find(name);
+    if (!name.empty() && found == doc.record.vectors.end()) continue;
+    const Vector& v = name.empty() ? doc.record.vector : found->second;
+    if (!v.sparse() || !filter.holds(doc)) continue;
+    const Sparse& s = *v.sparse();
+    Candidate candidate{id, 0, 0, 0};
+    bool common = false;
+    for (std::size_t i = 0; i < query.indices.size(); ++i) {
+      const auto at = std::lower_bound(s.indices.begin(), s.indices.end(), query.indices[i]);
+      if (at == s.indices.end() || *at != query.indices[i]) continue;
+      common = true;
+      const double product = static_cast<double>(query.values[i]) *
+                             static_cast<double>(s.values[static_cast<std::size_t>(at - s.indices.begin())]);
+      candidate.score += product;
+      candidate.tolerance += 1e-6 * std::abs(product) + 2e-38;
+    }
+    if (common) out.push_back(std::move(candidate));
+  }
+  return out;
+}
+
+namespace {
+
+// What the terms' node of a plan says.
+struct Statistics {
+  double documents = 0;
+  double length = 0;
+  std::map<std::string, double> df;
+};
+
+Statistics read_statistics(const PlanNode& node) {
+  Statistics out;
+  for (const auto& [name, value] : node.properties) {
+    if (name == "documents") out.documents = std::stod(value);
+    if (name == "length of all") out.length = std::stod(value);
+    if (name != "words") continue;
+    std::istringstream words(value);
+    for (std::string word; words >> word;) {
+      const std::size_t colon = word.rfind(':');
+      out.df[word.substr(0, colon)] = std::stod(word.substr(colon + 1));
+    }
+  }
+  for (const PlanNode& child : node.children) {
+    if (out.documents == 0) out = read_statistics(child);
+  }
+  return out;
+}
+
+}  // namespace
+
+std::vector<Candidate> score_text(const CollectionModel& c, const std::string& query, const Condition& filter,
+                                  const std::optional<PlanNode>& plan) {
   constexpr double kK1 = 1.2;
   constexpr double kB = 0.75;
-  // A word counts as often as it is written; a second analyzer adds only forms that the first ones did not
-  // give.
-  std::vector<std::string> words;
+  // A word counts as often as it is written. A further analyzer adds its fields to the forms that it shares
+  // with those before it, and its own forms, which are searched for in its fields.
+  constexpr std::size_t kAll = 1000;
+  std::map<std::string, double> times;
+  std::map<std::string, std::vector<std::size_t>> fields_of;
   std::set<std::string> analyzers;
-  for (const TextField& field : c.text_fields) {
-    if (!analyzers.insert(field.analyzer).second) continue;
-    const std::vector<std::string> before = words;
-    for (std::string& term : terms_of(field.analyzer, query)) {
-      if (std::find(before.begin(), before.end(), term) == before.end()) words.push_back(std::move(term));
+  for (const TextField& first : c.text_fields) {
+    if (!analyzers.insert(first.analyzer).second) continue;
+    const std::map<std::string, double> before = times;
+    std::set<std::string> forms;
+    for (const std::string& term : terms_of(first.analyzer, query)) {
+      forms.insert(term);
+      if (!before.contains(term)) times[term] += 1;
+    }
+    for (const std::string& term : forms) {
+      for (std::size_t f = 0; f < c.text_fields.size(); ++f) {
+        if (c.text_fields[f].analyzer == first.analyzer) fields_of[term].push_back(f);
+      }
+    }
+  }
+  std::map<std::pair<std::string, std::size_t>, double> leaves;  // term and field -> how often
+  for (const auto& [term, fields] : fields_of) {
+    if (fields.size() == c.text_fields.size()) {
+      leaves[{term, kAll}] = times[term];
+    } else {
+      for (std::size_t f : fields) leaves[{term, f}] = times[term];
     }
   }
   double documents = 0;
@@ -179,20 +253,36 @@ std::vector<Candidate> score_text(const CollectionModel& c, const std::string& q
     total += doc.length;
     for (const auto& [term, tf] : doc.terms) df[term] += 1;
   }
+  if (plan && plan->to_string().find("documents=") != std::string::npos) {
+    // Retired documents count until their segment is made anew.
+    const Statistics used = read_statistics(*plan);
+    if (used.documents < documents) throw Mismatch{concat("statistics of ", used.documents, " documents")};
+    for (const auto& [term, count] : used.df) {
+      const bool as_many = count == df[term];
+      if (count < df[term] || (used.documents == documents && !as_many))
+        throw Mismatch{concat("'", term, "' is in ", df[term], " documents, not ", count)};
+      df[term] = count;
+    }
+    if (used.documents == documents && std::abs(used.length - total) > 1e-6 * (1 + total))
+      throw Mismatch{concat("all documents have a length of ", total, ", not ", used.length)};
+    documents = used.documents;
+    total = used.length;
+  }
   std::vector<Candidate> out;
   for (const auto& [id, doc] : c.docs) {
     double score = 0;
     bool any = false;
     std::uint64_t tie = mix64(static_cast<std::uint64_t>(std::llround(doc.length * 1024)));
-    for (const std::string& word : words) {
-      const auto found = doc.terms.find(word);
-      tie = mix64(
-          tie ^
-          (found == doc.terms.end() ? 0 : static_cast<std::uint64_t>(std::llround(found->second * 1024))));
-      if (found == doc.terms.end()) continue;
+    for (const auto& [leaf, count] : leaves) {
+      const auto& [word, field] = leaf;
+      const auto& terms = field == kAll ? doc.terms : doc.field_terms[field];
+      const auto found = terms.find(word);
+      const double tf = found == terms.end() ? 0 : found->second;
+      tie = mix64(tie ^ static_cast<std::uint64_t>(std::llround(tf * 1024)));
+      if (tf == 0) continue;
       any = true;
       const double idf = std::log(1 + (documents - df[word] + 0.5) / (df[word] + 0.5));
-      score += idf * found->second / (found->second + kK1 * (1 - kB + kB * doc.length / (total / documents)));
+      score += count * idf * tf / (tf + kK1 * (1 - kB + kB * doc.length / (total / documents)));
     }
     if (any && filter.holds(doc)) out.push_back({id, score, 2e-6 * score + 1e-9, tie | 1});
   }
@@ -225,9 +315,10 @@ std::vector<Candidate> fuse(const Fusion& fusion, const Hits& vectors, const Hit
     for (int l = 0; l < 2; ++l) {
       if (p.rank[l] == 0) continue;
       if (fusion.kind() == Fusion::Kind::kReciprocalRank) {
-        c.score += 1.0 / (static_cast<double>(fusion.parameter()) + static_cast<double>(p.rank[l]));
+        c.score += 1.0 / (static_cast<double>(fusion.rank_constant()) + static_cast<double>(p.rank[l]));
       } else {
-        const double weight = l == 0 ? fusion.parameter() : 1.0 - static_cast<double>(fusion.parameter());
+        const double alpha = static_cast<double>(*fusion.alpha());
+        const double weight = l == 0 ? alpha : 1.0 - alpha;
         c.score += weight * (largest[l] > least[l] ? (p.score[l] - least[l]) / (largest[l] - least[l]) : 1.0);
       }
     }

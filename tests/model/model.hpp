@@ -20,7 +20,8 @@ struct Mismatch {
 struct Doc {
   Record
       record;  ///< Minus zeros are zeros, sparse vectors sorted; ttl empty, expires_at the expected moment.
-  std::map<std::string, double> terms;
+  std::map<std::string, double> terms;                     ///< Of all fields, by weighted frequency.
+  std::vector<std::map<std::string, double>> field_terms;  ///< Of each text field.
   double length = 0;
   bool has_text = false;
 };
@@ -64,9 +65,13 @@ struct Candidate {
 /// Every record with such a vector that the filter lets through, scored in double.
 std::vector<Candidate> score_vectors(const CollectionModel& c, const std::string& field,
                                      const std::vector<float>& query, const Condition& filter);
-/// Every record with one of the words, scored by BM25 in double.
-std::vector<Candidate> score_text(const CollectionModel& c, const std::string& query,
-                                  const Condition& filter);
+/// Every record with such a sparse vector that has an index in common with the query.
+std::vector<Candidate> score_sparse(const CollectionModel& c, const std::string& field, const Sparse& query,
+                                    const Condition& filter);
+/// Every record with one of the words, scored by BM25 in double. `plan`: of the answer that is checked, which
+/// says how far its statistics still count retired records.
+std::vector<Candidate> score_text(const CollectionModel& c, const std::string& query, const Condition& filter,
+                                  const std::optional<PlanNode>& plan);
 /// Joins two lists of hits as Fusion says.
 std::vector<Candidate> fuse(const Fusion& fusion, const Hits& vectors, const Hits& texts);
 

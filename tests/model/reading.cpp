@@ -94,6 +94,12 @@ Answer answer(VecDatabase& db, Kind kind, const Spec& s) {
     case Kind::kHybrid:
       a.hits.push_back(c.hybrid_query(hybrid_query(s)));
       break;
+    case Kind::kSparse:
+      a.hits.push_back(c.query(sparse_query(s)));
+      break;
+    case Kind::kSparseHybrid:
+      a.hits.push_back(c.hybrid_query(sparse_hybrid_query(s)));
+      break;
     case Kind::kQueryText:
       a.hits.push_back(c.query_text(s.text, text_options(s, s.mode)));
       break;
@@ -145,8 +151,17 @@ Query dense_query(const Spec& s) {
   return q;
 }
 
-HybridQuery hybrid_query(const Spec& s) {
-  HybridQuery q{Vector(s.vector), s.text};
+Query sparse_query(const Spec& s) {
+  Query q{Vector(s.sparse)};
+  q.k(s.k).offset(s.offset).using_vector(s.vector_name).with_vectors(s.with_vectors);
+  if (!s.filter.text.empty()) q.where(s.filter.text);
+  if (s.threshold) q.score_threshold(*s.threshold);
+  return q;
+}
+
+namespace {
+
+HybridQuery fused(const Spec& s, HybridQuery q) {
   q.k(s.k).offset(s.offset).using_vector(s.vector_name).with_vectors(s.with_vectors).ef(kEveryRow);
   if (!s.default_fusion) q.fusion(s.fusion);
   if (!s.filter.text.empty()) q.where(s.filter.text);
@@ -154,12 +169,19 @@ HybridQuery hybrid_query(const Spec& s) {
   return q;
 }
 
+}  // namespace
+
+HybridQuery hybrid_query(const Spec& s) { return fused(s, HybridQuery(Vector(s.vector), s.text)); }
+
+HybridQuery sparse_hybrid_query(const Spec& s) { return fused(s, HybridQuery(Vector(s.vector), s.sparse)); }
+
 TextQueryOptions text_options(const Spec& s, Mode mode) {
   TextQueryOptions o{
       .k = s.k, .offset = s.offset, .mode = mode, .score_threshold = s.threshold, .ef = kEveryRow};
   if (!s.filter.text.empty()) o.where = Filter::parse(s.filter.text);
-  if (!s.default_fusion && s.fusion.kind() == Fusion::Kind::kWeighted) o.alpha = s.fusion.parameter();
+  if (!s.default_fusion && s.fusion.alpha()) o.alpha = s.fusion.alpha();
   if (s.slot == 3) o.embedder = TinyEmbedder();
+  o.explain = mode != Mode::kDense;  // says which statistics it used
   return o;
 }
 

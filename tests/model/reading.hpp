@@ -28,6 +28,9 @@ Answer read(VecDatabase& db, Kind kind, const Spec& spec);
 /// The queries of a spec, as the API takes them.
 Query dense_query(const Spec& spec);
 HybridQuery hybrid_query(const Spec& spec);
+Query sparse_query(const Spec& spec);
+/// Of dense and sparse vector.
+HybridQuery sparse_hybrid_query(const Spec& spec);
 TextQueryOptions text_options(const Spec& spec, Mode mode);
 
 /// A second process that has the directory open read-only and answers the same operations.

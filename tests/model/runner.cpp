@@ -87,7 +87,7 @@ std::vector<Change> sorted(std::vector<Change> changes) {
 
 void Runner::check_answer(Kind kind, const Spec& s, const CollectionModel& c, const Answer& a) {
   if (kind == Kind::kDense || kind == Kind::kText || kind == Kind::kHybrid || kind == Kind::kQueryText ||
-      kind == Kind::kQueryBatch) {
+      kind == Kind::kQueryBatch || kind == Kind::kSparse || kind == Kind::kSparseHybrid) {
     check_query(kind, s, c, a);
     return;
   }
@@ -172,7 +172,7 @@ void Runner::check_hit_contents(const Spec& s, const CollectionModel& c, const H
 void Runner::check_query(Kind kind, const Spec& s, const CollectionModel& c, const Answer& a) {
   std::vector<float> vector = s.vector;
   std::string name = s.vector_name;
-  bool dense = kind != Kind::kText;
+  bool dense = kind != Kind::kText && kind != Kind::kSparse;
   bool text = kind == Kind::kText || kind == Kind::kHybrid;
   if (kind == Kind::kQueryText) {
     const bool embeds = s.slot == 3 || !c.fingerprint.empty();
@@ -190,19 +190,25 @@ void Runner::check_query(Kind kind, const Spec& s, const CollectionModel& c, con
     if (a.error != ErrorCode::kInvalidArgument) throw Mismatch{"a query with a wrong vector was no error"};
     return;
   }
+  if (kind == Kind::kSparse && !c.fields.contains(name)) {
+    if (a.error != ErrorCode::kInvalidArgument) throw Mismatch{"a query by an unknown vector was no error"};
+    return;
+  }
   if (a.error) throw Mismatch{concat("failed: ", to_string(*a.error), ": ", a.message)};
   const Spec& spec = s;
   const auto k = static_cast<std::size_t>(s.k);
   const auto offset = static_cast<std::size_t>(s.offset);
   const bool with_vectors = s.with_vectors && kind != Kind::kText && kind != Kind::kQueryText;
   for (const Hits& hits : a.hits) check_hit_contents(s, c, hits, with_vectors);
-  if (dense && text) {
+  if (kind == Kind::kSparse) {
+    check_hits(score_sparse(c, name, s.sparse, s.filter), a.hits[0], k, offset, spec.threshold);
+  } else if ((dense && text) || kind == Kind::kSparseHybrid) {
     Spec query = s;
     query.vector_name = name;
     // query_text takes only a share, no parameter of reciprocal rank.
     if (kind == Kind::kQueryText && s.fusion.kind() == Fusion::Kind::kReciprocalRank)
       query.default_fusion = true;
-    check_hybrid(query, c, a.hits[0], vector);
+    check_hybrid(kind, query, c, a.hits[0], vector);
   } else if (dense) {
     const std::vector<Candidate> candidates = score_vectors(c, name, vector, s.filter);
     check_hits(candidates, a.hits[0], k, offset, spec.threshold);
@@ -211,13 +217,13 @@ void Runner::check_query(Kind kind, const Spec& s, const CollectionModel& c, con
       check_hits(candidates, a.hits[2], k, 0, spec.threshold);
     }
   } else if (!shared_) {
-    check_hits(score_text(c, s.text, s.filter), a.hits[0], k, offset, spec.threshold);
+    check_hits(score_text(c, s.text, s.filter, a.hits[0].plan), a.hits[0], k, offset, spec.threshold);
   }
 }
 
 // The two lists are asked for by themselves and checked against the brute force; what is made of them must
 // then be right to the rank.
-void Runner::check_hybrid(const Spec& s, const CollectionModel& c, const Hits& hits,
+void Runner::check_hybrid(Kind kind, const Spec& s, const CollectionModel& c, const Hits& hits,
                           const std::vector<float>& vector) {
   if (shared_ || s.k == 0) return;
   Spec part = s;
@@ -227,12 +233,16 @@ void Runner::check_hybrid(const Spec& s, const CollectionModel& c, const Hits& h
   part.threshold.reset();
   const Collection collection = db_->get_collection(s.collection);
   const Hits vectors = collection.query(dense_query(part));
-  const Hits texts = collection.query_text(s.text, text_options(part, Mode::kText));
+  const bool sparse = kind == Kind::kSparseHybrid;
+  const Hits others = sparse ? collection.query(sparse_query(part))
+                             : collection.query_text(s.text, text_options(part, Mode::kText));
   check_hits(score_vectors(c, s.vector_name, vector, s.filter), vectors, static_cast<std::size_t>(part.k), 0,
              std::nullopt);
-  check_hits(score_text(c, s.text, s.filter), texts, static_cast<std::size_t>(part.k), 0, std::nullopt);
+  check_hits(sparse ? score_sparse(c, s.vector_name, s.sparse, s.filter)
+                    : score_text(c, s.text, s.filter, others.plan),
+             others, static_cast<std::size_t>(part.k), 0, std::nullopt);
   const bool plain_rrf = s.default_fusion;
-  check_hits(fuse(plain_rrf ? Fusion::rrf() : s.fusion, vectors, texts), hits, static_cast<std::size_t>(s.k),
+  check_hits(fuse(plain_rrf ? Fusion::rrf() : s.fusion, vectors, others), hits, static_cast<std::size_t>(s.k),
              static_cast<std::size_t>(s.offset), s.threshold);
 }
 

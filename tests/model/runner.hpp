@@ -45,7 +45,7 @@ class Runner {
   void check_query(Kind kind, const Spec& spec, const CollectionModel& model, const Answer& answer);
   void check_hit_contents(const Spec& spec, const CollectionModel& model, const Hits& hits,
                           bool with_vectors);
-  void check_hybrid(const Spec& spec, const CollectionModel& model, const Hits& hits,
+  void check_hybrid(Kind kind, const Spec& spec, const CollectionModel& model, const Hits& hits,
                     const std::vector<float>& vector);
 
   std::optional<Failure> expect_failure(const CollectionModel& model, std::span<const Operation> ops,

@@ -25,8 +25,9 @@ bool good_vector(const std::vector<float>& v, VectorField& field) {
 bool good_record(const Record& r, std::map<std::string, VectorField>& fields) {
   if (!r.vector.dense().empty() && !good_vector(r.vector.dense(), fields[""])) return false;
   for (const auto& [name, v] : r.vectors) {
-    if (v.dense().empty()) continue;
     const auto field = fields.find(name);
+    if (v.sparse() && field == fields.end()) return false;
+    if (v.dense().empty()) continue;
     if (field == fields.end() || !good_vector(v.dense(), field->second)) return false;
   }
   return true;

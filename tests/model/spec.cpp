@@ -15,18 +15,18 @@ struct Weight {
 };
 // Of 1,000 operations. Concurrent runs keep the collections as they are and have no reader.
 constexpr std::array kWeights = {
-    Weight{Kind::kInsert, 60},      Weight{Kind::kUpsert, 190},      Weight{Kind::kBatchUpsert, 40},
-    Weight{Kind::kBatchInsert, 15}, Weight{Kind::kExecute, 40},      Weight{Kind::kUpdate, 70},
-    Weight{Kind::kErase, 60},       Weight{Kind::kEraseMany, 15},    Weight{Kind::kEraseWhere, 12},
-    Weight{Kind::kChunks, 25},      Weight{Kind::kUpsertText, 12},   Weight{Kind::kTexts, 4},
-    Weight{Kind::kGet, 60},         Weight{Kind::kGetMany, 15},      Weight{Kind::kScroll, 15},
-    Weight{Kind::kCount, 25},       Weight{Kind::kChanges, 12},      Weight{Kind::kInfo, 10},
-    Weight{Kind::kDense, 150},      Weight{Kind::kText, 60},         Weight{Kind::kHybrid, 45},
-    Weight{Kind::kQueryText, 25},   Weight{Kind::kQueryBatch, 8},    Weight{Kind::kCreate, 3},
-    Weight{Kind::kGetOrCreate, 10}, Weight{Kind::kDrop, 1},          Weight{Kind::kAddVector, 2},
-    Weight{Kind::kDropVector, 1},   Weight{Kind::kReopen, 1},        Weight{Kind::kVerify, 1},
-    Weight{Kind::kAskReader, 25},   Weight{Kind::kRestartReader, 1}, Weight{Kind::kCompact, 2},
-    Weight{Kind::kOptimize, 3},
+    Weight{Kind::kInsert, 60},       Weight{Kind::kUpsert, 190},      Weight{Kind::kBatchUpsert, 40},
+    Weight{Kind::kBatchInsert, 15},  Weight{Kind::kExecute, 40},      Weight{Kind::kUpdate, 70},
+    Weight{Kind::kErase, 60},        Weight{Kind::kEraseMany, 15},    Weight{Kind::kEraseWhere, 12},
+    Weight{Kind::kChunks, 25},       Weight{Kind::kUpsertText, 12},   Weight{Kind::kTexts, 4},
+    Weight{Kind::kGet, 60},          Weight{Kind::kGetMany, 15},      Weight{Kind::kScroll, 15},
+    Weight{Kind::kCount, 25},        Weight{Kind::kChanges, 12},      Weight{Kind::kInfo, 10},
+    Weight{Kind::kDense, 150},       Weight{Kind::kText, 60},         Weight{Kind::kHybrid, 45},
+    Weight{Kind::kSparse, 60},       Weight{Kind::kSparseHybrid, 30}, Weight{Kind::kQueryText, 25},
+    Weight{Kind::kQueryBatch, 8},    Weight{Kind::kCreate, 3},        Weight{Kind::kGetOrCreate, 10},
+    Weight{Kind::kDrop, 1},          Weight{Kind::kAddVector, 2},     Weight{Kind::kDropVector, 1},
+    Weight{Kind::kReopen, 1},        Weight{Kind::kVerify, 1},        Weight{Kind::kAskReader, 25},
+    Weight{Kind::kRestartReader, 1}, Weight{Kind::kCompact, 2},       Weight{Kind::kOptimize, 3},
 };
 
 bool alone(Kind kind) {
@@ -95,6 +95,7 @@ void make_query(Rng& rng, Spec& s, const Setting& setting) {
   }
   s.vector = random_vector(rng, metric, dimension);
   if (rng.chance(2)) s.vector.push_back(1);
+  s.sparse = random_sparse(rng);
   s.text = random_text(rng, 4);
   s.k = rng.chance(80) ? static_cast<std::int64_t>(rng.below(20)) : static_cast<std::int64_t>(rng.below(400));
   if (rng.chance(20)) s.offset = static_cast<std::int64_t>(rng.below(60));
@@ -117,8 +118,8 @@ const char* to_string(Kind kind) {
       "erase",   "erase_ids",     "erase_where",  "upsert_chunks", "upsert_text",   "batch_upsert_texts",
       "create",  "get_or_create", "drop",         "add_vector",    "drop_vector",   "get",
       "get_ids", "scroll",        "count",        "changes",       "info",          "query",
-      "text",    "hybrid",        "query_text",   "query_batch",   "reopen",        "verify",
-      "compact", "optimize",      "ask_reader",   "restart_reader"};
+      "text",    "hybrid",        "sparse",       "sparse_hybrid", "query_text",    "query_batch",
+      "reopen",  "verify",        "compact",      "optimize",      "ask_reader",    "restart_reader"};
   return kNames[static_cast<std::size_t>(kind)];
 }
 

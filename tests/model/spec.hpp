@@ -40,6 +40,8 @@ enum class Kind : std::uint8_t {
   kDense,
   kText,
   kHybrid,
+  kSparse,
+  kSparseHybrid,
   kQueryText,
   kQueryBatch,
   // The program itself
@@ -99,6 +101,7 @@ struct Spec {
   // Reading
   Condition filter;
   std::vector<float> vector;
+  Sparse sparse;
   std::string text;
   std::int64_t k = 10;
   std::int64_t offset = 0;
@@ -117,6 +120,8 @@ std::vector<Op> make_ops(std::uint64_t seed, std::size_t count, bool concurrent)
 std::string describe(const Op& op, const Setting& setting);
 
 Record random_record(Rng& rng, std::uint8_t slot, const Setting& setting);
+/// In no order; some values are negative, zero or out of the ordinary.
+Sparse random_sparse(Rng& rng);
 std::vector<float> random_vector(Rng& rng, Metric metric, std::size_t dimension);
 Condition random_condition(Rng& rng, const Setting& setting);
 Metadata random_metadata(Rng& rng);

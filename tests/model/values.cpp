@@ -2,6 +2,7 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <set>
 
 #include "base/error.hpp"
 #include "model/spec.hpp"
@@ -166,6 +167,21 @@ std::vector<float> random_vector(Rng& rng, Metric metric, std::size_t dimension)
   return v;
 }
 
+Sparse random_sparse(Rng& rng) {
+  Sparse out;
+  std::set<std::uint32_t> used;
+  const bool wild = rng.chance(15);
+  for (std::size_t n = rng.below(8); n > 0; --n) {
+    const auto index =
+        static_cast<std::uint32_t>(rng.chance(5) ? 0xffffffffu : rng.below(rng.chance(50) ? 6 : 60));
+    if (!used.insert(index).second) continue;
+    out.indices.push_back(index);
+    out.values.push_back(static_cast<float>(1 + rng.below(12)) / 4);
+    if (wild && rng.chance(50)) out.values.back() = rng.pick({-0.5f, -0.0f, 0.0f, -2.0f, 1e-20f, 1e16f});
+  }
+  return out;
+}
+
 Record random_record(Rng& rng, std::uint8_t slot, const Setting& setting) {
   Record r;
   const std::uint64_t n = rng.below(setting.ids);
@@ -174,11 +190,17 @@ Record random_record(Rng& rng, std::uint8_t slot, const Setting& setting) {
   if (n % 50 == 9) r.id = setting.prefix + "s1#" + std::to_string(n / 50);
   const CollectionOptions options = collection_options(slot, setting, true);
   if (rng.chance(88)) r.vector = Vector(random_vector(rng, options.metric, options.dimension));
-  if (rng.chance(6))
-    r.vector = Vector::hybrid(r.vector.dense(), {9, 2, static_cast<std::uint32_t>(10 + rng.below(90))},
-                              {1.5f, -0.0f, 0.25f});
+  if (rng.chance(40)) {
+    Sparse sparse = random_sparse(rng);
+    r.vector = Vector::hybrid(r.vector.dense(), std::move(sparse.indices), std::move(sparse.values));
+  }
   for (const auto& [name, field] : options.vectors) {
     if (rng.chance(50)) r.vectors[name] = Vector(random_vector(rng, field.metric, field.dimension));
+    if (rng.chance(15)) {
+      Sparse sparse = random_sparse(rng);
+      r.vectors[name] =
+          Vector::hybrid(r.vectors[name].dense(), std::move(sparse.indices), std::move(sparse.values));
+    }
   }
   if (rng.chance(80)) r.text = random_text(rng, rng.chance(3) ? 400 : 12);
   r.metadata = random_metadata(rng);

@@ -11,7 +11,7 @@ namespace vecstore {
 
 namespace {
 
-constexpr std::uint32_t kQueries = 48, kTop = 10, kEf = 256;
+constexpr std::uint32_t kQueries = 48, kTop = 10, kEf = 256, kSmallEf = 32;
 constexpr std::uint32_t kUnscored =
     4;  // times as many hits get full vectors where there is no rescoring copy
 
@@ -34,8 +34,8 @@ struct Best {
 
 }  // namespace
 
-double HnswIndex::sampled_recall(const RowVectors& vectors, const HnswOptions& options,
-                                 Context& context) const {
+HnswIndex::Sampled HnswIndex::sample(const RowVectors& vectors, const HnswOptions& options,
+                                     Context& context) const {
   const std::uint32_t rows = nodes_, queries = std::min(rows, kQueries);
   std::vector<std::uint32_t> chosen(queries);
   std::vector<ExactScorer> scorers;
@@ -63,24 +63,31 @@ double HnswIndex::sampled_recall(const RowVectors& vectors, const HnswOptions& o
   HnswScratch scratch;
   std::vector<HnswHit> hits;
   std::vector<float> own(dimension());
-  std::size_t found = 0, wanted = 0;
+  std::size_t found = 0, wanted = 0, astray = 0;
   for (std::uint32_t q = 0; q < queries; ++q) {
     if (best[q].count == 0) continue;
     std::copy_n(vectors(chosen[q]), dimension(), own.data());
     HnswQuery query;
     query.vector = own;
     query.k = kTop + 1;
-    query.ef = kEf;
     if (residual_bytes_ == 0) query.hits = kUnscored * query.k;
-    search(query, scratch, context, hits);
-    const float least = best[q].scores[0];
-    std::uint32_t good = 0;
-    for (const HnswHit& hit : hits)
-      good += hit.node != chosen[q] && scorers[q].score_one(vectors(hit.node)) >= least;
-    found += std::min(good, best[q].count);
+    const auto good_with = [&](std::uint32_t ef) {
+      query.ef = ef;
+      search(query, scratch, context, hits);
+      const float least = best[q].scores[0];
+      std::uint32_t good = 0;
+      for (const HnswHit& hit : hits)
+        good += hit.node != chosen[q] && scorers[q].score_one(vectors(hit.node)) >= least;
+      return std::min(good, best[q].count);
+    };
+    found += good_with(kEf);
+    astray += good_with(kSmallEf) * 4 < best[q].count;
     wanted += best[q].count;
   }
-  return wanted == 0 ? 1 : static_cast<double>(found) / static_cast<double>(wanted);
+  Sampled out;
+  if (wanted > 0) out.recall = static_cast<double>(found) / static_cast<double>(wanted);
+  if (queries > 0) out.astray = static_cast<double>(astray) / queries;
+  return out;
 }
 
 }  // namespace vecstore

@@ -65,8 +65,9 @@ std::shared_ptr<const HnswIndex> build(Metric metric, const Rows& rows) {
 
 double check(const HnswIndex& index, const Rows& rows) {
   Context context;
-  return index.sampled_recall([&](std::uint32_t i) { return rows.row(i); },
-                              options_for(index.metric(), rows.dim), context);
+  return index
+      .sample([&](std::uint32_t i) { return rows.row(i); }, options_for(index.metric(), rows.dim), context)
+      .recall;
 }
 
 // The share of the ten best that is among the hits, which are scored with full vectors afterwards; a row as
@@ -98,7 +99,7 @@ double recall(const HnswIndex& index, const Rows& rows, const Rows& queries) {
 
 double recall_of(Metric metric, const Rows& rows, const Rows& queries) {
   const auto index = build(metric, rows);
-  EXPECT_GE(check(*index, rows), HnswIndex::kLeastSampledRecall);
+  EXPECT_GE(check(*index, rows), HnswIndex::Sampled::kLeastRecall);
   return recall(*index, rows, queries);
 }
 
@@ -190,7 +191,7 @@ TEST(HnswData, OneOutlierChangesNothingForTheOthers) {
     std::fill_n(rows.row(0), 16, outlier);
     for (Metric metric : {Metric::kEuclidean, Metric::kDot, Metric::kCosine}) {
       const auto index = build(metric, rows);
-      EXPECT_GE(check(*index, rows), HnswIndex::kLeastSampledRecall);
+      EXPECT_GE(check(*index, rows), HnswIndex::Sampled::kLeastRecall);
       EXPECT_GT(recall(*index, rows, queries), metric == Metric::kDot ? 0.9 : 0.97)
           << to_string(metric) << ' ' << outlier;
       if (metric != Metric::kDot) continue;
@@ -234,7 +235,47 @@ TEST(HnswData, RowsThatCodesCannotTellApartAreNoticed) {
     return (j == 0 ? (i % 2 ? 1e6f : -1e6f) : 0.0f) + normal(random);
   });
   const auto index = build(Metric::kEuclidean, rows);
-  EXPECT_LT(check(*index, rows), HnswIndex::kLeastSampledRecall);
+  EXPECT_LT(check(*index, rows), HnswIndex::Sampled::kLeastRecall);
+}
+
+// All near rows of a row are of its group: too few links of leaves lead from group to group, and the index
+// says so; a graph built by walks has them.
+TEST(HnswData, ManySmallGroupsAreBuiltByWalks) {
+  constexpr std::size_t kDim = 48;
+  constexpr std::uint32_t kGroups = 400;
+  const Rows centres = make(kGroups, kDim, 31, [](auto& random, auto, auto) { return normal(random); });
+  const auto near = [&](std::mt19937& random, std::uint32_t i, std::size_t j) {
+    return centres.row(i % kGroups)[j] + 0.02f * normal(random);
+  };
+  const Rows rows = make(kGroups * 40, kDim, 32, near), queries = make(kGroups, kDim, 33, near);
+  Context context;
+  HnswOptions options = options_for(Metric::kCosine, kDim);
+  options.build.m = 8;
+  const auto vectors = [&](std::uint32_t i) { return rows.row(i); };
+  const auto in_group = [&](const HnswIndex& index) {
+    HnswScratch scratch;
+    std::vector<HnswHit> hits;
+    int found = 0;
+    for (std::uint32_t q = 0; q < queries.size(); ++q) {
+      HnswQuery query;
+      query.vector = std::span(queries.row(q), kDim);
+      query.ef = 48;
+      index.search(query, scratch, context, hits);
+      found += !hits.empty() && hits[0].node % kGroups == q;
+    }
+    return static_cast<double>(found) / queries.size();
+  };
+  const auto leaves = HnswIndex::build(options, rows.size(), vectors, context);
+  const HnswIndex::Sampled sampled = leaves->sample(vectors, options, context);
+  options.build.by_walks = true;
+  const auto walks = HnswIndex::build(options, rows.size(), vectors, context);
+  std::printf("the right group: %.3f by leaves (astray %.3f), %.3f by walks (%.3f)\n", in_group(*leaves),
+              sampled.astray, in_group(*walks), walks->sample(vectors, options, context).astray);
+  EXPECT_GT(in_group(*walks), 0.95);
+  if (in_group(*leaves) < 0.9) {
+    EXPECT_GT(sampled.astray, HnswIndex::Sampled::kMostAstray);
+  }
+  EXPECT_LE(walks->sample(vectors, options, context).astray, HnswIndex::Sampled::kMostAstray);
 }
 
 }  // namespace

@@ -131,6 +131,7 @@ Graph build_graph(const ByteCodes& codes, const BuildOptions& options, Context& 
   check_options(options);
   if (codes.rows() > kMaxNodes) invalid("a graph of ", codes.rows(), " rows; it can have ", kMaxNodes);
   if (codes.rows() == 0) return {};
+  if (options.by_walks) return extend_graph({}, {}, codes, options, context, progress);
   return LeafBuilder(codes, options, context, progress).build();
 }
 
@@ -148,7 +149,8 @@ Graph extend_graph(const Graph& graph, const std::vector<std::uint32_t>& removed
   if (codes.rows() > kMaxNodes || kept > codes.rows())
     invalid("a graph of ", kept, " kept nodes does not fit ", codes.rows(), " rows");
   // To insert a row takes three times as long as its share of a graph that is built as a whole.
-  if (codes.rows() - kept > kept / 2) return build_graph(codes, options, context, progress);
+  if (!options.by_walks && codes.rows() - kept > kept / 2)
+    return build_graph(codes, options, context, progress);
   GraphBuilder builder(codes, options, context, progress);
   builder.take_over(graph, number);
   std::vector<std::uint32_t> present = shuffled(0, kept);

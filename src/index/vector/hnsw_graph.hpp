@@ -22,6 +22,8 @@ struct BuildOptions {
   float alpha = 1.15f;      ///< Of squared distances: above 1 keeps more of the longer links.
   std::size_t threads = 1;  ///< Above 1 needs `parallel`. See below for what it changes.
   const ParallelFor* parallel = nullptr;
+  /// Rows are added one by one even when all are there: three times as long, and more links between groups.
+  bool by_walks = false;
 };
 
 /// Directed links over the nodes 0 .. nodes - 1. Every node has `degree` slots, those without a neighbour

@@ -107,14 +107,21 @@ class HnswIndex {
   /// and `out` have served such a search before. Throws kInvalidArgument, kCancelled, kDeadline, kCorruption.
   void search(const HnswQuery& query, HnswScratch& scratch, Context& context,
               std::vector<HnswHit>& out) const;
-  /// Whether the index finds what it should: the share of the ten nearest other rows that walks with a large
-  /// ef return for some of the rows as queries; 1 for a single row. Codes keep about 12 bits of a component,
-  /// so it is low where rows that are near each other differ by less (tight groups far apart). `vectors` and
-  /// `options` as it was built. Every row is compared with 48 others, on the threads of `options`: about a
-  /// fiftieth of a build. Throws kCancelled, kDeadline.
-  double sampled_recall(const RowVectors& vectors, const HnswOptions& options, Context& context) const;
-  /// Below this, sampled_recall says that rows are better scanned.
-  static constexpr double kLeastSampledRecall = 0.8;
+  /// What walks find for some of the rows as queries.
+  struct Sampled {
+    /// The share of the ten nearest other rows that walks with a large ef return; 1 for a single row. Codes
+    /// keep about 12 bits of a component, so it is low where rows that are near each other differ by less
+    /// (tight groups far apart): below kLeastRecall rows are better scanned.
+    double recall = 1;
+    /// The share of walks with a small ef that return hardly any of them: they end in other groups. Above
+    /// kMostAstray a graph built by walks is better (BuildOptions::by_walks).
+    double astray = 0;
+    static constexpr double kLeastRecall = 0.8;
+    static constexpr double kMostAstray = 0.05;
+  };
+  /// `vectors` and `options` as it was built. Every row is compared with 48 others, on the threads of
+  /// `options`: about a fiftieth of a build. Throws kCancelled, kDeadline.
+  Sampled sample(const RowVectors& vectors, const HnswOptions& options, Context& context) const;
   /// The score of one node, as search would give it. `query` was assigned with coder().
   float score(const NibbleQuery& query, std::uint32_t node) const;
   const NibbleCoder& coder() const { return coder_; }

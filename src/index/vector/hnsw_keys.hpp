@@ -50,7 +50,7 @@ struct LeafBuilder::Scratch {
   std::vector<std::uint64_t> fresh, merged;
   float usual = 0;  // the distance of the last candidate of the rows before
   // For a selection.
-  std::vector<std::uint64_t> candidates, chosen;
+  std::vector<std::uint64_t> candidates;
   std::vector<std::uint32_t> open, open_places;
   std::vector<float> between;
   std::vector<bool> taken;

@@ -159,8 +159,12 @@ std::size_t LeafBuilder::far_links_of(std::uint32_t row, Scratch& s) const {
   s.fresh.clear();
   auto it = std::lower_bound(far_links_.begin(), far_links_.end(), FarLink{row, 0});
   for (; it != far_links_.end() && it->row == row && s.fresh.size() < degree_ / 2; ++it) {
-    const bool near = std::binary_search(s.candidates.begin(), s.candidates.end(), it->key);
-    if (!near && (s.fresh.empty() || s.fresh.back() != it->key)) s.fresh.push_back(it->key);
+    // By its number: the same distance may have been rounded differently elsewhere.
+    const std::uint32_t other = other_of(it->key, row);
+    const auto same = [&](std::uint64_t key) { return other_of(key, row) == other; };
+    if (std::none_of(s.candidates.begin(), s.candidates.end(), same) &&
+        std::none_of(s.fresh.begin(), s.fresh.end(), same))
+      s.fresh.push_back(it->key);
   }
   return s.fresh.size();
 }

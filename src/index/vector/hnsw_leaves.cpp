@@ -81,7 +81,7 @@ void LeafBuilder::find_near() {
     const std::size_t times = std::max<std::size_t>(1, members / rows_.size());
     parallel(leaves.size(), [&](std::size_t i, Scratch& s, Context& context) {
       context.check();
-      compare(leaves[i], s);
+      compare(leaves[i], s, context);
       report(leaves[i].size() / times);
     });
     if (leaves.size() == 1) break;  // everything has been compared with everything
@@ -188,13 +188,14 @@ void LeafBuilder::nearest_pivots(const std::uint32_t* rows, std::size_t count, c
   }
 }
 
-void LeafBuilder::compare(const Rows& leaf, Scratch& s) {
+void LeafBuilder::compare(const Rows& leaf, Scratch& s, const Context& context) {
   codes_.pack(leaf.data(), leaf.size(), s.block);
   const std::size_t width = s.block.width();
   s.distances.resize(std::max(s.distances.size(), kRowsAtOnce * width));
   s.places.resize(std::max(s.places.size(), width));
   s.usual = kUnbounded;
   for (std::size_t i = 0; i < leaf.size(); i += kRowsAtOnce) {
+    context.check();
     const std::size_t n = std::min(kRowsAtOnce, leaf.size() - i);
     codes_.distances(leaf.data() + i, n, s.block, s.distances.data());
     for (std::size_t r = 0; r < n; ++r) {

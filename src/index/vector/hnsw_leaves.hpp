@@ -42,7 +42,7 @@ class LeafBuilder {
   void link_pivots(const Rows& pivots, const ByteCodes::Block& block);
   void nearest_pivots(const std::uint32_t* rows, std::size_t count, const ByteCodes::Block& pivots,
                       std::size_t fan_out, Scratch& scratch, std::uint32_t* out) const;
-  void compare(const Rows& leaf, Scratch& scratch);
+  void compare(const Rows& leaf, Scratch& scratch, const Context& context);
   void offer_leaf(const Rows& leaf, std::uint32_t row, const float* distances, Scratch& scratch);
   void merge(std::uint32_t row, Scratch& scratch);
 

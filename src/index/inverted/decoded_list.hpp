@@ -1,0 +1,119 @@
+// DecodedList: the postings of one term as searches want them, in memory.
+#pragma once
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "index/inverted/norm.hpp"
+
+namespace vecstore::inverted {
+
+/// Documents per window: their sums stay in the first-level cache.
+inline constexpr std::uint32_t kWindow = 8192;
+inline constexpr std::uint32_t kNoPosting = ~std::uint32_t{0};
+
+/// Lists know, for these numbers of documents, a bound that so many reach.
+inline constexpr std::array<std::uint32_t, 10> kRanks = {1, 2, 5, 10, 20, 50, 100, 200, 500, 1000};
+
+/// Which documents have a term, how often (the value: weighted frequency, or a vector's weight), and an upper
+/// bound of its share of the score: value <= max_value * code / 255 for vectors, share(value, length) <=
+/// code / 255 for texts. One of three forms:
+/// - few documents: their numbers;
+/// - many: the low 16 bits of their numbers, and where each window begins;
+/// - most: a bitmap with a count of the bits before each of its words.
+/// Immutable once made. Thread-safe.
+class DecodedList {
+ public:
+  enum class Form : std::uint8_t { kFew, kMany, kDense };
+
+  /// `docs` ascending, below `documents`. Values are told apart by class where `class_values` is given (it
+  /// must outlive the list), else `values` has them.
+  static DecodedList of_classes(std::span<const std::uint32_t> docs, std::span<const std::uint32_t> classes,
+                                const float* class_values, std::uint32_t documents);
+  static DecodedList of_values(std::span<const std::uint32_t> docs, std::vector<float> values,
+                               std::uint32_t documents);
+  /// Values that are kept elsewhere, in the order of the documents.
+  static DecodedList of_stored(std::span<const std::uint32_t> docs, const float* values,
+                               std::uint32_t documents);
+
+  /// Computes the codes of a text's term.
+  void encode(const Norm& norm, const float* lengths);
+  /// Takes the codes of a vector's term.
+  void set_codes(std::span<const std::uint8_t> codes, float max_value);
+
+  std::uint32_t size() const { return size_; }
+  Form form() const { return form_; }
+  const Norm& norm() const { return norm_; }
+  std::uint8_t max_code() const { return max_code_; }
+  float max_value() const { return max_value_; }
+  /// A code that at least kRanks[i] documents reach; 0 where the list is shorter.
+  std::uint8_t rank_code(std::size_t i) const { return rank_codes_[i]; }
+  std::size_t memory_bytes() const;
+
+  float value(std::uint32_t posting) const {
+    if (stored_ != nullptr) return stored_[posting];
+    if (classes_.empty()) return values_[posting];
+    const std::uint8_t c = classes_[posting];
+    return class_values_[c != kEscape ? c : escaped(posting)];
+  }
+  std::uint32_t class_of(std::uint32_t posting) const {
+    const std::uint8_t c = classes_[posting];
+    return c != kEscape ? c : escaped(posting);
+  }
+  std::uint8_t code(std::uint32_t posting) const { return codes_[posting]; }
+
+  /// The posting of a document, kNoPosting when it has not the term.
+  std::uint32_t find(std::uint32_t doc) const;
+  /// The same for ascending documents: `at` starts at 0 and is carried from call to call.
+  std::uint32_t find_next(std::uint32_t doc, std::uint32_t& at) const;
+  /// Whether a document has the term; for ascending documents, as find_next.
+  bool contains_next(std::uint32_t doc, std::uint32_t& at) const {
+    if (form_ == Form::kDense) return (bits_[doc / 64] >> (doc % 64) & 1) != 0;
+    return find_next(doc, at) != kNoPosting;
+  }
+  void append_docs(std::vector<std::uint32_t>& out) const;
+  /// Keeps the bits of `mask` (whole windows) whose documents have the term, or have it not when `inverted`.
+  void restrict(std::vector<std::uint64_t>& mask, bool inverted) const;
+
+  // For the loops of searches.
+  const std::uint32_t* docs() const { return docs_.data(); }                   ///< kFew
+  const std::uint16_t* ids() const { return ids_.data(); }                     ///< kMany
+  std::uint32_t start(std::uint32_t window) const { return starts_[window]; }  ///< kMany; one more at the end
+  const std::uint64_t* bits() const { return bits_.data(); }                   ///< kDense; whole windows
+  std::uint32_t rank(std::uint32_t doc) const {  ///< kDense; doc a multiple of 64
+    return ranks_[doc / 64];
+  }
+  const std::uint8_t* codes() const { return codes_.data(); }  ///< Padded.
+
+ private:
+  static constexpr std::uint8_t kEscape = 255;
+
+  explicit DecodedList(std::span<const std::uint32_t> docs, std::uint32_t documents);
+  std::uint32_t escaped(std::uint32_t posting) const;
+  void take_rank_codes();
+  template <class F>
+  void for_each_doc(F&& f) const;
+
+  std::uint32_t size_ = 0, windows_ = 0;
+  Form form_ = Form::kFew;
+  std::uint8_t max_code_ = 0;
+  std::array<std::uint8_t, kRanks.size()> rank_codes_{};
+  float max_value_ = 1;
+  Norm norm_;
+  std::vector<std::uint32_t> docs_;
+  std::vector<std::uint16_t> ids_;
+  std::vector<std::uint32_t> starts_;
+  std::vector<std::uint64_t> bits_;
+  std::vector<std::uint32_t> ranks_;
+  std::vector<std::uint8_t> codes_;
+  std::vector<std::uint8_t> classes_;
+  std::vector<std::pair<std::uint32_t, std::uint32_t>> escaped_;  // posting, class
+  const float* class_values_ = nullptr;
+  std::vector<float> values_;
+  const float* stored_ = nullptr;
+};
+
+}  // namespace vecstore::inverted

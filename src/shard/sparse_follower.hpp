@@ -1,0 +1,27 @@
+// SparseFollower: the vectors of one sparse field, in segments and in memory.
+#pragma once
+#include <cstdint>
+#include <memory>
+
+#include "segment/sparse_part.hpp"
+#include "shard/term_follower.hpp"
+
+namespace vecstore::shard {
+
+class SparseFollower final : public TermFollower {
+ public:
+  explicit SparseFollower(std::uint16_t field) : field_(field) {}
+  /// Within search_terms.
+  segment::SparseIndex index(const ReadView& view, const Parts& parts) const;
+
+ protected:
+  /// Always: a segment names the fields of which its rows have vectors.
+  bool has_terms(const ReadView&, const segment::Segment&) const override { return true; }
+  void check(const segment::Segment& segment, const Context& ctx) const override;
+  std::unique_ptr<TermTail> new_tail(const ReadView& view) const override;
+
+ private:
+  const std::uint16_t field_;
+};
+
+}  // namespace vecstore::shard

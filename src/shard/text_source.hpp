@@ -1,0 +1,32 @@
+// The texts of records, read from the truth.
+#pragma once
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "segment/text_part.hpp"
+#include "shard/shard.hpp"
+#include "storage/document.hpp"
+
+namespace vecstore::shard {
+
+class ReadView;
+
+/// The path of the text field that is the records' own text.
+inline constexpr std::string_view kTextPath = "text";
+
+/// The texts of one record, parallel to the fields: the record's own text, or the strings at a path of its
+/// metadata.
+std::vector<segment::FieldTexts> texts_of(const ReadView& view, const storage::Document& document,
+                                          const std::vector<TextField>& fields);
+
+/// Adds the texts of the live rows between two numbers, a few thousand in one transaction: rows that are
+/// retired meanwhile may be left out, damaged ones are. kClosed, kNotFound.
+void add_texts(Shard& shard, std::uint64_t first_row, std::uint64_t end_row, segment::TextPartBuilder& out,
+               Context& context);
+
+/// Reads all terms of a segment's texts; kCorruption.
+void check_texts(const segment::Segment& segment, const Context& context);
+
+}  // namespace vecstore::shard
