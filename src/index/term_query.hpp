@@ -20,7 +20,7 @@ enum class Occur : std::uint8_t {
 
 /// What a node matches, and its score where it matches (N, df, average length: CorpusStats; all fields of a
 /// document count as one text in which each occurrence counts its field's weight):
-/// - kTerm: documents with the term. idf * tf / (tf + norm), as TermIndex says. df counts documents with the
+/// - kTerm: documents with the term. idf * tf / (tf + norm), as Bm25 says. df counts documents with the
 ///   term in any field, also when `field` restricts tf.
 /// - kPhrase: documents in which, within one field, the words stand at the distances that `offsets` gives, up
 ///   to moves of `slop` in sum (largest minus smallest displacement). idf is the sum of the words' idfs; tf

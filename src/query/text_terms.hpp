@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "index/term_index.hpp"
+#include "index/corpus_stats.hpp"
 #include "index/term_query.hpp"
 #include "query/request.hpp"
 #include "text/analyzer_pool.hpp"

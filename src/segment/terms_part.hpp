@@ -41,6 +41,8 @@ class TermsPart {
     std::vector<std::uint64_t> words;  // of the retired rows' bitmap, around this part's rows
     std::shared_ptr<const std::vector<std::uint64_t>> documents;
   };
+  std::vector<std::uint64_t> changed(const Live& old, std::span<const std::uint64_t> words) const;
+
   std::shared_ptr<const inverted::TermPart> part_;
   std::uint64_t first_row_;
   std::uint64_t end_row_;

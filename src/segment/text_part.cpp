@@ -4,6 +4,7 @@
 #include "base/crc32c.hpp"
 
 namespace vecstore::segment {
+
 std::uint64_t terms_fingerprint(std::span<const TextField> fields) {
   if (fields.empty()) return 0;
   std::string bytes;
@@ -13,7 +14,7 @@ std::uint64_t terms_fingerprint(std::span<const TextField> fields) {
     put(bytes, f.weight);
     put(bytes, text::make_analyzer_spec(f.analyzer, f.analysis)->fingerprint);
   }
-  return std::uint64_t{crc32c(std::as_bytes(std::span(bytes)))} << 32 | (bytes.size() & 0xffffffff) | 1;
+  return std::uint64_t{crc32c(std::as_bytes(std::span(bytes)))} << 32 | 1;
 }
 
 TextAnalysis::TextAnalysis(std::span<const TextField> fields) : fields_(fields.begin(), fields.end()) {

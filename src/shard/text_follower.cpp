@@ -16,18 +16,9 @@ class Tail final : public TermTail {
     };
   }
   std::uint64_t fill(const ReadView& view, std::uint64_t first_row, const Context& ctx) override {
-    std::uint64_t damaged = 0, steps = 0;
-    DocumentReader documents(view);
-    for (auto row = documents.next_row(first_row); row; row = documents.next_row(*row + 1)) {
-      if (steps++ % 256 == 0) ctx.check();
-      try {
-        texts_.add(*row, texts_of(view, documents.read(*row), texts_.fields()));
-      } catch (const Error& e) {
-        if (e.code() != ErrorCode::kCorruption) throw;
-        ++damaged;
-      }
-    }
-    return damaged + documents.damaged();
+    return scan_texts(
+        view, first_row, view.state().next_row, texts_.fields(), ctx,
+        [&](std::uint64_t row, const std::vector<segment::FieldTexts>& texts) { texts_.add(row, texts); });
   }
   void retire(std::uint64_t row) override { texts_.retire(row); }
   bool is_stale() const override { return texts_.is_stale(); }

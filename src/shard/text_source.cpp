@@ -1,5 +1,7 @@
 #include "shard/text_source.hpp"
 
+#include <algorithm>
+
 #include "base/error.hpp"
 #include "base/metadata_codec.hpp"
 #include "shard/read_view.hpp"
@@ -8,6 +10,7 @@ namespace vecstore::shard {
 namespace {
 
 constexpr std::uint64_t kRowsPerStep = 4'096;
+constexpr std::uint64_t kRowsPerCheck = 256;
 
 segment::FieldTexts field_texts(const ReadView& view, const storage::Document& document,
                                 const TextField& field) {
@@ -36,23 +39,31 @@ std::vector<segment::FieldTexts> texts_of(const ReadView& view, const storage::D
   return out;
 }
 
-void add_texts(Shard& shard, std::uint64_t first_row, std::uint64_t end_row, segment::TextPartBuilder& out,
-               Context& context) {
-  std::uint64_t steps = 0;
-  for (std::uint64_t begin = first_row; begin < end_row;) {
-    const std::uint64_t end = begin + std::min(kRowsPerStep, end_row - begin);
-    const ReadView view(shard);
-    DocumentReader documents(view);
-    for (auto row = documents.next_row(begin); row && *row < end; row = documents.next_row(*row + 1)) {
-      if (steps++ % 256 == 0) context.check();
-      try {
-        out.add(*row, texts_of(view, documents.read(*row), out.fields()));
-      } catch (const Error& e) {
-        // What is damaged has no place in a segment; searches by vector and verify report it.
-        if (e.code() != ErrorCode::kCorruption) throw;
-      }
+std::uint64_t scan_texts(const ReadView& view, std::uint64_t first_row, std::uint64_t end_row,
+                         const std::vector<TextField>& fields, const Context& context, const TextSink& fn) {
+  std::uint64_t damaged = 0, steps = 0;
+  DocumentReader documents(view);
+  for (auto row = documents.next_row(first_row); row && *row < end_row; row = documents.next_row(*row + 1)) {
+    if (steps++ % kRowsPerCheck == 0) context.check();
+    try {
+      fn(*row, texts_of(view, documents.read(*row), fields));
+    } catch (const Error& e) {
+      if (e.code() != ErrorCode::kCorruption) throw;
+      ++damaged;
     }
-    begin = end;
+  }
+  return damaged + documents.damaged();
+}
+
+void add_texts(Shard& shard, std::uint64_t first_row, std::uint64_t end_row, segment::TextPartBuilder& out,
+               const Context& context) {
+  for (std::uint64_t row = first_row; row < end_row;) {
+    const std::uint64_t end = row + std::min(kRowsPerStep, end_row - row);
+    const ReadView view(shard);
+    // What is damaged has no place in a segment; searches by vector and verify report it.
+    scan_texts(view, row, end, out.fields(), context,
+               [&](std::uint64_t r, const std::vector<segment::FieldTexts>& texts) { out.add(r, texts); });
+    row = end;
   }
 }
 

@@ -1,7 +1,7 @@
 // The texts of records, read from the truth.
 #pragma once
 #include <cstdint>
-#include <span>
+#include <functional>
 #include <string_view>
 #include <vector>
 
@@ -21,10 +21,16 @@ inline constexpr std::string_view kTextPath = "text";
 std::vector<segment::FieldTexts> texts_of(const ReadView& view, const storage::Document& document,
                                           const std::vector<TextField>& fields);
 
+using TextSink = std::function<void(std::uint64_t row, const std::vector<segment::FieldTexts>& texts)>;
+/// Calls `fn` with the texts of the view's live rows between two numbers, ascending; how many could not be
+/// read.
+std::uint64_t scan_texts(const ReadView& view, std::uint64_t first_row, std::uint64_t end_row,
+                         const std::vector<TextField>& fields, const Context& context, const TextSink& fn);
+
 /// Adds the texts of the live rows between two numbers, a few thousand in one transaction: rows that are
 /// retired meanwhile may be left out, damaged ones are. kClosed, kNotFound.
 void add_texts(Shard& shard, std::uint64_t first_row, std::uint64_t end_row, segment::TextPartBuilder& out,
-               Context& context);
+               const Context& context);
 
 /// Reads all terms of a segment's texts; kCorruption.
 void check_texts(const segment::Segment& segment, const Context& context);

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "index/term_index.hpp"
+#include "index/corpus_stats.hpp"
 #include "index/term_query.hpp"
 
 namespace vecstore::inverted::test {

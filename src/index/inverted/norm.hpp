@@ -4,7 +4,7 @@
 #include <cmath>
 #include <cstdint>
 
-#include "index/term_index.hpp"
+#include "index/corpus_stats.hpp"
 
 namespace vecstore::inverted {
 

@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "base/context.hpp"
+#include "index/corpus_stats.hpp"
 #include "index/inverted/term_source.hpp"
-#include "index/term_index.hpp"
 #include "index/term_query.hpp"
 
 namespace vecstore::inverted {

@@ -6,9 +6,9 @@
 #include <vector>
 
 #include "base/context.hpp"
+#include "index/corpus_stats.hpp"
 #include "index/inverted/query_plan.hpp"
 #include "index/inverted/term_source.hpp"
-#include "index/term_index.hpp"
 #include "index/term_query.hpp"
 #include "index/top_k.hpp"
 #include "index/vector_index.hpp"

@@ -52,10 +52,10 @@ struct Entries {
 /// kDeadline.
 Entries make_entries(const ByteCodes& codes, const std::vector<std::uint32_t>& rows, const Context& context);
 
-/// A graph over all rows of `codes`, which is finished: the same one with any number of threads. Takes about
-/// 32 m + 50 bytes per row besides the result and 70 to 90 microseconds per row of 384 dimensions.
-/// `progress`, when set, hears of the share that is done, as a number of rows that grows up to all; from one
-/// thread at a time. Throws kCancelled, kDeadline, std::bad_alloc.
+/// A graph over all rows of `codes`, which is finished: the same one with any number of threads, unless
+/// by_walks. Takes about 32 m + 50 bytes per row besides the result and 70 to 90 microseconds per row of 384
+/// dimensions. `progress`, when set, hears of the share that is done, as a number of rows that grows up to
+/// all; from one thread at a time. Throws kCancelled, kDeadline, std::bad_alloc.
 Graph build_graph(const ByteCodes& codes, const BuildOptions& options, Context& context,
                   const std::function<void(std::uint64_t)>& progress = {});
 

@@ -35,6 +35,7 @@ Graph LeafBuilder::build() {
   }
   link_equals(graph);
   link_unreachable(graph, codes_, context_);
+  report((rounds_ + 2) * std::uint64_t{codes_.rows()});  // all, also where there was less to do
   return graph;
 }
 

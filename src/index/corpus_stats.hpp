@@ -5,19 +5,17 @@
 
 namespace vecstore {
 
-/// The numbers that scores depend on, for one query. They add up over segments and shards, and each search is
-/// given the sum, so that a row's score does not depend on where it lives.
+/// The numbers that scores depend on, for one query: summed over all parts, so that a row's score does not
+/// depend on where it lives. Retired documents count until their part is merged.
 struct CorpusStats {
   std::uint64_t documents = 0;
-  double total_length = 0;  ///< Sum of all live documents' (weighted) lengths.
-  std::vector<std::uint64_t>
-      doc_freq;  ///< Live documents with the term; in the order of the query's leaves, a phrase one per word.
+  double total_length = 0;  ///< Sum of all documents' (weighted) lengths.
+  /// Documents with the term, in the order of the query's leaves, a phrase one per word.
+  std::vector<std::uint64_t> doc_freq;
 
   double average_length() const {
     return documents == 0 ? 0.0 : total_length / static_cast<double>(documents);
   }
-  /// Both must belong to the same query.
-  CorpusStats& operator+=(const CorpusStats& o);
 };
 
 /// score = sum over query terms of weight * ln(1 + (N - df + 0.5) / (df + 0.5)) * tf / (tf + k1 (1 - b + b
