@@ -91,7 +91,7 @@ struct Index {
 };
 
 struct Builder {
-  explicit Builder(const text::AnalyzerSpec& spec) : analyzer(spec), builder({1.0f}) {}
+  explicit Builder(const std::shared_ptr<const text::AnalyzerSpec>& spec) : analyzer(spec), builder({1.0f}) {}
   text::Analyzer analyzer;
   TermPartBuilder builder;
   std::vector<TermToken> tokens;
@@ -113,8 +113,8 @@ struct Builder {
   }
 };
 
-void build(Index& index, const std::vector<std::string>& texts, const text::AnalyzerSpec& spec,
-           const Options& o) {
+void build(Index& index, const std::vector<std::string>& texts,
+           const std::shared_ptr<const text::AnalyzerSpec>& spec, const Options& o) {
   const double start = cpu(), start_wall = wall();
   double analysed = 0;
   std::size_t tokens = 0;
@@ -197,9 +197,9 @@ TermNode combine(const std::vector<std::string>& words, const std::string& op) {
 }
 
 int measure_text(const Options& o) {
-  const auto& english = text::find_analyzer("english");
-  const text::AnalyzerSpec spec{
-      "bench", o.stop_words ? std::span<const std::string_view>{} : english.stop_words, "english"};
+  AnalyzerOptions analysis;
+  if (o.stop_words) analysis.stop_words.emplace();  // none are left out
+  const auto spec = text::make_analyzer_spec("english", analysis);
   const auto texts = read_texts(o.corpus, o.limit);
   const auto queries = read_texts(o.queries, o.count ? o.count : 1000);
   std::printf("{\"isa\": \"%s\", \"stop_words\": \"%s\"}\n", simd::to_string(simd::active_isa()),

@@ -9,7 +9,7 @@
 #include <unordered_map>
 
 #include "cli/json_rows.hpp"
-#include "index/term_index.hpp"
+#include "index/corpus_stats.hpp"
 
 namespace vecstore::bench {
 namespace {
