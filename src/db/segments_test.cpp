@@ -57,9 +57,8 @@ class SegmentsTest : public ::testing::Test {
     }
     return out;
   }
-  /// The ids of the k best by brute force.
-  std::vector<std::string> best(const std::vector<float>& q, std::size_t k,
-                                Metric metric = Metric::kCosine) const {
+  /// Every record with its score, negated, best first.
+  std::vector<std::pair<double, std::string>> ranking(const std::vector<float>& q, Metric metric) const {
     std::vector<std::pair<double, std::string>> all;
     for (const auto& [id, v] : truth_) {
       double dot = 0, qq = 0, vv = 0;
@@ -74,9 +73,26 @@ class SegmentsTest : public ::testing::Test {
       all.emplace_back(-score, id);
     }
     std::sort(all.begin(), all.end());
+    return all;
+  }
+  /// The ids of the k best by brute force.
+  std::vector<std::string> best(const std::vector<float>& q, std::size_t k,
+                                Metric metric = Metric::kCosine) const {
+    const auto all = ranking(q, metric);
     std::vector<std::string> out;
     for (std::size_t i = 0; i < std::min(k, all.size()); ++i) out.push_back(all[i].second);
     return out;
+  }
+  /// A query whose k best differ by more than scores in float can tell apart.
+  std::vector<float> clear_query(std::size_t k, Metric metric) {
+    for (;;) {
+      std::vector<float> q = random_vector(rng_);
+      const auto all = ranking(q, metric);
+      bool clear = true;
+      for (std::size_t i = 1; i < std::min(k + 1, all.size()); ++i)
+        clear &= all[i].first - all[i - 1].first > 1e-6 * (1 + std::abs(all[i].first));
+      if (clear) return q;
+    }
   }
   static std::vector<std::string> ids(const Hits& hits) {
     std::vector<std::string> out;
@@ -86,7 +102,7 @@ class SegmentsTest : public ::testing::Test {
   /// Every query finds what brute force finds: the walk is told to look at everything.
   void expect_exact(const Collection& c, const char* what, Metric metric = Metric::kCosine) {
     for (int i = 0; i < 20; ++i) {
-      const std::vector<float> q = random_vector(rng_);
+      const std::vector<float> q = clear_query(10, metric);
       ASSERT_EQ(ids(c.query(Query(q).k(10).ef(10'000))), best(q, 10, metric)) << what << ", query " << i;
       ASSERT_EQ(ids(c.query(Query(q).k(10).exact())), best(q, 10, metric)) << what << ", exact query " << i;
     }
