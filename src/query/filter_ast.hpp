@@ -8,7 +8,7 @@
 #include <variant>
 #include <vector>
 
-#include "query/filter_date.hpp"
+#include "base/instant.hpp"
 #include "vecstore/filter.hpp"
 
 namespace vecstore {

@@ -1,32 +1,15 @@
 // How a stored value and a literal compare: one definition for building (BETWEEN a AND b) and evaluating.
 #pragma once
-#include <cmath>
 #include <compare>
 #include <cstdint>
 #include <optional>
 #include <string_view>
 
 #include "base/metadata_codec.hpp"
+#include "base/numbers.hpp"
 #include "query/filter_ast.hpp"
 
 namespace vecstore {
-
-/// Exact: nothing is rounded to double. `b` is finite.
-inline std::strong_ordering compare_numbers(std::int64_t a, double b) noexcept {
-  constexpr double kTwo63 = 9223372036854775808.0;
-  if (b >= kTwo63) return std::strong_ordering::less;
-  if (b < -kTwo63) return std::strong_ordering::greater;
-  const double floor = std::floor(b);
-  const auto whole = static_cast<std::int64_t>(floor);
-  if (a != whole) return a <=> whole;
-  return floor < b ? std::strong_ordering::less : std::strong_ordering::equal;
-}
-
-inline std::strong_ordering compare_numbers(double a, double b) noexcept {
-  return a < b   ? std::strong_ordering::less
-         : a > b ? std::strong_ordering::greater
-                 : std::strong_ordering::equal;
-}
 
 /// The value against the literal; nothing when their types differ (then they are neither equal nor ordered).
 /// A string compares with a string by bytes, which is the order of code points, and with a date by instant if

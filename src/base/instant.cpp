@@ -1,4 +1,4 @@
-#include "query/filter_date.hpp"
+#include "base/instant.hpp"
 
 namespace vecstore {
 namespace {

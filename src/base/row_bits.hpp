@@ -1,0 +1,76 @@
+// RowBits: a set of rows of a fixed range, one bit each.
+#pragma once
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace vecstore {
+
+/// Rows 0 to size - 1. Bits beyond are never set. Operations on two sets want equal sizes.
+class RowBits {
+ public:
+  explicit RowBits(std::size_t size = 0, bool all = false)
+      : size_(size), words_((size + 63) / 64, all ? ~std::uint64_t{0} : 0) {
+    trim();
+  }
+
+  std::size_t size() const noexcept { return size_; }
+  bool test(std::size_t row) const noexcept { return (words_[row / 64] >> (row % 64) & 1) != 0; }
+  void set(std::size_t row) noexcept { words_[row / 64] |= std::uint64_t{1} << (row % 64); }
+  void reset(std::size_t row) noexcept { words_[row / 64] &= ~(std::uint64_t{1} << (row % 64)); }
+  std::size_t count() const noexcept {
+    std::size_t n = 0;
+    for (const std::uint64_t w : words_) n += static_cast<std::size_t>(std::popcount(w));
+    return n;
+  }
+  bool none() const noexcept {
+    for (const std::uint64_t w : words_) {
+      if (w != 0) return false;
+    }
+    return true;
+  }
+
+  RowBits& operator|=(const RowBits& o) noexcept {
+    for (std::size_t i = 0; i < words_.size(); ++i) words_[i] |= o.words_[i];
+    return *this;
+  }
+  RowBits& operator&=(const RowBits& o) noexcept {
+    for (std::size_t i = 0; i < words_.size(); ++i) words_[i] &= o.words_[i];
+    return *this;
+  }
+  /// Without the rows of `o`.
+  RowBits& operator-=(const RowBits& o) noexcept {
+    for (std::size_t i = 0; i < words_.size(); ++i) words_[i] &= ~o.words_[i];
+    return *this;
+  }
+  RowBits& flip() noexcept {
+    for (std::uint64_t& w : words_) w = ~w;
+    trim();
+    return *this;
+  }
+  /// Calls f(row) for each row of the set, ascending.
+  template <class F>
+  void for_each(F&& f) const {
+    for (std::size_t i = 0; i < words_.size(); ++i) {
+      for (std::uint64_t w = words_[i]; w != 0; w &= w - 1)
+        f(i * 64 + static_cast<std::size_t>(std::countr_zero(w)));
+    }
+  }
+  std::span<const std::uint64_t> words() const noexcept { return words_; }
+  /// Whoever writes leaves the bits behind the last row alone.
+  std::span<std::uint64_t> words() noexcept { return words_; }
+
+  bool operator==(const RowBits&) const = default;
+
+ private:
+  void trim() noexcept {
+    if (size_ % 64 != 0) words_.back() &= (std::uint64_t{1} << (size_ % 64)) - 1;
+  }
+
+  std::size_t size_;
+  std::vector<std::uint64_t> words_;
+};
+
+}  // namespace vecstore

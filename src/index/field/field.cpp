@@ -1,0 +1,224 @@
+#include "index/field/field.hpp"
+
+#include <algorithm>
+
+#include "base/bytes.hpp"
+#include "base/error.hpp"
+
+namespace vecstore::fields {
+namespace {
+
+// One row of a column is read in so much less time than a posting is set.
+constexpr std::uint64_t kRowsPerPosting = 8;
+
+}  // namespace
+
+Field::Field(std::string_view bytes, std::uint32_t span, std::string_view what) {
+  const auto damaged = [&] [[noreturn]] { fail(ErrorCode::kCorruption, what, ": a field's numbers do not fit"); };
+  if (bytes.size() < sizeof header_) damaged();
+  header_ = load<FieldHeader>(bytes.data());
+  std::uint64_t ordinals = 0;
+  for (std::size_t k = 0; k < kKinds; ++k) {
+    const std::uint32_t n = header_.entries[k];
+    const bool has_values = k == std::size_t(Kind::kNumber) || k == std::size_t(Kind::kString);
+    if (!has_values && n > 1) damaged();
+    begins_[k] = static_cast<std::uint32_t>(ordinals);
+    ordinals += n;
+    if (ordinals > header_.postings) damaged();  // each value is of a row
+  }
+  ordinals_ = begins_[kKinds] = static_cast<std::uint32_t>(ordinals);
+  const std::uint8_t width = header_.column_bytes;
+  if (header_.span != span || (width != 0 && width != 1 && width != 2 && width != 4) ||
+      header_.number_form > NumberForm::kMixed || header_.rows > header_.postings || header_.rows > span)
+    damaged();
+  const FieldLayout layout(header_);
+  if (layout.end != bytes.size()) damaged();
+  const char* const at = bytes.data();
+  if (header_.postings != ordinals_) starts_ = reinterpret_cast<const std::uint32_t*>(at + layout.starts);
+  rows_ = {reinterpret_cast<const std::uint32_t*>(at + layout.rows), header_.postings};
+  if (width != 0) column_ = at + layout.column;
+  numbers_ = at + layout.numbers;
+  if (header_.number_form == NumberForm::kMixed) doubles_ = at + layout.doubles;
+  offsets_ = reinterpret_cast<const std::uint32_t*>(at + layout.offsets);
+  bytes_ = at + layout.bytes;
+  check(what);
+}
+
+// Afterwards nothing that is read here leads outside.
+void Field::check(std::string_view what) const {
+  bool good = true;
+  if (starts_) {
+    good = starts_[0] == 0 && starts_[ordinals_] == header_.postings;
+    for (std::uint32_t o = 0; o < ordinals_; ++o) good &= starts_[o] < starts_[o + 1];
+  }
+  for (const std::uint32_t row : rows_) good &= row < header_.span;
+  for (std::uint32_t row = 0; column_ && row < header_.span; ++row) {
+    const std::uint32_t o = at(row);
+    good &= o == kNoOrdinal || o < ordinals_;
+  }
+  if (const std::uint32_t n = header_.entries_of(Kind::kString); n > 0) {
+    good &= offsets_[0] == 0 && offsets_[n] == header_.string_bytes;
+    for (std::uint32_t s = 0; s < n; ++s) good &= offsets_[s] <= offsets_[s + 1];
+  }
+  if (!good) fail(ErrorCode::kCorruption, what, ": a field's values are out of range");
+}
+
+Ordinals Field::of_kind(Kind kind) const {
+  const auto k = static_cast<std::size_t>(kind);
+  return {begins_[k], begins_[k + 1]};
+}
+
+Kind Field::kind_of(std::uint32_t ordinal) const {
+  std::size_t k = 0;
+  while (ordinal >= begins_[k + 1]) ++k;
+  return static_cast<Kind>(k);
+}
+
+Number Field::number(std::uint32_t ordinal) const {
+  const std::uint32_t i = ordinal - begins_[static_cast<std::size_t>(Kind::kNumber)];
+  const bool is_double = header_.number_form == NumberForm::kDoubles || (doubles_ && (doubles_[i / 8] >> (i % 8) & 1) != 0);
+  return is_double ? Number::of(load<double>(numbers_ + std::size_t{8} * i))
+                   : Number::of(load<std::int64_t>(numbers_ + std::size_t{8} * i));
+}
+
+std::string_view Field::string(std::uint32_t ordinal) const {
+  const std::uint32_t i = ordinal - begins_[static_cast<std::size_t>(Kind::kString)];
+  return {bytes_ + offsets_[i], offsets_[i + 1] - offsets_[i]};
+}
+
+std::uint32_t Field::at(std::uint32_t row) const {
+  switch (header_.column_bytes) {
+    case 1:
+      return std::uint32_t{load<std::uint8_t>(column_ + row)} - 1;
+    case 2:
+      return std::uint32_t{load<std::uint16_t>(column_ + 2 * std::size_t{row})} - 1;
+    default:
+      return load<std::uint32_t>(column_ + 4 * std::size_t{row}) - 1;
+  }
+}
+
+/// The first ordinal of the kind of which `before` does not hold.
+template <class Before>
+std::uint32_t Field::first_not(Kind kind, Before&& before) const {
+  auto [begin, end] = of_kind(kind);
+  while (begin < end) {
+    const std::uint32_t middle = begin + (end - begin) / 2;
+    if (before(middle))
+      begin = middle + 1;
+    else
+      end = middle;
+  }
+  return begin;
+}
+
+Ordinals Field::in_range(const FieldRange& range) const {
+  using End = FieldRange::End;
+  const FieldBound& of_type = range.low_end != End::kOpen ? range.low : range.high;
+  if (std::holds_alternative<bool>(of_type)) {
+    // false < true
+    bool passes[2];
+    for (const bool value : {false, true}) {
+      const bool* low = std::get_if<bool>(&range.low);
+      const bool* high = std::get_if<bool>(&range.high);
+      passes[value] = (range.low_end == End::kOpen || value > *low || (value == *low && range.low_end == End::kIncluded)) &&
+                      (range.high_end == End::kOpen || value < *high || (value == *high && range.high_end == End::kIncluded));
+    }
+    const Ordinals no = of_kind(Kind::kFalse), yes = of_kind(Kind::kTrue);
+    if (passes[0] && passes[1]) return {no.begin, yes.end};
+    return passes[0] ? no : passes[1] ? yes : Ordinals{};
+  }
+  if (const auto* text = std::get_if<std::string>(&of_type); text) {
+    Ordinals out = of_kind(Kind::kString);
+    if (range.low_end != End::kOpen) {
+      const std::string_view low = std::get<std::string>(range.low);
+      out.begin = first_not(Kind::kString, [&](std::uint32_t o) {
+        return range.low_end == End::kIncluded ? string(o) < low : string(o) <= low;
+      });
+    }
+    if (range.high_end != End::kOpen) {
+      const std::string_view high = std::get<std::string>(range.high);
+      out.end = first_not(Kind::kString, [&](std::uint32_t o) {
+        return range.high_end == End::kIncluded ? string(o) <= high : string(o) < high;
+      });
+    }
+    return out;
+  }
+  const auto as_number = [](const FieldBound& b) {
+    return std::holds_alternative<double>(b) ? Number::of(std::get<double>(b)) : Number::of(std::get<std::int64_t>(b));
+  };
+  Ordinals out = of_kind(Kind::kNumber);
+  if (range.low_end != End::kOpen) {
+    const Number low = as_number(range.low);
+    out.begin = first_not(Kind::kNumber, [&](std::uint32_t o) {
+      const auto order = compare(number(o), low);
+      return range.low_end == End::kIncluded ? order < 0 : order <= 0;
+    });
+  }
+  if (range.high_end != End::kOpen) {
+    const Number high = as_number(range.high);
+    out.end = first_not(Kind::kNumber, [&](std::uint32_t o) {
+      const auto order = compare(number(o), high);
+      return range.high_end == End::kIncluded ? order <= 0 : order < 0;
+    });
+  }
+  return out;
+}
+
+std::span<const std::pair<Instant, std::uint32_t>> Field::dates() const {
+  std::call_once(dates_once_, [&] {
+    const Ordinals strings = of_kind(Kind::kString);
+    for (std::uint32_t o = strings.begin; o < strings.end; ++o) {
+      if (const auto instant = parse_instant(string(o))) dates_.emplace_back(*instant, o);
+    }
+    std::sort(dates_.begin(), dates_.end());
+  });
+  return dates_;
+}
+
+// A table of the ordinals that pass, asked for each row.
+template <class T>
+void Field::scan(std::span<const Ordinals> ordinals, RowBits& out) const {
+  const std::span<std::uint64_t> words = out.words();
+  const auto* const codes = reinterpret_cast<const T*>(column_);
+  if (ordinals.size() == 1) {
+    const auto first = static_cast<T>(ordinals[0].begin + 1);
+    const auto count = static_cast<T>(ordinals[0].end - ordinals[0].begin);
+    for (std::size_t w = 0; w < words.size(); ++w) {
+      const std::size_t begin = w * 64, n = std::min<std::size_t>(64, header_.span - begin);
+      std::uint64_t bits = 0;
+      for (std::size_t i = 0; i < n; ++i)
+        bits |= std::uint64_t{static_cast<T>(codes[begin + i] - first) < count} << i;
+      words[w] |= bits;
+    }
+    return;
+  }
+  std::vector<std::uint8_t> passes(std::size_t{ordinals_} + 1);
+  for (const Ordinals& o : ordinals) std::fill(passes.begin() + o.begin + 1, passes.begin() + o.end + 1, std::uint8_t{1});
+  for (std::size_t w = 0; w < words.size(); ++w) {
+    const std::size_t begin = w * 64, n = std::min<std::size_t>(64, header_.span - begin);
+    std::uint64_t bits = 0;
+    for (std::size_t i = 0; i < n; ++i) bits |= std::uint64_t{passes[codes[begin + i]]} << i;
+    words[w] |= bits;
+  }
+}
+
+void Field::add_rows(std::span<const Ordinals> ordinals, RowBits& out) const {
+  std::uint64_t wanted = 0;
+  for (const Ordinals& o : ordinals) wanted += postings(o);
+  if (wanted == 0) return;
+  if (column_ && wanted * kRowsPerPosting > header_.span) {
+    switch (header_.column_bytes) {
+      case 1:
+        return scan<std::uint8_t>(ordinals, out);
+      case 2:
+        return scan<std::uint16_t>(ordinals, out);
+      default:
+        return scan<std::uint32_t>(ordinals, out);
+    }
+  }
+  for (const Ordinals& o : ordinals) {
+    for (const std::uint32_t row : rows_.subspan(start(o.begin), postings(o))) out.set(row);
+  }
+}
+
+}  // namespace vecstore::fields
