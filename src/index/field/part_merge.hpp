@@ -1,0 +1,22 @@
+// merge_parts: one part from several.
+#pragma once
+#include <span>
+
+#include "base/context.hpp"
+#include "base/row_bits.hpp"
+#include "index/field/field_part.hpp"
+#include "index/field/part_writer.hpp"
+
+namespace vecstore::fields {
+
+struct MergeInput {
+  const FieldPart* part = nullptr;
+  const RowBits* keep = nullptr;  ///< Of the part's rows; nullptr: all.
+};
+
+/// Writes the kept rows of the parts as one part whose first row is `first_row`; no row is kept in two of them.
+/// Memory: one field at a time, about 12 bytes per value. kCorruption: one of the parts is damaged.
+void merge_parts(std::span<const MergeInput> inputs, std::uint64_t first_row, FieldPartWriter& out,
+                 const Context& context);
+
+}  // namespace vecstore::fields
