@@ -67,6 +67,9 @@ struct WalkState {
   uint32_t probes;           ///< 1 to kMaxProbes: buckets to look into, entries to begin at
   const uint64_t* admitted;  ///< bit per node: may be a result; nullptr: all
   const uint64_t* retired;   ///< bit per node: may not; nullptr: none
+  /// Not 0: candidates are results only. Where a node has fewer fresh neighbours among them, those of the
+  /// others are looked at as well, until there are so many. At most kMaxDegree.
+  uint32_t wanted_neighbours;
   // Arrays of the caller.
   uint64_t* visited;        ///< nodes / 64 + 1 words, zero at the start
   float* best;              ///< kept + 1: estimates of admitted nodes, ascending

@@ -208,10 +208,20 @@ std::vector<std::uint32_t> naive_walk(const Fixture& f, const WalkState& limits)
   std::sort(pivots.begin(), pivots.end());
   pivots.resize(std::min<std::size_t>(pivots.size(), limits.probes));
   sample = pivots;
-  for (const auto& [value, pivot] : pivots) {
-    for (std::uint32_t i = g.bucket_begins[pivot]; i < g.bucket_begins[pivot + 1]; ++i)
-      sample.emplace_back(f.estimate(g.entries[i]), i);
-  }
+  const auto may_be_result = [&](std::uint32_t node) {
+    const bool admitted = !limits.admitted || (limits.admitted[node / 64] >> (node % 64) & 1);
+    const bool retired = limits.retired && (limits.retired[node / 64] >> (node % 64) & 1);
+    return admitted && !retired;
+  };
+  const bool results_only = limits.wanted_neighbours > 0;
+  if (results_only) sample.clear();
+  const auto add_entries = [&](std::uint32_t begin, std::uint32_t end) {
+    for (std::uint32_t i = begin; i < end; ++i) {
+      if (!results_only || may_be_result(g.entries[i])) sample.emplace_back(f.estimate(g.entries[i]), i);
+    }
+  };
+  for (const auto& [value, pivot] : pivots) add_entries(g.bucket_begins[pivot], g.bucket_begins[pivot + 1]);
+  if (results_only && sample.empty()) add_entries(0, g.bucket_begins[g.pivots]);
   std::stable_sort(sample.begin(), sample.end(), [](auto& a, auto& b) { return a.first < b.first; });
   sample.resize(std::min<std::size_t>(sample.size(), limits.probes));
   std::set<std::pair<float, std::uint32_t>> open;
@@ -221,9 +231,7 @@ std::vector<std::uint32_t> naive_walk(const Fixture& f, const WalkState& limits)
     if (!seen.insert(node).second) return;
     const float value = f.estimate(node);
     open.insert({value, node});
-    const bool admitted = !limits.admitted || (limits.admitted[node / 64] >> (node % 64) & 1);
-    const bool retired = limits.retired && (limits.retired[node / 64] >> (node % 64) & 1);
-    if (admitted && !retired) best.insert(std::upper_bound(best.begin(), best.end(), value), value);
+    if (may_be_result(node)) best.insert(std::upper_bound(best.begin(), best.end(), value), value);
   };
   for (const auto& [value, place] : sample) offer(g.entries[place]);
   std::vector<std::uint32_t> out;
@@ -237,14 +245,38 @@ std::vector<std::uint32_t> naive_walk(const Fixture& f, const WalkState& limits)
     }
     open.erase(open.begin());
     out.push_back(node);
-    for (std::uint32_t j = 0; j < g.degree; ++j) offer(g.links[node * g.degree + j]);
+    const std::uint32_t* links = g.links + node * g.degree;
+    if (!results_only) {
+      for (std::uint32_t j = 0; j < g.degree; ++j) offer(links[j]);
+      continue;
+    }
+    std::uint32_t fresh = 0;
+    std::vector<std::uint32_t> others;
+    for (std::uint32_t j = 0; j < g.degree; ++j) {
+      if (seen.count(links[j])) continue;
+      if (may_be_result(links[j])) {
+        offer(links[j]);
+        ++fresh;
+      } else {
+        seen.insert(links[j]);
+        others.push_back(links[j]);
+      }
+    }
+    for (std::size_t o = 0; o < others.size() && fresh < limits.wanted_neighbours; ++o) {
+      for (std::uint32_t j = 0; j < g.degree; ++j) {
+        const std::uint32_t next = g.links[others[o] * g.degree + j];
+        if (!may_be_result(next) || seen.count(next)) continue;
+        offer(next);
+        ++fresh;
+      }
+    }
   }
   return out;
 }
 
 TEST(CodeKernels, AWalkExpandsWhatAPlainLoopExpands) {
   std::mt19937 random(kSeed + 3);
-  for (int round = 0; round < 60; ++round) {
+  for (int round = 0; round < 120; ++round) {
     const std::uint32_t n = 1 + random() % 400;
     const Fixture f(n, 4 * (1 + random() % 8), 64 * (1 + random() % 4), true, random);
     Arrays limits(n, 0, 0, 1024);
@@ -262,6 +294,7 @@ TEST(CodeKernels, AWalkExpandsWhatAPlainLoopExpands) {
     for (auto& w : retired) w = (random() & random()) | std::uint64_t{random() & random()} << 32;
     if (random() % 2) wish.admitted = admitted.data();
     if (random() % 2) wish.retired = retired.data();
+    if (random() % 2) wish.wanted_neighbours = 1 + random() % 20;
     const auto want = naive_walk(f, wish);
     for (const auto& [isa, kernels] : available()) {
       SCOPED_TRACE(testing::Message() << to_string(isa) << " round " << round << " of seed " << kSeed + 3);
@@ -274,6 +307,7 @@ TEST(CodeKernels, AWalkExpandsWhatAPlainLoopExpands) {
       s.probes = wish.probes;
       s.admitted = wish.admitted;
       s.retired = wish.retired;
+      s.wanted_neighbours = wish.wanted_neighbours;
       s.pause_after = 1 + random() % 40;
       int calls = 1;
       while (!kernels->walk(f.graph, f.query, s)) ++calls;

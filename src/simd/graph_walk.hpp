@@ -92,9 +92,10 @@ struct Nearest {
   }
 };
 
+// Offers the entries begin to end - 1; `results`: only those that may be results.
 template <class V>
-void scan_entries(const WalkGraph& sample, const WalkQuery& q, uint32_t begin, uint32_t end,
-                  Nearest& nearest) {
+void scan_entries(const WalkGraph& sample, const WalkQuery& q, uint32_t begin, uint32_t end, Nearest& nearest,
+                  const WalkState* results = nullptr) {
   constexpr uint32_t kBatch = 64;
   alignas(64) uint32_t ids[kBatch + 16];
   alignas(64) float out[kBatch + 16];
@@ -102,7 +103,10 @@ void scan_entries(const WalkGraph& sample, const WalkQuery& q, uint32_t begin, u
     const uint32_t n = end - begin < kBatch ? end - begin : kBatch;
     for (uint32_t i = 0; i < n; ++i) ids[i] = begin + i;
     V::score(sample, q, ids, n, out);
-    for (uint32_t i = 0; i < n; ++i) nearest.offer(out[i], begin + i);
+    for (uint32_t i = 0; i < n; ++i) {
+      if (results && !may_be_result(*results, sample.entries[begin + i])) continue;
+      nearest.offer(out[i], begin + i);
+    }
   }
 }
 
@@ -116,11 +120,19 @@ void enter(const WalkGraph& g, const WalkQuery& q, WalkState& s) {
   pivots.most = s.probes;
   scan_entries<V>(sample, q, 0, g.pivots, pivots);
   Nearest nearest = pivots;
+  const WalkState* const results = s.wanted_neighbours > 0 ? &s : nullptr;
+  if (results) nearest.count = 0;
   s.scored += g.pivots;
   for (uint32_t i = 0; i < pivots.count; ++i) {
     const uint32_t begin = g.bucket_begins[pivots.place[i]], end = g.bucket_begins[pivots.place[i] + 1];
-    scan_entries<V>(sample, q, begin, end, nearest);
+    scan_entries<V>(sample, q, begin, end, nearest, results);
     s.scored += end - begin;
+  }
+  // No result is near: the walk begins at the nearest of all entries that are.
+  if (results && nearest.count == 0) {
+    const uint32_t all = g.bucket_begins[g.pivots];
+    scan_entries<V>(sample, q, 0, all, nearest, results);
+    s.scored += all;
   }
   for (uint32_t i = 0; i < nearest.count; ++i) {
     const uint32_t node = g.entries[nearest.place[i]];
@@ -140,6 +152,13 @@ inline void prefetch_links(const WalkGraph& g, uint32_t node) {
   for (uint32_t i = 0; i < g.degree; i += 16) __builtin_prefetch(links + i);
 }
 
+inline void prefetch_code(const WalkGraph& g, uint32_t node) {
+  const uint8_t* code = g.codes + node * g.code_bytes;
+  for (size_t b = 0; b < g.code_bytes; b += 64) __builtin_prefetch(code + b);
+  if (g.scales) __builtin_prefetch(g.scales + node);
+  if (g.terms) __builtin_prefetch(g.terms + node);
+}
+
 // Marks the neighbours of `node` and collects those that are new.
 inline uint32_t fresh_neighbours(const WalkGraph& g, WalkState& s, uint32_t node, uint32_t* out) {
   const uint32_t* links = g.links + static_cast<size_t>(node) * g.degree;
@@ -148,12 +167,38 @@ inline uint32_t fresh_neighbours(const WalkGraph& g, WalkState& s, uint32_t node
     out[count] = links[i];
     count += mark(s, links[i]);
   }
-  for (uint32_t i = 0; i < count; ++i) {
-    const uint8_t* code = g.codes + out[i] * g.code_bytes;
-    for (size_t b = 0; b < g.code_bytes; b += 64) __builtin_prefetch(code + b);
-    if (g.scales) __builtin_prefetch(g.scales + out[i]);
-    if (g.terms) __builtin_prefetch(g.terms + out[i]);
+  for (uint32_t i = 0; i < count; ++i) prefetch_code(g, out[i]);
+  touch(s, out, count);
+  return count;
+}
+
+// The same for walks over results: neighbours that are none lead to their own neighbours.
+inline uint32_t fresh_results(const WalkGraph& g, WalkState& s, uint32_t node, uint32_t* out) {
+  uint32_t others[kMaxDegree];
+  uint32_t count = 0, passed = 0;
+  const uint32_t* links = g.links + static_cast<size_t>(node) * g.degree;
+  for (uint32_t i = 0; i < g.degree; ++i) {
+    const uint32_t next = links[i];
+    if (!mark(s, next)) continue;
+    touch(s, &next, 1);
+    if (may_be_result(s, next)) {
+      out[count++] = next;
+    } else {
+      others[passed++] = next;
+      prefetch_links(g, next);
+    }
   }
+  for (uint32_t p = 0; p < passed && count < s.wanted_neighbours; ++p) {
+    if (g.admit_links) g.admit_links(g.admit_context, others[p]);
+    links = g.links + static_cast<size_t>(others[p]) * g.degree;
+    for (uint32_t i = 0; i < g.degree; ++i) {
+      const uint32_t next = links[i];
+      if (!may_be_result(s, next) || !mark(s, next)) continue;
+      touch(s, &next, 1);
+      out[count++] = next;
+    }
+  }
+  for (uint32_t i = 0; i < count; ++i) prefetch_code(g, out[i]);
   return count;
 }
 
@@ -170,8 +215,8 @@ inline void collect_best(WalkState& s, const float* values, const uint32_t* ids,
 template <class V>
 bool walk(const WalkGraph& g, const WalkQuery& q, WalkState& s) {
   if (s.best_count == 0 && s.candidate_count == 0 && s.done_count == 0) enter<V>(g, q, s);
-  alignas(64) uint32_t fresh[kMaxDegree + 16];
-  alignas(64) float values[kMaxDegree + 16];
+  alignas(64) uint32_t fresh[2 * kMaxDegree + 16];
+  alignas(64) float values[2 * kMaxDegree + 16];
   for (uint32_t steps = 0; s.candidate_count > 0; ++steps) {
     const float value = s.distances[s.next];
     const uint32_t node = s.nodes[s.next];
@@ -184,7 +229,8 @@ bool walk(const WalkGraph& g, const WalkQuery& q, WalkState& s) {
     s.distances[s.next] = s.distances[s.candidate_count];
     s.nodes[s.next] = s.nodes[s.candidate_count];
 
-    const uint32_t count = fresh_neighbours(g, s, node, fresh);
+    const uint32_t count =
+        s.wanted_neighbours > 0 ? fresh_results(g, s, node, fresh) : fresh_neighbours(g, s, node, fresh);
     // What is likely to be expanded next is fetched while these codes are scored.
     float least = kFar;
     uint32_t next = 0;
@@ -192,7 +238,6 @@ bool walk(const WalkGraph& g, const WalkQuery& q, WalkState& s) {
       least = V::least(s.distances, s.candidate_count, &next);
       prefetch_links(g, s.nodes[next]);
     }
-    touch(s, fresh, count);
     if (g.admit_codes) g.admit_codes(g.admit_context, fresh, count);
     V::score(g, q, fresh, count, values);
     s.scored += count;

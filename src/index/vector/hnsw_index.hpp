@@ -26,6 +26,14 @@ struct HnswOptions {
   hnsw::BuildOptions build;
 };
 
+/// How a search with admitted nodes goes.
+enum class HnswWay : std::uint8_t {
+  kChosen,    ///< By their number.
+  kScan,      ///< All of them are looked at.
+  kResults,   ///< A walk over them alone, which also follows the links of the others.
+  kWalk,      ///< A walk over all nodes.
+};
+
 /// One search. What is pointed to is borrowed for the call.
 struct HnswQuery {
   std::span<const float> vector;            ///< Finite, as many components as the index.
@@ -35,6 +43,7 @@ struct HnswQuery {
   std::optional<float> score_threshold;     ///< Rows below it need not be found; hits may lie below it.
   const std::uint64_t* admitted = nullptr;  ///< Bit per node, (size() + 63) / 64 words: may be returned.
   const std::uint64_t* retired = nullptr;   ///< Bit per node: may not.
+  HnswWay way = HnswWay::kChosen;
   /// The k-th best score that other indexes have found for this query. What lies clearly below is not looked
   /// for and not returned: there may be no hit at all.
   std::optional<float> known_score;
@@ -156,9 +165,13 @@ class HnswIndex {
   void use(const Owned& own);
   void measure_units(const RowVectors& vectors, Context& context);
   NibbleSide side(std::uint32_t node) const;
-  bool prefer_scan(const HnswQuery& query, const Limits& limits) const;
-  void scan_admitted(const simd::WalkGraph& graph, const HnswQuery& query, const Limits& limits,
-                     HnswScratch::Arrays& arrays, Context& context) const;
+  const simd::WalkGraph& graph_now() const;
+  void walk(const HnswQuery& query, const Limits& limits, std::uint32_t wanted_neighbours,
+            HnswScratch::Arrays& arrays, Context& context) const;
+  std::uint64_t admitted_nodes(const HnswQuery& query) const;
+  bool prefer_scan(const HnswQuery& query, std::uint64_t matches, const Limits& limits) const;
+  void scan_admitted(const HnswQuery& query, const Limits& limits, HnswScratch::Arrays& arrays,
+                     Context& context) const;
   void take_walked(HnswScratch::Arrays& arrays, const HnswQuery& query) const;
   void collect(HnswScratch::Arrays& arrays, const HnswQuery& query, const Limits& limits, Context& context,
                std::vector<HnswHit>& out) const;

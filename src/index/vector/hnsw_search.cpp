@@ -17,6 +17,9 @@ constexpr std::uint32_t kCandidates = 8192;
 constexpr std::uint32_t kStepsPerCheck = 512;
 constexpr std::uint32_t kFewestHits = 20;
 constexpr float kGuard = 0.75f;  // of the gap
+// A walk over results costs as much as looking at so many codes one after the other.
+constexpr std::uint64_t kMostScanned = 20'000;
+constexpr std::uint32_t kWantedNeighbours = 32;
 
 struct Found {
   float estimate;
@@ -125,6 +128,44 @@ void HnswIndex::search(const HnswQuery& query, const Limits& limits, HnswScratch
   context.check();
   HnswScratch::Arrays& a = *scratch.arrays_;
   a.query.assign(coder_, query.vector);
+  a.known_estimate = std::numeric_limits<float>::infinity();
+  for (const auto& score : {query.score_threshold, query.known_score}) {
+    if (score) a.known_estimate = std::min(a.known_estimate, a.query.estimate_of(*score));
+  }
+  a.found.clear();
+  a.prepare(nodes_, limits);
+  const std::uint64_t matches = admitted_nodes(query);
+  HnswWay way = query.way;
+  if (way == HnswWay::kChosen) way = prefer_scan(query, matches, limits) ? HnswWay::kScan : HnswWay::kWalk;
+  if (way == HnswWay::kWalk) {
+    walk(query, limits, 0, a, context);
+    // What is nearest and does not match fills the walk: those that match lie behind it.
+    const bool filtered = query.admitted || query.retired;
+    if (filtered && a.state.done_count >= limits.most_expanded && query.way == HnswWay::kChosen)
+      way = matches > kMostScanned ? HnswWay::kResults : HnswWay::kScan;
+  }
+  if (way == HnswWay::kResults) {
+    const bool again = query.way == HnswWay::kChosen;
+    walk(query, again ? limits_of(4 * query.ef, query.k) : limits, kWantedNeighbours, a, context);
+  }
+  // What matches may lie where no walk from here comes to.
+  const simd::WalkState& s = a.state;
+  if (way == HnswWay::kScan || (s.best_count < query.k && s.best_count < nodes_))
+    scan_admitted(query, limits, a, context);
+  else
+    take_walked(a, query);
+  context.counters.rows_scanned += s.scored;
+  context.counters.bytes_read += s.scored * code_bytes_ + s.done_count * degree_ * sizeof(std::uint32_t);
+  collect(a, query, limits, context, out);
+}
+
+const simd::WalkGraph& HnswIndex::graph_now() const {
+  const simd::WalkGraph* walk = walk_.load(std::memory_order_acquire);
+  return walk ? *walk : cold_;
+}
+
+void HnswIndex::walk(const HnswQuery& query, const Limits& limits, std::uint32_t wanted_neighbours,
+                     HnswScratch::Arrays& a, Context& context) const {
   a.prepare(nodes_, limits);
   simd::WalkState& s = a.state;
   s.k = query.k;
@@ -134,51 +175,39 @@ void HnswIndex::search(const HnswQuery& query, const Limits& limits, HnswScratch
   s.probes = limits.probes;
   s.admitted = query.admitted;
   s.retired = query.retired;
+  s.wanted_neighbours = wanted_neighbours;
   s.gap = static_cast<float>(limits.gap * gap_unit_ * a.query.gap_scale());
   s.guard = kGuard * s.gap;
-  a.known_estimate = std::numeric_limits<float>::infinity();
-  for (const auto& score : {query.score_threshold, query.known_score}) {
-    if (score) a.known_estimate = std::min(a.known_estimate, a.query.estimate_of(*score));
-  }
   s.shared_bound = a.known_estimate + s.gap;
   struct Clear {
     HnswScratch::Arrays& arrays;
     ~Clear() { arrays.clear_visited(); }
   } clear{a};
-  const simd::WalkGraph* walk = walk_.load(std::memory_order_acquire);
-  const simd::WalkGraph& graph = walk ? *walk : cold_;
-  a.found.clear();
-  if (prefer_scan(query, limits)) {
-    scan_admitted(graph, query, limits, a, context);
-  } else {
-    while (!simd::code_kernels().walk(graph, a.query.walk_query(), s)) context.check();
-    // What matches may lie where no walk from here comes to.
-    const bool filtered = query.admitted || query.retired;
-    if ((s.best_count < query.k && s.best_count < nodes_) || (filtered && s.done_count >= s.most_expanded)) {
-      scan_admitted(graph, query, limits, a, context);
-    } else {
-      take_walked(a, query);
-    }
+  while (!simd::code_kernels().walk(graph_now(), a.query.walk_query(), s)) context.check();
+}
+
+std::uint64_t HnswIndex::admitted_nodes(const HnswQuery& query) const {
+  if (!query.admitted && !query.retired) return nodes_;
+  std::uint64_t matches = 0;
+  for (std::uint32_t i = 0; i < (nodes_ + 63) / 64; ++i) {
+    const std::uint64_t all = query.admitted ? query.admitted[i] : ~std::uint64_t{0};
+    matches += static_cast<std::uint64_t>(std::popcount(query.retired ? all & ~query.retired[i] : all));
   }
-  context.counters.rows_scanned += s.scored;
-  context.counters.bytes_read += s.scored * code_bytes_ + s.done_count * degree_ * sizeof(std::uint32_t);
-  collect(a, query, limits, context, out);
+  return matches;
 }
 
 // A walk meets an admitted node as rarely as there are any; below some share, looking at all of them is
 // faster.
-bool HnswIndex::prefer_scan(const HnswQuery& query, const Limits& limits) const {
+bool HnswIndex::prefer_scan(const HnswQuery& query, std::uint64_t matches, const Limits& limits) const {
   if (!query.admitted) return false;
-  std::uint64_t matches = 0;
-  for (std::uint32_t i = 0; i < (nodes_ + 63) / 64; ++i)
-    matches += static_cast<std::uint64_t>(std::popcount(query.admitted[i]));
   const double walked = 1000 + 20.0 * limits.kept + 1240.0 * limits.gap;  // codes, without a filter
   return static_cast<double>(matches) * static_cast<double>(matches) <= walked * nodes_;
 }
 
-void HnswIndex::scan_admitted(const simd::WalkGraph& graph, const HnswQuery& query, const Limits& limits,
-                              HnswScratch::Arrays& a, Context& context) const {
+void HnswIndex::scan_admitted(const HnswQuery& query, const Limits& limits, HnswScratch::Arrays& a,
+                              Context& context) const {
   constexpr std::uint32_t kBatch = 512;
+  const simd::WalkGraph& graph = graph_now();
   simd::WalkState& s = a.state;
   std::uint32_t ids[kBatch + 64 + 4];
   float estimates[kBatch + 64 + 4];
