@@ -20,15 +20,32 @@ namespace {
 class IdOrder final : public RowOrder {
  public:
   explicit IdOrder(const shard::ReadView& view) : view_(view) {}
-  bool before(std::uint64_t a, std::uint64_t b) const override { return id(a) < id(b); }
-  std::uint64_t documents_read() const { return ids_.size(); }
+  bool before(std::uint64_t a, std::uint64_t b) const override {
+    if (!heads_) begin();
+    return id(a) < id(b);
+  }
+  std::uint64_t documents_read() const { return read_.size(); }
 
  private:
+  struct Known {
+    std::uint64_t row = kNoRow;
+    std::string_view id;
+  };
+  static constexpr std::size_t kKnown = 256;
+
+  void begin() const {
+    heads_.emplace(view_);
+    known_.resize(kKnown);
+  }
+  // Sorting asks for the same rows again and again. What is known lasts as long as the heads and the view.
   std::string_view id(std::uint64_t row) const {
-    if (!heads_) heads_.emplace(view_);
+    Known& known = known_[row % kKnown];
+    if (known.row != row) known = {row, look_up(row)};
+    return known.id;
+  }
+  std::string_view look_up(std::uint64_t row) const {
     if (const auto id = heads_->find_id(row)) return *id;
-    // Sorting asks for the same rows again and again. The views last as long as the read view.
-    const auto [at, is_new] = ids_.try_emplace(row);
+    const auto [at, is_new] = read_.try_emplace(row);
     if (!is_new) return at->second;
     if (!documents_) documents_.emplace(view_);
     try {
@@ -39,11 +56,13 @@ class IdOrder final : public RowOrder {
     }
     return at->second;
   }
+
   const shard::ReadView& view_;
-  // Made when first needed: most answers have no equal scores.
+  // Made when first needed: many answers have no equal scores.
   mutable std::optional<shard::HeadReader> heads_;
+  mutable std::vector<Known> known_;
   mutable std::optional<shard::DocumentReader> documents_;
-  mutable std::unordered_map<std::uint64_t, std::string_view> ids_;  // of rows outside of segments
+  mutable std::unordered_map<std::uint64_t, std::string_view> read_;  // of rows that no segment knows
 };
 
 std::vector<RowScore> in_order(TopK& found, const IdOrder& order, Context& ctx) {
