@@ -10,6 +10,8 @@
 #include <random>
 
 #include "io/index_file.hpp"
+#include "storage/state.hpp"
+#include "storage/store.hpp"
 #include "vecstore/vecstore.hpp"
 
 namespace vecstore {
@@ -246,11 +248,15 @@ TEST_F(IdsTest, AreNotReadAgainWhenSegmentsAreMerged) {
     auto db = VecDatabase::open(dir(), small());
     db.pause_background();
     auto c = db.create_collection("c", {.text_fields = {}});
-    for (int i = 0; i < 600; ++i) {
-      Record r{.id = "id" + std::to_string(i), .vector = vector(), .text = text()};
-      if (i < kDamaged) r.text = "needle" + std::to_string(i) + " in the document";
-      truth_.insert_or_assign(r.id, r);
-      c.upsert(r);
+    for (int batch = 0; batch < 5; ++batch) {
+      std::vector<Record> records;
+      for (int i = 120 * batch; i < 120 * (batch + 1); ++i) {
+        Record r{.id = "id" + std::to_string(i), .vector = vector(), .text = text()};
+        if (i < kDamaged) r.text = "needle" + std::to_string(i) + " in the document";
+        truth_.insert_or_assign(r.id, r);
+        records.push_back(r);
+      }
+      c.batch_upsert(records);
     }
     EXPECT_GT(c.stats().segments, 1u);
   }
@@ -340,6 +346,60 @@ TEST_F(IdsTest, DamageThatAMergeMeets) {
   EXPECT_EQ(c.stats().segments, 1u);
   EXPECT_GT(c.stats().segment_damages, 0u);
   EXPECT_EQ(check(c, 10), 0u);
+}
+
+// Where the counters of rows prove nothing, the id has to lead to the row.
+TEST_F(IdsTest, AnIdThatLeadsElsewhereIsNoHit) {
+  {
+    auto db = VecDatabase::open(dir(), small());
+    db.pause_background();
+    auto c = make(db);
+    put(c, 300);
+    c.optimize();
+    EXPECT_EQ(check(c), 0u);
+    change_metadata(c, 1);
+  }
+  const std::string victim = std::next(truth_.begin(), 100)->first;
+  {
+    const auto store = storage::Store::open(dir(), {.create = false});
+    store->write(
+        [&](storage::Commit& commit) {
+          auto entry = storage::find_id(commit.txn, 1, victim).value();
+          entry.row = entry.row == 5 ? 6 : 5;
+          storage::write_id(commit.txn, 1, victim, entry);
+        },
+        1000);
+  }
+  auto db = VecDatabase::open(dir(), small(true));
+  const auto c = db.get_collection("c");
+  for (const bool bare : {true, false}) {
+    const Hits hits = run(c, Query(vector()).k(1000).exact(), bare);
+    EXPECT_EQ(hits.size(), truth_.size() - 1);
+    EXPECT_EQ(hits.degraded, 1u);
+    for (const Hit& hit : hits) EXPECT_NE(hit.id, victim);
+    EXPECT_EQ(counter(*hits.plan, "records read"), bare ? 1 : truth_.size());
+  }
+}
+
+/// What a segment file says of its ids.
+TEST_F(IdsTest, RetiredRowsLeaveWithTheNextMerge) {
+  auto db = VecDatabase::open(dir(), small());
+  db.pause_background();
+  auto c = make(db);
+  const auto stored = [&] {
+    const auto file = io::IndexFile::open(files().at(0));
+    return file->array<std::uint64_t>(1)[7];
+  };
+  put(c, 300);
+  c.optimize();
+  EXPECT_EQ(stored(), 300u);
+  erase_some(c, 50);
+  EXPECT_EQ(check(c), 0u);
+  EXPECT_EQ(stored(), 300u);
+  c.optimize();
+  EXPECT_EQ(files().size(), 1u);
+  EXPECT_EQ(stored(), 250u);
+  EXPECT_EQ(check(c), 0u);
 }
 
 TEST_F(IdsTest, ChunksKeepTheirPlaces) {
