@@ -33,6 +33,9 @@ constexpr std::uint64_t kDiskReserve = std::uint64_t{8} << 20;
 // Writers keep the rows without a segment below these bounds. Where there are so many times more (nothing was
 // indexed before), it would take them long: the background catches up.
 constexpr std::uint64_t kFarAbove = 4;
+// Ids that a merge takes over between two looks at the context, and what it keeps of them in memory.
+constexpr std::uint64_t kIdRowsPerStep = 4'096;
+constexpr std::size_t kMostIdBytes = std::size_t{1} << 20;
 // One file takes so many rows at most, so that no writer waits for more.
 constexpr std::uint64_t kMostRowsPerCheckpoint = 65'536;
 // After a failure nothing is tried for so long.
@@ -256,15 +259,52 @@ void add_sparse_part(Shard& shard, const Plan& plan, std::uint16_t field, segmen
   }
 }
 
-/// Everything that a segment has. Texts are analysed beside the vectors where there is a thread to spare.
+/// The ids of the segments that are replaced, without those of retired rows; of damaged ones from the truth.
+void merge_ids(Shard& shard, const Plan& plan, segment::SegmentWriter& writer, Context& context) {
+  const segment::RetiredBits retired = plan.retired_bits();
+  segment::IdsBuilder ids(plan.first_row, plan.end_row);
+  for (const SegmentSet::Item& item : plan.replaced) {
+    const auto& [entry, segment] = item;
+    for (std::uint64_t first = entry.first_row; first < entry.end_row; first += kIdRowsPerStep) {
+      context.check();
+      const std::uint64_t end = std::min(entry.end_row, first + kIdRowsPerStep);
+      if (!segment) {
+        add_documents(shard, first, end, nullptr, &ids, context);
+      } else {
+        try {
+          segment->ids().scan(first, end, [&](std::uint64_t row, const segment::RecordHead& head) {
+            if (!retired.contains(row)) ids.add(row, head);
+          });
+        } catch (const Error& e) {
+          if (e.code() != ErrorCode::kCorruption) throw;
+          shard.segments().report_damage(entry.number);
+          throw InputDamaged{};
+        }
+      }
+      if (ids.ready_bytes() >= kMostIdBytes) writer.add_some_ids(ids);
+    }
+  }
+  writer.add_ids(ids);
+}
+
+/// Everything that a segment has. Texts are analysed, and ids read, beside the vectors where there is a
+/// thread to spare.
 void add_parts(Shard& shard, const Plan& plan, segment::SegmentWriter& writer, Context& context) {
   const bool has_texts = !plan.schema.text_fields.empty();
   std::optional<segment::TextPartBuilder> texts;
+  std::optional<segment::IdsBuilder> ids;
   if (has_texts && !merge_texts(shard, plan, writer, context)) texts.emplace(plan.schema.text_fields);
+  if (plan.replaced.empty()) {
+    ids.emplace(plan.first_row, plan.end_row);
+  } else {
+    merge_ids(shard, plan, writer, context);
+  }
   Executor::shared().parallel_for(2, shard.segment_options().threads, [&](std::size_t i) {
     Context child = context.child();
     if (i == 0) {
-      if (texts) add_texts(shard, plan.first_row, plan.end_row, *texts, child);
+      if (texts || ids)
+        add_documents(shard, plan.first_row, plan.end_row, texts ? &*texts : nullptr, ids ? &*ids : nullptr,
+                      child);
       return;
     }
     for (const auto& field : plan.schema.vectors) {
@@ -273,6 +313,7 @@ void add_parts(Shard& shard, const Plan& plan, segment::SegmentWriter& writer, C
     }
   });
   if (texts) writer.add_texts(*texts, context);
+  if (ids) writer.add_ids(*ids);
 }
 
 /// Writes the file; what the list will say of it. No transaction is held while it works, and the store may be

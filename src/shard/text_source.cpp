@@ -39,14 +39,21 @@ std::vector<segment::FieldTexts> texts_of(const ReadView& view, const storage::D
   return out;
 }
 
-std::uint64_t scan_texts(const ReadView& view, std::uint64_t first_row, std::uint64_t end_row,
-                         const std::vector<TextField>& fields, const Context& context, const TextSink& fn) {
+segment::RecordHead head_of(const storage::Document& document) {
+  return {document.id, document.source, document.start, document.end, document.part};
+}
+
+namespace {
+
+template <class Fn>
+std::uint64_t scan_documents(const ReadView& view, std::uint64_t first_row, std::uint64_t end_row,
+                             const Context& context, Fn&& fn) {
   std::uint64_t damaged = 0, steps = 0;
   DocumentReader documents(view);
   for (auto row = documents.next_row(first_row); row && *row < end_row; row = documents.next_row(*row + 1)) {
     if (steps++ % kRowsPerCheck == 0) context.check();
     try {
-      fn(*row, texts_of(view, documents.read(*row), fields));
+      fn(*row, documents.read(*row));
     } catch (const Error& e) {
       if (e.code() != ErrorCode::kCorruption) throw;
       ++damaged;
@@ -55,14 +62,25 @@ std::uint64_t scan_texts(const ReadView& view, std::uint64_t first_row, std::uin
   return damaged + documents.damaged();
 }
 
-void add_texts(Shard& shard, std::uint64_t first_row, std::uint64_t end_row, segment::TextPartBuilder& out,
-               const Context& context) {
+}  // namespace
+
+std::uint64_t scan_texts(const ReadView& view, std::uint64_t first_row, std::uint64_t end_row,
+                         const std::vector<TextField>& fields, const Context& context, const TextSink& fn) {
+  return scan_documents(
+      view, first_row, end_row, context,
+      [&](std::uint64_t row, const storage::Document& d) { fn(row, texts_of(view, d, fields)); });
+}
+
+void add_documents(Shard& shard, std::uint64_t first_row, std::uint64_t end_row,
+                   segment::TextPartBuilder* texts, segment::IdsBuilder* ids, const Context& context) {
   for (std::uint64_t row = first_row; row < end_row;) {
     const std::uint64_t end = row + std::min(kRowsPerStep, end_row - row);
     const ReadView view(shard);
     // What is damaged has no place in a segment; searches by vector and verify report it.
-    scan_texts(view, row, end, out.fields(), context,
-               [&](std::uint64_t r, const std::vector<segment::FieldTexts>& texts) { out.add(r, texts); });
+    scan_documents(view, row, end, context, [&](std::uint64_t r, const storage::Document& document) {
+      if (ids) ids->add(r, head_of(document));
+      if (texts) texts->add(r, texts_of(view, document, texts->fields()));
+    });
     row = end;
   }
 }

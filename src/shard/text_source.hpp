@@ -1,10 +1,11 @@
-// The texts of records, read from the truth.
+// The texts and ids of records, read from the truth.
 #pragma once
 #include <cstdint>
 #include <functional>
 #include <string_view>
 #include <vector>
 
+#include "segment/ids_part.hpp"
 #include "segment/text_part.hpp"
 #include "shard/shard.hpp"
 #include "storage/document.hpp"
@@ -27,10 +28,12 @@ using TextSink = std::function<void(std::uint64_t row, const std::vector<segment
 std::uint64_t scan_texts(const ReadView& view, std::uint64_t first_row, std::uint64_t end_row,
                          const std::vector<TextField>& fields, const Context& context, const TextSink& fn);
 
-/// Adds the texts of the live rows between two numbers, a few thousand in one transaction: rows that are
-/// retired meanwhile may be left out, damaged ones are. kClosed, kNotFound.
-void add_texts(Shard& shard, std::uint64_t first_row, std::uint64_t end_row, segment::TextPartBuilder& out,
-               const Context& context);
+segment::RecordHead head_of(const storage::Document& document);
+
+/// Adds the texts and the ids (where not nullptr) of the live rows between two numbers, a few thousand in one
+/// transaction: rows that are retired meanwhile may be left out, damaged ones are. kClosed, kNotFound.
+void add_documents(Shard& shard, std::uint64_t first_row, std::uint64_t end_row,
+                   segment::TextPartBuilder* texts, segment::IdsBuilder* ids, const Context& context);
 
 /// Reads all terms of a segment's texts; kCorruption.
 void check_texts(const segment::Segment& segment, const Context& context);
