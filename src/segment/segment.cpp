@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/bytes.hpp"
 #include "base/error.hpp"
 #include "quant/row_codes.hpp"
 #include "segment/flat_part.hpp"
@@ -16,7 +17,7 @@ namespace {
 constexpr std::size_t kMaxParts = 64;  // as many as a collection has vector fields
 constexpr std::size_t kRowsPerCheck = 1024;
 constexpr std::size_t kSectionsPerPart = 32;
-constexpr std::size_t kIdSections = 2;
+constexpr std::size_t kRowSections = 4;  // of ids and of fields
 
 io::IndexFileInfo file_info(const SegmentIdentity& identity) {
   io::IndexFileInfo info;
@@ -110,6 +111,12 @@ std::shared_ptr<const Segment> Segment::open(const std::string& path, const Segm
   }
   if (meta.ids > meta.end_row - meta.first_row) damaged("its meta section names ", meta.ids, " ids");
   segment->ids_ = std::make_unique<IdsPart>(segment->file_, meta.first_row, meta.end_row, meta.ids);
+  if (meta.fields > 1) damaged("its meta section says ", meta.fields, " of metadata");
+  if (meta.fields == 1) {
+    segment->fields_ = std::make_unique<fields::FieldPart>(segment->file_, kFieldsSection, meta.first_row);
+    if (segment->fields_->span() != meta.end_row - meta.first_row)
+      damaged("its fields are of ", segment->fields_->span(), " rows");
+  }
   return segment;
 }
 
@@ -131,7 +138,7 @@ const VectorPart* Segment::vectors(std::uint16_t field) const {
 }
 
 bool Segment::warm_up(Context& context) const {
-  return ids_->warm_up() || std::any_of(parts_.begin(), parts_.end(),
+  return ids_->warm_up() || (fields_ && fields_->warm_up()) || std::any_of(parts_.begin(), parts_.end(),
                                         [&](const PartEntry& p) { return p.part->warm_up(context); });
 }
 
@@ -146,7 +153,7 @@ SegmentWriter::SegmentWriter(const std::string& directory, const SegmentIdentity
     : identity_(identity),
       file_(
           directory, file_name(identity.number), file_info(identity),
-          static_cast<std::uint32_t>(1 + kIdSections + fields * kSectionsPerPart + inverted::kPartSections)) {
+          static_cast<std::uint32_t>(1 + kRowSections + fields * kSectionsPerPart + inverted::kPartSections)) {
 }
 
 void SegmentWriter::add_flat(std::uint16_t field, Metric metric, std::size_t dimension,
@@ -306,6 +313,25 @@ void SegmentWriter::add_ids(IdsBuilder& ids) {
   file_.add(kIdGroupsSection, std::as_bytes(std::span(groups)));
 }
 
+void SegmentWriter::write_fields(const std::function<void(fields::FieldPartWriter&)>& write) {
+  has_fields_ = true;
+  file_.begin(kFieldsSection);
+  fields::FieldPartWriter out(static_cast<std::uint32_t>(identity_.end_row - identity_.first_row),
+                              [&](std::string_view bytes) { file_.append(as_byte_span(bytes)); });
+  write(out);
+  file_.add(kFieldsSection + 1, as_byte_span(out.directory()));
+}
+
+void SegmentWriter::add_fields(fields::FieldPartBuilder& fields) {
+  write_fields([&](fields::FieldPartWriter& out) { fields.write(out); });
+}
+
+void SegmentWriter::merge_fields(std::span<const fields::MergeInput> parts, const Context& context) {
+  write_fields([&](fields::FieldPartWriter& out) {
+    fields::merge_parts(parts, identity_.first_row, out, context);
+  });
+}
+
 std::uint64_t SegmentWriter::finish() {
   SegmentMeta meta;
   meta.parts = static_cast<std::uint32_t>(parts_.size());
@@ -315,6 +341,7 @@ std::uint64_t SegmentWriter::finish() {
   meta.terms = terms_;
   meta.documents = documents_;
   meta.sparse = static_cast<std::uint32_t>(sparse_.size());
+  meta.fields = has_fields_ ? 1 : 0;
   meta.ids = ids_;
   file_.begin(kMetaSection);
   file_.append(std::as_bytes(std::span(&meta, 1)));

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "index/field/part_builder.hpp"
+#include "index/field/part_merge.hpp"
 #include "index/inverted/part_merge.hpp"
 #include "index/vector/hnsw_index.hpp"
 #include "io/index_file.hpp"
@@ -52,6 +54,9 @@ class Segment {
   const std::vector<std::unique_ptr<const SparsePart>>& sparse_parts() const { return sparse_; }
   /// Of all rows that were live and could be read when the segment was made.
   const IdsPart& ids() const { return *ids_; }
+  /// The metadata of its rows, as it was when the segment was made; of rows that were retired by then nothing.
+  /// nullptr when it has none.
+  const fields::FieldPart* fields() const { return fields_.get(); }
   std::uint64_t file_bytes() const { return file_->size(); }
   /// Warms one part up that is not; false when all are.
   bool warm_up(Context& context) const;
@@ -64,6 +69,7 @@ class Segment {
   std::uint64_t terms_ = 0;
   std::unique_ptr<const TermsPart> texts_;
   std::vector<std::unique_ptr<const SparsePart>> sparse_;
+  std::unique_ptr<const fields::FieldPart> fields_;
   std::unique_ptr<const IdsPart> ids_;
 };
 
@@ -122,6 +128,11 @@ class SegmentWriter {
   /// The ids of the segment's rows. `ids` is of no use afterwards.
   void add_ids(IdsBuilder& ids);
 
+  /// The metadata of the rows. `fields` is empty afterwards.
+  void add_fields(fields::FieldPartBuilder& fields);
+  /// That of other parts. kCorruption: one of them is damaged.
+  void merge_fields(std::span<const fields::MergeInput> parts, const Context& context);
+
   /// Synced and in its place when this returns; its length.
   std::uint64_t finish();
   std::uint64_t rows() const { return rows_; }
@@ -131,6 +142,7 @@ class SegmentWriter {
   static std::uint64_t take_live(const TermsPart& part, const RetiredBits& retired,
                                  std::vector<inverted::MergeInput>& inputs,
                                  std::vector<std::shared_ptr<const std::vector<std::uint64_t>>>& live);
+  void write_fields(const std::function<void(fields::FieldPartWriter&)>& write);
   void end_sparse(const SparseMeta& meta, std::span<const std::uint64_t> apart);
 
   SegmentIdentity identity_;
@@ -140,6 +152,7 @@ class SegmentWriter {
   std::uint64_t rows_ = 0;  // of the largest part
   std::uint64_t terms_ = 0;
   std::uint64_t documents_ = 0;
+  bool has_fields_ = false;
   std::uint64_t ids_ = 0;
   bool ids_begun_ = false;
 };

@@ -52,7 +52,7 @@ void FieldPart::read_directory(std::string_view directory) {
     if (row >= span_) fail(ErrorCode::kCorruption, name_, ": row ", row, " of ", span_);
     r = static_cast<std::uint32_t>(row);
   }
-  slots_ = std::make_unique<Slot[]>(entries_.size());
+  opened_ = std::make_unique<std::atomic<const Field*>[]>(entries_.size());
 }
 
 const FieldEntry* FieldPart::find(std::string_view path) const {
@@ -67,18 +67,23 @@ std::string_view FieldPart::bytes(const FieldEntry& entry) const {
 }
 
 const Field& FieldPart::field(const FieldEntry& entry) const {
-  Slot& slot = slots_[static_cast<std::size_t>(&entry - entries_.data())];
-  std::call_once(slot.once, [&] {
-    auto field = std::make_unique<const Field>(bytes(entry), span_, name_);
-    if (field->rows() != entry.rows || field->ordinals() != entry.ordinals)
-      fail(ErrorCode::kCorruption, name_, ": a field is not the one that the directory names");
-    slot.field = std::move(field);
-  });
-  return *slot.field;
+  std::atomic<const Field*>& opened = opened_[static_cast<std::size_t>(&entry - entries_.data())];
+  if (const Field* field = opened.load(std::memory_order_acquire)) return *field;
+  const std::lock_guard lock(mutex_);
+  if (const Field* field = opened.load(std::memory_order_relaxed)) return *field;
+  auto made = std::make_unique<const Field>(bytes(entry), span_, name_);
+  if (made->rows() != entry.rows || made->ordinals() != entry.ordinals)
+    fail(ErrorCode::kCorruption, name_, ": a field is not the one that the directory names");
+  opened.store(made.get(), std::memory_order_release);
+  owned_.push_back(std::move(made));
+  return *owned_.back();
 }
 
-void FieldPart::verify() const {
+bool FieldPart::warm_up() const {
+  if (warm_.load(std::memory_order_relaxed)) return false;
   for (const FieldEntry& e : entries_) field(e);
+  warm_.store(true, std::memory_order_relaxed);
+  return true;
 }
 
 }  // namespace vecstore::fields

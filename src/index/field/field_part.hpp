@@ -1,5 +1,6 @@
 // FieldPart: the metadata of a run of rows, by path and value.
 #pragma once
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -34,14 +35,10 @@ class FieldPart {
   const Field& field(const FieldEntry& entry) const;
   /// Rows, relative to the first, of which not everything is indexed: whether they match is not known.
   std::span<const std::uint32_t> irregular() const { return irregular_; }
-  /// Checks all fields.
-  void verify() const;
+  /// Checks everything, once. False when that was done before.
+  bool warm_up() const;
 
  private:
-  struct Slot {
-    std::once_flag once;
-    std::unique_ptr<const Field> field;
-  };
   void read_directory(std::string_view directory);
   std::string_view bytes(const FieldEntry& entry) const;
 
@@ -53,8 +50,11 @@ class FieldPart {
   std::uint32_t span_ = 0;
   bool overflow_ = false;
   std::vector<FieldEntry> entries_;  // by path
-  std::unique_ptr<Slot[]> slots_;
+  mutable std::mutex mutex_;
+  mutable std::vector<std::unique_ptr<const Field>> owned_;  // guarded by mutex_
+  std::unique_ptr<std::atomic<const Field*>[]> opened_;      // by entry; nullptr: not used yet
   std::vector<std::uint32_t> irregular_;
+  mutable std::atomic<bool> warm_{false};
 };
 
 }  // namespace vecstore::fields
