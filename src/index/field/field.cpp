@@ -4,12 +4,15 @@
 
 #include "base/bytes.hpp"
 #include "base/error.hpp"
+#include "simd/column_kernels.hpp"
 
 namespace vecstore::fields {
 namespace {
 
-// One row of a column is read in so much less time than a posting is set.
-constexpr std::uint64_t kRowsPerPosting = 8;
+// So many rows of a column are looked at in the time that a posting is set.
+constexpr std::uint64_t kRowsPerPosting = 16;
+// Of more ranges a table is made.
+constexpr std::size_t kMostScans = 8;
 
 }  // namespace
 
@@ -175,30 +178,30 @@ std::span<const std::pair<Instant, std::uint32_t>> Field::dates() const {
   return dates_;
 }
 
-// A table of the ordinals that pass, asked for each row.
-template <class T>
-void Field::scan(std::span<const Ordinals> ordinals, RowBits& out) const {
-  const std::span<std::uint64_t> words = out.words();
-  const auto* const codes = reinterpret_cast<const T*>(column_);
-  if (ordinals.size() == 1) {
-    const auto first = static_cast<T>(ordinals[0].begin + 1);
-    const auto count = static_cast<T>(ordinals[0].end - ordinals[0].begin);
-    for (std::size_t w = 0; w < words.size(); ++w) {
-      const std::size_t begin = w * 64, n = std::min<std::size_t>(64, header_.span - begin);
-      std::uint64_t bits = 0;
-      for (std::size_t i = 0; i < n; ++i)
-        bits |= std::uint64_t{static_cast<T>(codes[begin + i] - first) < count} << i;
-      words[w] |= bits;
-    }
-    return;
+void Field::scan(Ordinals range, RowBits& out) const {
+  const auto& kernels = simd::column_kernels();
+  std::uint64_t* const words = out.words().data();
+  const std::uint32_t first = range.begin + 1, count = range.end - range.begin;
+  switch (header_.column_bytes) {
+    case 1:
+      return kernels.in_range_8(reinterpret_cast<const std::uint8_t*>(column_), header_.span,
+                                static_cast<std::uint8_t>(first), static_cast<std::uint8_t>(count), words);
+    case 2:
+      return kernels.in_range_16(reinterpret_cast<const std::uint16_t*>(column_), header_.span,
+                                 static_cast<std::uint16_t>(first), static_cast<std::uint16_t>(count), words);
+    default:
+      return kernels.in_range_32(reinterpret_cast<const std::uint32_t*>(column_), header_.span, first, count,
+                                 words);
   }
-  std::vector<std::uint8_t> passes(std::size_t{ordinals_} + 1);
-  for (const Ordinals& o : ordinals) std::fill(passes.begin() + o.begin + 1, passes.begin() + o.end + 1, std::uint8_t{1});
-  for (std::size_t w = 0; w < words.size(); ++w) {
-    const std::size_t begin = w * 64, n = std::min<std::size_t>(64, header_.span - begin);
-    std::uint64_t bits = 0;
-    for (std::size_t i = 0; i < n; ++i) bits |= std::uint64_t{passes[codes[begin + i]]} << i;
-    words[w] |= bits;
+}
+
+// A table of the ordinals that pass, asked for each row.
+void Field::scan_many(std::span<const Ordinals> ordinals, RowBits& out) const {
+  std::vector<std::uint8_t> passes(ordinals_);
+  for (const Ordinals& o : ordinals) std::fill(passes.begin() + o.begin, passes.begin() + o.end, std::uint8_t{1});
+  for (std::uint32_t row = 0; row < header_.span; ++row) {
+    const std::uint32_t o = at(row);
+    if (o != kNoOrdinal && passes[o]) out.set(row);
   }
 }
 
@@ -206,15 +209,12 @@ void Field::add_rows(std::span<const Ordinals> ordinals, RowBits& out) const {
   std::uint64_t wanted = 0;
   for (const Ordinals& o : ordinals) wanted += postings(o);
   if (wanted == 0) return;
-  if (column_ && wanted * kRowsPerPosting > header_.span) {
-    switch (header_.column_bytes) {
-      case 1:
-        return scan<std::uint8_t>(ordinals, out);
-      case 2:
-        return scan<std::uint16_t>(ordinals, out);
-      default:
-        return scan<std::uint32_t>(ordinals, out);
-    }
+  // The column is read in vectors of rows, or row by row.
+  const std::uint64_t reads = header_.span / (ordinals.size() <= kMostScans ? kRowsPerPosting / ordinals.size() : 1);
+  if (column_ && wanted > reads) {
+    if (ordinals.size() > kMostScans) return scan_many(ordinals, out);
+    for (const Ordinals& o : ordinals) scan(o, out);
+    return;
   }
   for (const Ordinals& o : ordinals) {
     for (const std::uint32_t row : rows_.subspan(start(o.begin), postings(o))) out.set(row);

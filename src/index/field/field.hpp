@@ -57,8 +57,8 @@ class Field {
   void check(std::string_view what) const;
   template <class Before>
   std::uint32_t first_not(Kind kind, Before&& before) const;
-  template <class T>
-  void scan(std::span<const Ordinals> ordinals, RowBits& out) const;
+  void scan(Ordinals range, RowBits& out) const;
+  void scan_many(std::span<const Ordinals> ordinals, RowBits& out) const;
 
   FieldHeader header_;
   std::uint32_t ordinals_;
