@@ -113,7 +113,7 @@ std::shared_ptr<const Segment> Segment::open(const std::string& path, const Segm
   segment->ids_ = std::make_unique<IdsPart>(segment->file_, meta.first_row, meta.end_row, meta.ids);
   if (meta.fields > 1) damaged("its meta section says ", meta.fields, " of metadata");
   if (meta.fields == 1) {
-    segment->fields_ = std::make_unique<fields::FieldPart>(segment->file_, kFieldsSection, meta.first_row);
+    segment->fields_ = std::make_unique<fields::FieldPart>(segment->file_, kFieldsSection);
     if (segment->fields_->span() != meta.end_row - meta.first_row)
       damaged("its fields are of ", segment->fields_->span(), " rows");
   }
@@ -328,7 +328,7 @@ void SegmentWriter::add_fields(fields::FieldPartBuilder& fields) {
 
 void SegmentWriter::merge_fields(std::span<const fields::MergeInput> parts, const Context& context) {
   write_fields([&](fields::FieldPartWriter& out) {
-    fields::merge_parts(parts, identity_.first_row, out, context);
+    fields::merge_parts(parts, out, context);
   });
 }
 

@@ -13,13 +13,13 @@ std::string_view as_view(std::span<const std::byte> bytes) {
 
 }  // namespace
 
-FieldPart::FieldPart(std::shared_ptr<const io::IndexFile> file, std::uint32_t first_section, std::uint64_t first_row)
-    : file_(std::move(file)), section_(first_section), name_(file_->path()), first_row_(first_row) {
+FieldPart::FieldPart(std::shared_ptr<const io::IndexFile> file, std::uint32_t first_section)
+    : file_(std::move(file)), section_(first_section), name_(file_->path()) {
   read_directory(as_view(file_->read(first_section + 1)));
 }
 
-FieldPart::FieldPart(std::string fields, std::string_view directory, std::uint64_t first_row)
-    : memory_(std::move(fields)), name_("fields of the newest rows"), first_row_(first_row) {
+FieldPart::FieldPart(std::string fields, std::string_view directory)
+    : memory_(std::move(fields)), name_("fields of the newest rows") {
   read_directory(directory);
 }
 

@@ -16,15 +16,14 @@
 
 namespace vecstore::fields {
 
-/// In a file, or in memory. Thread-safe. A field is checked at its first use; damage is kCorruption.
+/// Rows are numbered from 0. In a file, or in memory. Thread-safe. A field is checked at its first use; damage is kCorruption.
 class FieldPart {
  public:
   /// Sections first_section (the fields) and first_section + 1 (their directory).
-  FieldPart(std::shared_ptr<const io::IndexFile> file, std::uint32_t first_section, std::uint64_t first_row);
+  FieldPart(std::shared_ptr<const io::IndexFile> file, std::uint32_t first_section);
   /// What a FieldPartWriter made. For the newest rows.
-  FieldPart(std::string fields, std::string_view directory, std::uint64_t first_row);
+  FieldPart(std::string fields, std::string_view directory);
 
-  std::uint64_t first_row() const { return first_row_; }
   std::uint32_t span() const { return span_; }
   /// What is known of a path without reading its values; nullptr when no row has one (or see complete()).
   const FieldEntry* find(std::string_view path) const;
@@ -33,7 +32,7 @@ class FieldPart {
   std::span<const FieldEntry> entries() const { return entries_; }
   /// `entry` is one of entries().
   const Field& field(const FieldEntry& entry) const;
-  /// Rows, relative to the first, of which not everything is indexed: whether they match is not known.
+  /// Rows of which not everything is indexed: whether they match is not known.
   std::span<const std::uint32_t> irregular() const { return irregular_; }
   /// Checks everything, once. False when that was done before.
   bool warm_up() const;
@@ -46,7 +45,6 @@ class FieldPart {
   std::uint32_t section_ = 0;
   std::string memory_;
   std::string name_;  // for messages
-  std::uint64_t first_row_;
   std::uint32_t span_ = 0;
   bool overflow_ = false;
   std::vector<FieldEntry> entries_;  // by path

@@ -97,11 +97,7 @@ FieldValues FieldPartBuilder::Field::sorted() {
   return out;
 }
 
-FieldPartBuilder::FieldPartBuilder(std::uint64_t first_row, std::uint64_t end_row)
-    : first_row_(first_row), end_row_(end_row), root_(std::make_unique<Node>()) {
-  if (end_row < first_row || end_row - first_row >= UINT32_MAX)
-    invalid("a part of rows ", first_row, " to ", end_row, "; at most 4,294,967,294 fit");
-}
+FieldPartBuilder::FieldPartBuilder() : root_(std::make_unique<Node>()) {}
 FieldPartBuilder::~FieldPartBuilder() = default;
 FieldPartBuilder::FieldPartBuilder(FieldPartBuilder&&) noexcept = default;
 
@@ -183,22 +179,20 @@ void FieldPartBuilder::keep(Node& node, std::uint32_t row, const EncodedValue& v
   field.string_rows.push_back({known->second, row});
 }
 
-void FieldPartBuilder::add(std::uint64_t row, std::string_view metadata) {
+void FieldPartBuilder::add(std::uint32_t row, std::string_view metadata) {
   pending_.clear();
   cut_ = false;
   collect(root_.get(), read_encoded(metadata));
-  const auto relative = static_cast<std::uint32_t>(row - first_row_);
   // A record of which a part is not indexed is always looked at itself.
   if (cut_) {
-    irregular_.push_back(relative);
+    irregular_.push_back(row);
     return;
   }
-  for (const Value& v : pending_) keep(*v.node, relative, v.value);
+  for (const Value& v : pending_) keep(*v.node, row, v.value);
 }
 
-void FieldPartBuilder::add_own(std::uint64_t row, OwnField field, const EncodedValue& value) {
-  const auto relative = static_cast<std::uint32_t>(row - first_row_);
-  if (Node* const node = child(*root_, static_cast<std::uint32_t>(field))) keep(*node, relative, value);
+void FieldPartBuilder::add_own(std::uint32_t row, OwnField field, const EncodedValue& value) {
+  if (Node* const node = child(*root_, static_cast<std::uint32_t>(field))) keep(*node, row, value);
 }
 
 void FieldPartBuilder::write(FieldPartWriter& out) {

@@ -18,15 +18,14 @@ namespace vecstore::fields {
 /// bytes of distinct strings.
 class FieldPartBuilder {
  public:
-  /// Of rows first_row to end_row - 1, at most 2^32 - 1 of them.
-  FieldPartBuilder(std::uint64_t first_row, std::uint64_t end_row);
+  FieldPartBuilder();
   ~FieldPartBuilder();
   FieldPartBuilder(FieldPartBuilder&&) noexcept;
 
   /// `metadata` in stored form; kCorruption when it is malformed, and nothing is added then.
-  void add(std::uint64_t row, std::string_view metadata);
+  void add(std::uint32_t row, std::string_view metadata);
   /// A value beside the metadata; the row has been added.
-  void add_own(std::uint64_t row, OwnField field, const EncodedValue& value);
+  void add_own(std::uint32_t row, OwnField field, const EncodedValue& value);
   std::uint64_t values() const { return values_; }
 
   /// Empty afterwards.
@@ -43,7 +42,6 @@ class FieldPartBuilder {
   void collect(Node* node, const EncodedValue& value);
   void keep(Node& node, std::uint32_t row, const EncodedValue& value);
 
-  std::uint64_t first_row_, end_row_;
   std::unique_ptr<Node> root_;
   std::vector<Node*> nodes_;
   ByteArena strings_;

@@ -66,17 +66,15 @@ FieldValues join(std::vector<Cursor>& cursors, const Context& context) {
 
 }  // namespace
 
-void merge_parts(std::span<const MergeInput> inputs, std::uint64_t first_row, FieldPartWriter& out,
-                 const Context& context) {
+void merge_parts(std::span<const MergeInput> inputs, FieldPartWriter& out, const Context& context) {
   std::set<std::string_view> paths;
   std::vector<std::uint32_t> irregular;
   bool overflow = false;
   for (const MergeInput& in : inputs) {
     overflow |= !in.part->complete();
     for (const FieldEntry& e : in.part->entries()) paths.insert(e.path);
-    const auto shift = static_cast<std::uint32_t>(in.part->first_row() - first_row);
     for (const std::uint32_t row : in.part->irregular()) {
-      if (!in.keep || in.keep->test(row)) irregular.push_back(row + shift);
+      if (!in.keep || in.keep->test(row)) irregular.push_back(row + in.shift);
     }
   }
   std::sort(irregular.begin(), irregular.end());
@@ -88,7 +86,7 @@ void merge_parts(std::span<const MergeInput> inputs, std::uint64_t first_row, Fi
     for (const MergeInput& in : inputs) {
       const FieldEntry* const e = in.part->find(path);
       known &= e || in.part->complete();
-      if (e) cursors.push_back({&in.part->field(*e), in.keep, static_cast<std::uint32_t>(in.part->first_row() - first_row)});
+      if (e) cursors.push_back({&in.part->field(*e), in.keep, in.shift});
     }
     // What one part does not know is not known of all.
     overflow |= !known || written == kMostFields;

@@ -12,11 +12,11 @@ namespace vecstore::fields {
 struct MergeInput {
   const FieldPart* part = nullptr;
   const RowBits* keep = nullptr;  ///< Of the part's rows; nullptr: all.
+  std::uint32_t shift = 0;        ///< What the part's first row becomes.
 };
 
-/// Writes the kept rows of the parts as one part whose first row is `first_row`; no row is kept in two of them.
+/// Writes the kept rows of the parts as one part; no row is kept in two of them.
 /// Memory: one field at a time, about 12 bytes per value. kCorruption: one of the parts is damaged.
-void merge_parts(std::span<const MergeInput> inputs, std::uint64_t first_row, FieldPartWriter& out,
-                 const Context& context);
+void merge_parts(std::span<const MergeInput> inputs, FieldPartWriter& out, const Context& context);
 
 }  // namespace vecstore::fields
