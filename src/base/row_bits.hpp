@@ -45,6 +45,20 @@ class RowBits {
     for (std::size_t i = 0; i < words_.size(); ++i) words_[i] &= ~o.words_[i];
     return *this;
   }
+  /// Adds the rows of a smaller set, the first of which is row `first` here.
+  void add(const RowBits& part, std::size_t first) noexcept {
+    const std::size_t word = first / 64, shift = first % 64;
+    for (std::size_t i = 0; i < part.words_.size(); ++i) {
+      words_[word + i] |= part.words_[i] << shift;
+      if (shift > 0 && word + i + 1 < words_.size()) words_[word + i + 1] |= part.words_[i] >> (64 - shift);
+    }
+  }
+  /// Adds rows first to end - 1.
+  void add_range(std::size_t first, std::size_t end) noexcept {
+    for (; first < end && first % 64 != 0; ++first) set(first);
+    for (; first + 64 <= end; first += 64) words_[first / 64] = ~std::uint64_t{0};
+    for (; first < end; ++first) set(first);
+  }
   RowBits& flip() noexcept {
     for (std::uint64_t& w : words_) w = ~w;
     trim();

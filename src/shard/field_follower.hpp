@@ -1,0 +1,96 @@
+// FieldFollower: the metadata of a collection's rows by path and value, in segments and in memory.
+#pragma once
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include "base/context.hpp"
+#include "base/row_bits.hpp"
+#include "index/field/field_part.hpp"
+#include "index/field_query.hpp"
+#include "shard/segments.hpp"
+
+namespace vecstore::shard {
+
+class ReadView;
+
+/// The metadata of all rows in one state of the collection. Immutable.
+struct FieldsRead {
+  /// Rows of a segment. Without fields (it is damaged, or has none) each of them has to be looked at.
+  struct Run {
+    storage::SegmentEntry entry;
+    std::shared_ptr<const segment::Segment> segment;
+    std::shared_ptr<const RowBits> outdated;  ///< Whose metadata changed later; nullptr: none's.
+  };
+  /// Some rows, in memory: newer than segments, or with newer metadata.
+  struct Pack {
+    std::vector<std::uint64_t> rows;  ///< By the pack's own numbers.
+    std::vector<std::pair<std::uint64_t, std::uint32_t>> numbers;  ///< The inverse, ascending.
+    std::unique_ptr<const fields::FieldPart> part;
+  };
+  struct PackRun {
+    std::shared_ptr<const Pack> pack;
+    std::shared_ptr<const RowBits> outdated;
+  };
+  std::uint64_t sequence = 0;  ///< The collection's.
+  std::shared_ptr<const SegmentSet> set;
+  std::vector<Run> runs;
+  std::vector<PackRun> packs;
+  std::vector<std::uint64_t> loose;  ///< Rows that have to be looked at: too few for a pack, or unreadable.
+};
+
+/// Thread-safe. One thread at a time brings it up; others wait as long as they may.
+class FieldFollower {
+ public:
+  /// What is known at the state of `view`, which is renewed when the follower is ahead of it. kDeadline,
+  /// kCancelled: what was prepared is kept for the next call.
+  std::shared_ptr<const FieldsRead> read(ReadView& view, const Context& ctx);
+
+ private:
+  using Mask = std::shared_ptr<RowBits>;
+  struct KnownPack {
+    std::shared_ptr<const FieldsRead::Pack> pack;
+    Mask outdated;
+    bool shared = false;  // some reader has the mask: it is copied before it changes
+  };
+  struct KnownRun {
+    Mask outdated;
+    bool shared = false;
+  };
+
+  bool step(const ReadView& view, const std::shared_ptr<const SegmentSet>& set, bool renewed, const Context& ctx);
+  void start_anew();
+  void follow_log(const ReadView& view, const SegmentSet& set, const Context& ctx);
+  void read_overlays(const ReadView& view, const SegmentSet& set, const Context& ctx);
+  void changed(std::uint64_t row, std::uint64_t sequence, const SegmentSet& set);
+  void take_set(const std::shared_ptr<const SegmentSet>& set);
+  bool is_needed(std::uint64_t row, const SegmentSet& set) const;
+  void pack(const ReadView& view, const Context& ctx);
+  void join_packs(const Context& ctx);
+  std::shared_ptr<const FieldsRead> make_read(const ReadView& view, const std::shared_ptr<const SegmentSet>& set);
+
+  std::timed_mutex mutex_;  // guards what follows
+  std::shared_ptr<const FieldsRead> read_;
+  std::shared_ptr<const SegmentSet> set_;
+  std::uint64_t sequence_ = 0;        // of the newest state seen
+  std::optional<std::uint64_t> log_;  // the store's: changes up to there are known; none: nothing is
+  std::uint64_t next_row_ = 0;        // rows below it are in segments, packs or loose, unless they are retired
+  /// Rows with metadata newer than their segment's, or than their own document: the commit.
+  std::unordered_map<std::uint64_t, std::uint64_t> changed_;
+  std::map<std::uint64_t, KnownRun> runs_;  // by number of the segment
+  std::vector<KnownPack> packs_;            // the largest first, nearly
+  std::vector<std::uint64_t> loose_;
+  std::vector<std::uint64_t> unreadable_;
+};
+
+/// The rows of the view that match for certain, and that may: of these the documents decide. Neither has
+/// retired rows. A damaged segment is reported, and its rows may all match.
+RowSet matching_rows(const FieldsRead& read, const FieldNode& node, const ReadView& view, const Context& ctx);
+/// How many rows of the view may match, by the fields of the segments and packs.
+Cardinality estimated_rows(const FieldsRead& read, const FieldNode& node, const ReadView& view);
+
+}  // namespace vecstore::shard
