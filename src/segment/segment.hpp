@@ -49,6 +49,10 @@ class Segment {
   /// nullptr when no row of the segment has a vector in this sparse field.
   const SparsePart* sparse(std::uint16_t field) const;
   const std::vector<std::unique_ptr<const SparsePart>>& sparse_parts() const { return sparse_; }
+  /// Rows, ascending, whose texts or vectors of a sparse field could not be read when the segment was built,
+  /// so that it lacks them. Some may be retired. kCorruption.
+  std::span<const std::uint64_t> unreadable_texts() const;
+  std::span<const std::uint64_t> unreadable_sparse(std::uint16_t field) const;
   std::uint64_t file_bytes() const { return file_->size(); }
   /// Warms one part up that is not; false when all are.
   bool warm_up(Context& context) const;
@@ -56,6 +60,8 @@ class Segment {
   void verify(const Context& context) const;
 
  private:
+  std::span<const std::uint64_t> unreadable(std::uint32_t section) const;
+
   std::shared_ptr<const io::IndexFile> file_;
   std::vector<PartEntry> parts_;
   std::uint64_t terms_ = 0;
@@ -112,8 +118,12 @@ class SegmentWriter {
   void merge_sparse(std::uint16_t field, std::span<const SparsePart* const> parts, const RetiredBits& retired,
                     const Context& context);
 
-  /// Synced and in its place when this returns; its length.
-  std::uint64_t finish();
+  /// Says which rows' texts, or vectors of a sparse field, are missing as they could not be read; ascending.
+  void add_unreadable_texts(std::span<const std::uint64_t> rows);
+  void add_unreadable_sparse(std::uint16_t field, std::span<const std::uint64_t> rows);
+
+  /// In its place when this returns, and synced if `durable`; its length.
+  std::uint64_t finish(bool durable = true);
   std::uint64_t rows() const { return rows_; }
 
  private:
