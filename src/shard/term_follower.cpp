@@ -97,11 +97,11 @@ bool TermFollower::step(const ReadView& view, const std::shared_ptr<const Segmen
       });
     });
     for (const Hole& hole : holes) {
-      auto& pieces = pieces_[hole.first_row];
-      if (pieces && pieces->next_row() == hole.end_row && pieces->is_flushed()) continue;
+      auto at = pieces_.find(hole.first_row);
+      if (at != pieces_.end() && at->second->next_row() == hole.end_row && at->second->is_flushed()) continue;
       if (!renewed) return false;  // a newer view may have a sound segment in its place
-      if (!pieces) pieces = new_pieces(view, hole.first_row);
-      if (pieces->add(view, hole.end_row, ctx)) pieces->flush(ctx);
+      if (at == pieces_.end()) at = pieces_.emplace(hole.first_row, new_pieces(view, hole.first_row)).first;
+      if (at->second->add(view, hole.end_row, ctx)) at->second->flush(ctx);
       return false;
     }
     if (!bring_up_tail(view, ctx)) return false;
