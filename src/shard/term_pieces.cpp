@@ -79,11 +79,11 @@ void TermPieces::flush(const Context& ctx) {
 }
 
 void TextPieces::walk(const ReadView& view, RowWalk& walk, std::uint64_t end_row, const Context& ctx) {
-  walk_texts(view, walk, end_row, texts_.fields(), ctx,
-             [&](std::uint64_t row, const std::vector<segment::FieldTexts>& texts) {
-               texts_.add(row, texts);
-               return !enough();
-             });
+  walk_documents(view, walk, end_row, ctx, [&](std::uint64_t row, const storage::Document& document) {
+    if (ids_) ids_->add(row, head_of(document));
+    if (read_texts(view, document, texts_.fields(), row_)) texts_.add(row, row_);
+    return !enough();
+  });
 }
 
 void TextPieces::write(segment::SegmentWriter& writer, const Context& ctx) { writer.add_texts(texts_, ctx); }

@@ -63,8 +63,10 @@ class TermPieces {
 
 class TextPieces final : public TermPieces {
  public:
-  TextPieces(Shard& shard, std::span<const TextField> fields, std::uint64_t first_row)
-      : TermPieces(shard, first_row), texts_(fields) {}
+  /// `ids`, which may be nullptr, gets the ids of all rows.
+  TextPieces(Shard& shard, std::span<const TextField> fields, std::uint64_t first_row,
+             segment::IdsBuilder* ids = nullptr)
+      : TermPieces(shard, first_row), ids_(ids), texts_(fields) {}
   /// Everything, as part of one segment.
   void write_all(segment::SegmentWriter& writer, std::uint64_t terms, const Context& ctx);
 
@@ -75,7 +77,9 @@ class TextPieces final : public TermPieces {
   void write(segment::SegmentWriter& writer, const Context& ctx) override;
 
  private:
+  segment::IdsBuilder* const ids_;
   segment::TextPartBuilder texts_;
+  std::vector<segment::FieldTexts> row_;
 };
 
 class SparsePieces final : public TermPieces {

@@ -9,6 +9,7 @@
 namespace vecstore::shard {
 namespace {
 
+constexpr std::uint64_t kRowsPerView = 4'096;
 constexpr std::uint64_t kRowsPerCheck = 256;
 
 segment::FieldTexts field_texts(const ReadView& view, const storage::Document& document,
@@ -35,25 +36,9 @@ bool may_have(const storage::Document& document, const TextField& field) {
 
 }  // namespace
 
-void walk_texts(const ReadView& view, RowWalk& walk, std::uint64_t end_row,
-                const std::vector<TextField>& fields, const Context& context, const TextSink& fn) {
+void walk_documents(const ReadView& view, RowWalk& walk, std::uint64_t end_row, const Context& context,
+                    const DocumentSink& fn) {
   DocumentReader documents(view);
-  std::vector<segment::FieldTexts> texts(fields.size());
-  // False when it has none. The first bytes of a document tell whether it can have any, which is much for
-  // collections of vectors alone.
-  const auto read = [&](std::uint64_t row) {
-    const storage::Document document = documents.read(row);
-    bool any = false;
-    for (std::size_t f = 0; f < fields.size(); ++f) {
-      if (!may_have(document, fields[f])) {
-        texts[f].clear();
-        continue;
-      }
-      texts[f] = field_texts(view, document, fields[f]);
-      any = any || !texts[f].empty();
-    }
-    return any;
-  };
   end_row = std::min(end_row, view.state().next_row);
   if (walk.next_row >= end_row) return;
   for (std::uint64_t steps = 0;; ++steps) {
@@ -63,7 +48,7 @@ void walk_texts(const ReadView& view, RowWalk& walk, std::uint64_t end_row,
     if (steps % kRowsPerCheck == 0) context.check();
     bool more = true;
     try {
-      if (read(walk.next_row)) more = fn(walk.next_row, texts);
+      more = fn(walk.next_row, documents.read(walk.next_row));
     } catch (const Error& e) {
       if (e.code() != ErrorCode::kCorruption) throw;
       walk.unreadable.push_back(walk.next_row);
@@ -72,6 +57,48 @@ void walk_texts(const ReadView& view, RowWalk& walk, std::uint64_t end_row,
     if (!more) return;
   }
   walk.next_row = end_row;
+}
+
+// The first bytes of a document tell whether it can have any, which is much for collections of vectors alone.
+bool read_texts(const ReadView& view, const storage::Document& document, const std::vector<TextField>& fields,
+                std::vector<segment::FieldTexts>& out) {
+  out.resize(fields.size());
+  bool any = false;
+  for (std::size_t f = 0; f < fields.size(); ++f) {
+    if (may_have(document, fields[f]))
+      out[f] = field_texts(view, document, fields[f]);
+    else
+      out[f].clear();
+    any = any || !out[f].empty();
+  }
+  return any;
+}
+
+void walk_texts(const ReadView& view, RowWalk& walk, std::uint64_t end_row,
+                const std::vector<TextField>& fields, const Context& context, const TextSink& fn) {
+  std::vector<segment::FieldTexts> texts;
+  walk_documents(view, walk, end_row, context, [&](std::uint64_t row, const storage::Document& document) {
+    return !read_texts(view, document, fields, texts) || fn(row, texts);
+  });
+}
+
+segment::RecordHead head_of(const storage::Document& document) {
+  return {document.id, document.source, document.start, document.end, document.part};
+}
+
+void add_ids(Shard& shard, std::uint64_t first_row, std::uint64_t end_row, segment::IdsBuilder& out,
+             const Context& context) {
+  RowWalk walk;
+  walk.next_row = first_row;
+  while (walk.next_row < end_row) {
+    const ReadView view(shard);
+    // What is damaged has no place in a segment; searches by vector and verify report it.
+    walk_documents(view, walk, walk.next_row + std::min(kRowsPerView, end_row - walk.next_row), context,
+                   [&](std::uint64_t row, const storage::Document& document) {
+                     out.add(row, head_of(document));
+                     return true;
+                   });
+  }
 }
 
 }  // namespace vecstore::shard
