@@ -65,7 +65,11 @@ bool TermFollower::is_at(const ReadView& view, const SegmentSet& set) const {
 
 TermsReadPtr TermFollower::bring_up(ReadView& view, Context& ctx) {
   // Never renewed in one's turn: that may wait for all transactions to end, also for those that wait here.
-  for (bool renewed = false;; renewed = true, view.renew()) {
+  for (bool renewed = false;; renewed = true) {
+    if (renewed) {
+      ctx.check();
+      view.renew();
+    }
     const auto set = view.shard().segments().at(view.txn());
     TermsReadPtr found;
     {
