@@ -460,6 +460,9 @@ void Execution::read_hits(const Plan& plan, std::span<const FusedRow> rows, Hits
   }
   const bool heads_suffice =
       !(request_.with_metadata || request_.with_text || request_.with_vectors || highlighter_);
+  if (heads_suffice) {
+    for (const FusedRow& row : rows) records.heads.prefetch(row.row);
+  }
   out.hits.resize(rows.size());
   std::vector<std::uint64_t> unread;  // where a hit has no id yet
   for (std::size_t i = 0; i < rows.size(); ++i) {
