@@ -328,6 +328,41 @@ TEST_F(IdsTest, DamageIsMetReportedAndMadeGood) {
   }
 }
 
+// Of a block that holds nothing but ids: nothing else can meet it.
+TEST_F(IdsTest, DamageOfIdsAloneIsReportedToo) {
+  {
+    auto db = VecDatabase::open(dir(), small());
+    db.pause_background();
+    auto c = db.create_collection("c", {.text_fields = {}});
+    std::vector<Record> records;
+    for (int i = 0; i < 600; ++i) {
+      records.push_back({.id = std::to_string(i) + std::string(490, 'x'), .vector = vector()});
+      truth_.insert_or_assign(records.back().id, records.back());
+    }
+    c.batch_upsert(records);
+    c.optimize();
+  }
+  const std::string file = files().at(0);
+  std::string bytes = slurp(file);
+  const auto at = bytes.find("300xxxx");
+  ASSERT_NE(at, std::string::npos);
+  bytes[at] = '4';
+  spill(file, bytes);
+  auto db = VecDatabase::open(dir(), small());
+  db.pause_background();
+  auto c = db.get_collection("c");
+  EXPECT_EQ(c.stats().segment_damages, 0u);
+  const Query all = Query(vector()).k(1000).exact();
+  const Hits first = run(c, all, true);
+  expect_twins(first, run(c, all, false), true);
+  EXPECT_EQ(first.size(), 600u);
+  EXPECT_GT(counter(*first.plan, "records read"), 0u);
+  EXPECT_EQ(c.stats().segment_damages, 1u);
+  EXPECT_EQ(counter(*run(c, all, true).plan, "records read"), 600u);
+  c.optimize();
+  EXPECT_EQ(documents_read(run(c, all, true)), 0u);
+}
+
 // A damaged file is found by a merge, too, before any query has met it.
 TEST_F(IdsTest, DamageThatAMergeMeets) {
   {

@@ -153,8 +153,8 @@ class IndexFileWriter {
   }
 
   /// Writes checksums and header, syncs, renames over dir/name, syncs the directory. Returns the file's
-  /// length.
-  std::uint64_t finish();
+  /// length. Not `durable`: without syncing, for files that no other process will open.
+  std::uint64_t finish(bool durable = true);
 
  private:
   struct Section {

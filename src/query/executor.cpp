@@ -327,15 +327,15 @@ std::vector<std::vector<RowScore>> Execution::search(const Plan& plan, std::vect
     if (texts) followers.push_back(texts);
     if (sparse) followers.push_back(sparse);
     std::optional<std::vector<std::vector<RowScore>>> lists;
-    shard::search_terms(view_, followers, ctx_, [&](std::span<const shard::TermFollower::Parts> parts) {
+    shard::search_terms(view_, followers, ctx_, [&](std::span<const shard::TermsReadPtr> reads) {
       ctx_.counters = before;
       warnings_.clear();
       lists.reset();
       if (sparse_field() != field) return;  // the view has moved on to another schema
       std::optional<segment::TermsIndex> text_index;
       std::optional<segment::SparseIndex> sparse_index;
-      if (texts) text_index = texts->index(view_, parts.front());
-      if (sparse) sparse_index = sparse->index(view_, parts.back());
+      if (texts) text_index = texts->index(view_, *reads.front());
+      if (sparse) sparse_index = sparse->index(view_, *reads.back());
       lists = run_leaves(plan, {text_index ? &*text_index : nullptr, sparse_index ? &*sparse_index : nullptr},
                          notes);
     });
@@ -460,6 +460,9 @@ void Execution::read_hits(const Plan& plan, std::span<const FusedRow> rows, Hits
   }
   const bool heads_suffice =
       !(request_.with_metadata || request_.with_text || request_.with_vectors || highlighter_);
+  if (heads_suffice) {
+    for (const FusedRow& row : rows) records.heads.prefetch(row.row);
+  }
   out.hits.resize(rows.size());
   std::vector<std::uint64_t> unread;  // where a hit has no id yet
   for (std::size_t i = 0; i < rows.size(); ++i) {

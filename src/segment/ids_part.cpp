@@ -10,6 +10,7 @@ namespace vecstore::segment {
 namespace {
 
 constexpr std::uint32_t kGroup = 64;
+constexpr std::uint64_t kLine = 64;  // of the cache
 constexpr std::uint32_t kFormBits = 3;
 constexpr std::uint32_t kPlaceBit = 1;  // of a length word: the record has more than an id
 // A source that comes again after so many others is written again.
@@ -103,6 +104,21 @@ IdsPart::Place IdsPart::locate(std::uint64_t row) const {
       equal ? std::uint64_t{word >> 1} * (count - index) : bytes_behind(words, width, index, count);
   if (behind > lengths) damaged(row);
   return {checked(lengths - behind, word >> 1), (word & kPlaceBit) == 0};
+}
+
+// Where a record lies only its group's lengths tell. If they are all alike, it is here.
+void IdsPart::prefetch(std::uint64_t row) const {
+  if (rows_ == 0 || row < first_row_ || row >= end_row_) return;
+  const std::uint64_t group = (row - first_row_) / kGroup;
+  const auto pointer = [&](std::uint64_t g) {
+    return load<std::uint64_t>(groups_.data() + g * sizeof(std::uint64_t)) >> kFormBits;
+  };
+  const std::uint64_t lengths = pointer(group);
+  const std::uint64_t begin = group == 0 ? 0 : pointer(group - 1) + kGroup;
+  if (lengths >= records_.size() || begin > lengths) return;
+  const std::uint64_t record = begin + (lengths - begin) / kGroup * ((row - first_row_) % kGroup);
+  for (const std::uint64_t at : {record, record + kLine, lengths, lengths + kLine - 1})
+    __builtin_prefetch(records_.data() + std::min(at, records_.size() - 1));
 }
 
 std::optional<std::string_view> IdsPart::find_id(std::uint64_t row) const {

@@ -39,6 +39,8 @@ class IdsPart {
   /// nullopt when it does not have the row: the row is of another segment, was retired, or could not be read.
   std::optional<std::string_view> find_id(std::uint64_t row) const;
   std::optional<RecordHead> find(std::uint64_t row) const;
+  /// Asks the memory for what `find` will probably read.
+  void prefetch(std::uint64_t row) const;
   /// The rows from `first_row` on and before `end_row` that it has, ascending.
   template <class Fn>
   void scan(std::uint64_t first_row, std::uint64_t end_row, Fn&& fn) const {

@@ -162,10 +162,18 @@ TEST_F(IdsPartTest, DamageIsNeverAWrongId) {
     std::ifstream in(path(), std::ios::binary);
     good.assign(std::istreambuf_iterator<char>(in), {});
   }
+  std::string groups;
+  {
+    const auto file = io::IndexFile::open(path());
+    const auto read = file->read(kIdGroupsSection);
+    groups.assign(reinterpret_cast<const char*>(read.data()), read.size());
+  }
+  const std::size_t groups_at = good.find(groups);
   int met = 0;
   for (int round = 0; round < 60; ++round) {
     std::string bad = good;
-    const std::size_t at = 4096 + rng_() % (good.size() - 4096);
+    const std::size_t at =
+        round % 2 == 0 ? groups_at + rng_() % groups.size() : 4096 + rng_() % (good.size() - 4096);
     bad[at] = static_cast<char>(bad[at] ^ 1 << rng_() % 8);
     std::ofstream(path(), std::ios::binary | std::ios::trunc) << bad;
     try {
@@ -190,6 +198,34 @@ TEST_F(IdsPartTest, DamageIsNeverAWrongId) {
     }
   }
   EXPECT_GT(met, 100);
+}
+
+// So many rows that the groups have blocks of their own.
+TEST_F(IdsPartTest, DamageOfGroups) {
+  constexpr std::uint64_t kRows = 700'000;
+  {
+    SegmentWriter writer(base_, identity_ = {.number = 1, .end_row = kRows}, 0);
+    IdsBuilder ids(0, kRows);
+    for (std::uint64_t row = 0; row < kRows; ++row) ids.add(row, {.id = std::to_string(row)});
+    writer.add_ids(ids);
+    writer.finish();
+  }
+  std::uint64_t at = 0;
+  {
+    const auto file = io::IndexFile::open(path());
+    at = file->body_offset() + (file->section_size(kIdRecordsSection) + 63) / 64 * 64;
+  }
+  {
+    std::fstream f(path(), std::ios::in | std::ios::out | std::ios::binary);
+    for (std::uint64_t group = 0; group < 100; ++group) {
+      f.seekp(static_cast<std::streamoff>(at + 8 * group + 1));
+      f.put('x');
+    }
+  }
+  const auto segment = Segment::open(path(), identity_);
+  for (std::uint64_t row = 0; row < 100 * 64; row += 5) EXPECT_THROW(segment->ids().find(row), Error) << row;
+  for (std::uint64_t row = 600'000; row < 601'000; ++row)  // their group is in the next block
+    EXPECT_EQ(segment->ids().find_id(row), std::to_string(row));
 }
 
 // Bytes that nobody wrote, under right checksums: a call may say anything, or kCorruption, but reads nothing

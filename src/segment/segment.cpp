@@ -142,10 +142,25 @@ bool Segment::warm_up(Context& context) const {
                                         [&](const PartEntry& p) { return p.part->warm_up(context); });
 }
 
+std::span<const std::uint64_t> Segment::unreadable(std::uint32_t section) const {
+  if (!file_->has_section(section)) return {};
+  return file_->array<std::uint64_t>(section);
+}
+
+std::span<const std::uint64_t> Segment::unreadable_texts() const {
+  return unreadable(kTermSections + kUnreadableSection);
+}
+
+std::span<const std::uint64_t> Segment::unreadable_sparse(std::uint16_t field) const {
+  return unreadable(sparse_section(field, kUnreadableSection));
+}
+
 void Segment::verify(const Context& context) const {
   const auto damaged = file_->verify(context);
   if (!damaged.empty())
     fail(ErrorCode::kCorruption, file_->path(), ": ", damaged.size(), " of its blocks of 64 KiB are damaged");
+  if (texts_) texts_->verify(context);
+  for (const auto& part : sparse_) part->verify(context);
 }
 
 SegmentWriter::SegmentWriter(const std::string& directory, const SegmentIdentity& identity,
@@ -153,7 +168,7 @@ SegmentWriter::SegmentWriter(const std::string& directory, const SegmentIdentity
     : identity_(identity),
       file_(
           directory, file_name(identity.number), file_info(identity),
-          static_cast<std::uint32_t>(1 + kRowSections + fields * kSectionsPerPart + inverted::kPartSections)) {
+          static_cast<std::uint32_t>(2 + kRowSections + fields * kSectionsPerPart + inverted::kPartSections)) {
 }
 
 void SegmentWriter::add_flat(std::uint16_t field, Metric metric, std::size_t dimension,
@@ -332,7 +347,15 @@ void SegmentWriter::merge_fields(std::span<const fields::MergeInput> parts, cons
   });
 }
 
-std::uint64_t SegmentWriter::finish() {
+void SegmentWriter::add_unreadable_texts(std::span<const std::uint64_t> rows) {
+  if (!rows.empty()) file_.add(kTermSections + kUnreadableSection, std::as_bytes(rows));
+}
+
+void SegmentWriter::add_unreadable_sparse(std::uint16_t field, std::span<const std::uint64_t> rows) {
+  if (!rows.empty()) file_.add(sparse_section(field, kUnreadableSection), std::as_bytes(rows));
+}
+
+std::uint64_t SegmentWriter::finish(bool durable) {
   SegmentMeta meta;
   meta.parts = static_cast<std::uint32_t>(parts_.size());
   meta.number = identity_.number;
@@ -347,7 +370,7 @@ std::uint64_t SegmentWriter::finish() {
   file_.append(std::as_bytes(std::span(&meta, 1)));
   file_.append(std::as_bytes(std::span(parts_)));
   file_.append(std::as_bytes(std::span(sparse_)));
-  return file_.finish();
+  return file_.finish(durable);
 }
 
 }  // namespace vecstore::segment

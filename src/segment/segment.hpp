@@ -57,6 +57,10 @@ class Segment {
   /// The metadata of its rows, as it was when the segment was made; of rows that were retired by then nothing.
   /// nullptr when it has none.
   const fields::FieldPart* fields() const { return fields_.get(); }
+  /// Rows, ascending, whose texts or vectors of a sparse field could not be read when the segment was built,
+  /// so that it lacks them. Some may be retired. kCorruption.
+  std::span<const std::uint64_t> unreadable_texts() const;
+  std::span<const std::uint64_t> unreadable_sparse(std::uint16_t field) const;
   std::uint64_t file_bytes() const { return file_->size(); }
   /// Warms one part up that is not; false when all are.
   bool warm_up(Context& context) const;
@@ -64,6 +68,8 @@ class Segment {
   void verify(const Context& context) const;
 
  private:
+  std::span<const std::uint64_t> unreadable(std::uint32_t section) const;
+
   std::shared_ptr<const io::IndexFile> file_;
   std::vector<PartEntry> parts_;
   std::uint64_t terms_ = 0;
@@ -133,8 +139,12 @@ class SegmentWriter {
   /// That of other parts. kCorruption: one of them is damaged.
   void merge_fields(std::span<const fields::MergeInput> parts, const Context& context);
 
-  /// Synced and in its place when this returns; its length.
-  std::uint64_t finish();
+  /// Says which rows' texts, or vectors of a sparse field, are missing as they could not be read; ascending.
+  void add_unreadable_texts(std::span<const std::uint64_t> rows);
+  void add_unreadable_sparse(std::uint16_t field, std::span<const std::uint64_t> rows);
+
+  /// In its place when this returns, and synced if `durable`; its length.
+  std::uint64_t finish(bool durable = true);
   std::uint64_t rows() const { return rows_; }
 
  private:

@@ -22,6 +22,10 @@ inline constexpr std::uint32_t kGraphSection = 16;  ///< Graph: from here on, th
 /// The terms of the rows' texts: from here on, the inverted index's own sections.
 inline constexpr std::uint32_t kTermSections = 0x02000000;
 
+/// Behind the sections of texts, and of each sparse field: row number (8) of each live row that could not be
+/// read from the truth when the part was built. Absent when there was none.
+inline constexpr std::uint32_t kUnreadableSection = 33;
+
 /// The sparse vectors of a field begin at kSparseSections + 256 * field: the inverted index's own sections,
 /// then these.
 inline constexpr std::uint32_t kSparseSections = 0x03000000;

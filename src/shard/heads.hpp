@@ -19,8 +19,12 @@ class HeadReader {
   /// nullopt when no segment has it, and the document has to be read. Good as long as this reader lives.
   std::optional<std::string_view> find_id(std::uint64_t row);
   std::optional<segment::RecordHead> find(std::uint64_t row);
+  /// Rows that `find` will be asked for: waiting for the memory once instead of once each.
+  void prefetch(std::uint64_t row);
 
  private:
+  /// nullptr when no segment that can be read covers the row.
+  const segment::Segment* covering(std::uint64_t row);
   template <class Find>
   auto in_segment(std::uint64_t row, Find&& find) -> decltype(find(std::declval<const segment::IdsPart&>()));
 
