@@ -3,6 +3,7 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <list>
 #include <optional>
 #include <thread>
 
@@ -11,6 +12,7 @@
 #include "base/os_file.hpp"
 #include "segment/graph_part.hpp"
 #include "segment/sketch_part.hpp"
+#include "shard/field_source.hpp"
 #include "shard/quarantine.hpp"
 #include "shard/read_view.hpp"
 #include "shard/row_source.hpp"
@@ -277,7 +279,9 @@ void merge_ids(Shard& shard, const Plan& plan, segment::SegmentWriter& writer, C
       context.check();
       const std::uint64_t end = std::min(entry.end_row, first + kIdRowsPerStep);
       if (!segment) {
-        add_ids(shard, first, end, ids, context);
+        for_each_document(shard, first, end, context, [&](std::uint64_t row, const storage::Document& document) {
+          ids.add(row, head_of(document));
+        });
       } else {
         try {
           segment->ids().scan(first, end, [&](std::uint64_t row, const segment::RecordHead& head) {
@@ -295,26 +299,104 @@ void merge_ids(Shard& shard, const Plan& plan, segment::SegmentWriter& writer, C
   writer.add_ids(ids);
 }
 
-/// Everything that a segment has. Texts are analysed, and ids read, beside the vectors where there is a
+/// The metadata of rows in memory, as one part. Rows are numbered from `first_row`.
+class FieldsInMemory {
+ public:
+  explicit FieldsInMemory(std::uint64_t first_row) : first_row_(first_row) {}
+  void add(std::uint64_t row, const storage::Document& document) {
+    add_fields(document, static_cast<std::uint32_t>(row - first_row_), builder_);
+  }
+  const fields::FieldPart& finish(std::uint64_t end_row) {
+    std::string bytes;
+    fields::FieldPartWriter out(static_cast<std::uint32_t>(end_row - first_row_), [&](std::string_view b) { bytes += b; });
+    builder_.write(out);
+    return part_.emplace(std::move(bytes), out.directory());
+  }
+  std::uint64_t first_row() const { return first_row_; }
+
+ private:
+  const std::uint64_t first_row_;
+  fields::FieldPartBuilder builder_;
+  std::optional<fields::FieldPart> part_;
+};
+
+/// The metadata of the segments that are replaced, without that of retired rows; of damaged ones, and where it
+/// has changed since, from the truth.
+void merge_fields(Shard& shard, const Plan& plan, segment::SegmentWriter& writer, Context& context) {
+  std::vector<fields::MergeInput> inputs;
+  std::list<RowBits> keeps;
+  std::list<FieldsInMemory> read;
+  const segment::RetiredBits retired = plan.retired_bits();
+  const auto shift = [&](std::uint64_t row) { return static_cast<std::uint32_t>(row - plan.first_row); };
+  for (const auto& [entry, segment] : plan.replaced) {
+    if (!segment || !segment->fields()) {
+      for (std::uint64_t first = entry.first_row; first < entry.end_row; first += kMostRowsPerCheckpoint) {
+        const std::uint64_t end = std::min(entry.end_row, first + kMostRowsPerCheckpoint);
+        FieldsInMemory& rows = read.emplace_back(first);
+        for_each_document(shard, first, end, context, [&](std::uint64_t row, const storage::Document& document) {
+          rows.add(row, document);
+        });
+        inputs.push_back({&rows.finish(end), nullptr, shift(first)});
+      }
+      continue;
+    }
+    RowBits& keep = keeps.emplace_back(entry.end_row - entry.first_row, true);
+    for (std::uint64_t row = entry.first_row; row < entry.end_row; ++row) {
+      if (retired.contains(row)) keep.reset(row - entry.first_row);
+    }
+    const ReadView view(shard);
+    FieldsInMemory* changed = nullptr;
+    DocumentReader documents(view);
+    for_each_overlay(view, entry.first_row, entry.end_row, context, [&](std::uint64_t row, std::uint64_t sequence) {
+      if (sequence <= entry.sequence || !keep.test(row - entry.first_row)) return;
+      keep.reset(row - entry.first_row);
+      if (!changed) changed = &read.emplace_back(entry.first_row);
+      try {
+        changed->add(row, documents.read(row));
+      } catch (const Error& e) {
+        if (e.code() != ErrorCode::kCorruption) throw;  // what is damaged has no place in a segment
+      }
+    });
+    inputs.push_back({segment->fields(), &keep, shift(entry.first_row)});
+    if (changed) inputs.push_back({&changed->finish(entry.end_row), nullptr, shift(entry.first_row)});
+  }
+  try {
+    writer.merge_fields(inputs, context);
+  } catch (const Error& e) {
+    if (e.code() != ErrorCode::kCorruption) throw;
+    report_damaged(shard, plan.replaced, e.what());
+    throw InputDamaged{};
+  }
+}
+
+/// Everything that a segment has. Texts are analysed, and records read, beside the vectors where there is a
 /// thread to spare.
 void add_parts(Shard& shard, const Plan& plan, segment::SegmentWriter& writer, Context& context) {
   const bool has_texts = !plan.schema.text_fields.empty();
   std::optional<TextPieces> texts;
   std::optional<segment::IdsBuilder> ids;
+  std::optional<fields::FieldPartBuilder> fields;
+  TextPieces::DocumentAlso also;
   if (plan.replaced.empty()) {
     ids.emplace(plan.first_row, plan.end_row);
+    fields.emplace();
+    also = [&](std::uint64_t row, const storage::Document& document) {
+      ids->add(row, head_of(document));
+      add_fields(document, static_cast<std::uint32_t>(row - plan.first_row), *fields);
+    };
   } else {
     merge_ids(shard, plan, writer, context);
+    merge_fields(shard, plan, writer, context);
   }
   if (has_texts && !merge_texts(shard, plan, writer, context))
-    texts.emplace(shard, plan.schema.text_fields, plan.first_row, ids ? &*ids : nullptr);
+    texts.emplace(shard, plan.schema.text_fields, plan.first_row, also);
   Executor::shared().parallel_for(2, shard.segment_options().threads, [&](std::size_t i) {
     Context child = context.child();
     if (i == 0) {
       if (texts)
         texts->add_all(plan.end_row, child);
-      else if (ids)
-        add_ids(shard, plan.first_row, plan.end_row, *ids, child);
+      else if (also)
+        for_each_document(shard, plan.first_row, plan.end_row, child, also);
       return;
     }
     for (const auto& field : plan.schema.vectors) {
@@ -324,6 +406,7 @@ void add_parts(Shard& shard, const Plan& plan, segment::SegmentWriter& writer, C
   });
   if (texts) texts->write_all(writer, shard.terms_fingerprint(plan.schema), context);
   if (ids) writer.add_ids(*ids);
+  if (fields) writer.add_fields(*fields);
 }
 
 /// Writes the file; what the list will say of it. No transaction is held while it works, and the store may be

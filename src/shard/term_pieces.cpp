@@ -80,7 +80,7 @@ void TermPieces::flush(const Context& ctx) {
 
 void TextPieces::walk(const ReadView& view, RowWalk& walk, std::uint64_t end_row, const Context& ctx) {
   walk_documents(view, walk, end_row, ctx, [&](std::uint64_t row, const storage::Document& document) {
-    if (ids_) ids_->add(row, head_of(document));
+    if (also_) also_(row, document);
     if (read_texts(view, document, texts_.fields(), row_)) texts_.add(row, row_);
     return !enough();
   });

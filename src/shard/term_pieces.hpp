@@ -9,6 +9,7 @@
 
 #include "segment/segment.hpp"
 #include "shard/row_walk.hpp"
+#include "storage/document.hpp"
 
 namespace vecstore::shard {
 
@@ -63,10 +64,11 @@ class TermPieces {
 
 class TextPieces final : public TermPieces {
  public:
-  /// `ids`, which may be nullptr, gets the ids of all rows.
+  using DocumentAlso = std::function<void(std::uint64_t row, const storage::Document& document)>;
+  /// `also` gets the documents of all rows, unless it is empty.
   TextPieces(Shard& shard, std::span<const TextField> fields, std::uint64_t first_row,
-             segment::IdsBuilder* ids = nullptr)
-      : TermPieces(shard, first_row), ids_(ids), texts_(fields) {}
+             DocumentAlso also = {})
+      : TermPieces(shard, first_row), also_(std::move(also)), texts_(fields) {}
   /// Everything, as part of one segment.
   void write_all(segment::SegmentWriter& writer, std::uint64_t terms, const Context& ctx);
 
@@ -77,7 +79,7 @@ class TextPieces final : public TermPieces {
   void write(segment::SegmentWriter& writer, const Context& ctx) override;
 
  private:
-  segment::IdsBuilder* const ids_;
+  const DocumentAlso also_;
   segment::TextPartBuilder texts_;
   std::vector<segment::FieldTexts> row_;
 };

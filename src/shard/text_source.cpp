@@ -86,8 +86,8 @@ segment::RecordHead head_of(const storage::Document& document) {
   return {document.id, document.source, document.start, document.end, document.part};
 }
 
-void add_ids(Shard& shard, std::uint64_t first_row, std::uint64_t end_row, segment::IdsBuilder& out,
-             const Context& context) {
+void for_each_document(Shard& shard, std::uint64_t first_row, std::uint64_t end_row, const Context& context,
+                       const std::function<void(std::uint64_t, const storage::Document&)>& fn) {
   RowWalk walk;
   walk.next_row = first_row;
   while (walk.next_row < end_row) {
@@ -95,7 +95,7 @@ void add_ids(Shard& shard, std::uint64_t first_row, std::uint64_t end_row, segme
     // What is damaged has no place in a segment; searches by vector and verify report it.
     walk_documents(view, walk, walk.next_row + std::min(kRowsPerView, end_row - walk.next_row), context,
                    [&](std::uint64_t row, const storage::Document& document) {
-                     out.add(row, head_of(document));
+                     fn(row, document);
                      return true;
                    });
   }

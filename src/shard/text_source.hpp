@@ -1,4 +1,4 @@
-// The texts and ids of records, read from the truth. A text is a record's own, or the strings at a path of
+// Records and their texts, read from the truth. A text is a record's own, or the strings at a path of
 // its metadata.
 #pragma once
 #include <cstdint>
@@ -41,9 +41,9 @@ void walk_texts(const ReadView& view, RowWalk& walk, std::uint64_t end_row,
 
 segment::RecordHead head_of(const storage::Document& document);
 
-/// Adds the ids of the live rows between two numbers, a few thousand in one transaction: rows that are
-/// retired meanwhile may be left out, damaged ones are. kClosed, kNotFound.
-void add_ids(Shard& shard, std::uint64_t first_row, std::uint64_t end_row, segment::IdsBuilder& out,
-             const Context& context);
+/// Calls `fn` for the live rows between two numbers, a few thousand in one transaction: rows that are retired
+/// meanwhile may be left out, damaged ones are. kClosed, kNotFound.
+void for_each_document(Shard& shard, std::uint64_t first_row, std::uint64_t end_row, const Context& context,
+                       const std::function<void(std::uint64_t row, const storage::Document& document)>& fn);
 
 }  // namespace vecstore::shard
