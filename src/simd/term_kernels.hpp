@@ -18,11 +18,17 @@ inline uint16_t term_contribution(uint8_t code, uint16_t weight) {
 }
 inline constexpr uint16_t kLeastTermWeight = 256;
 
+/// Documents that share a bound of what their sums can be.
+inline constexpr size_t kTermBlock = 64;
+/// Blocks that the kernels of blocks look at in one call: two words of 64 bits say which are wanted.
+inline constexpr size_t kTermBlocks = 128;
+
 /// A term whose documents are a bitmap; a code for each bit set, in their order.
 struct DenseTerm {
   const uint64_t* bits;
   const uint8_t* codes;
   uint16_t weight;
+  const uint32_t* ranks;  ///< Codes before each word of `bits`, and any number more; for add_dense_blocks.
 };
 
 struct TermKernels {
@@ -38,6 +44,23 @@ struct TermKernels {
   /// each.
   size_t (*collect)(uint16_t* sums, size_t words, uint16_t threshold, const uint64_t* allowed,
                     uint16_t* places, uint16_t* values);
+
+  /// bounds[i] += term_contribution(maxima[i], weight). `count` is a multiple of 64 here and below.
+  void (*add_maxima)(const uint8_t* maxima, size_t count, uint16_t weight, uint16_t* bounds);
+  /// A bit for each value that is at least `limit` (>= 1); returns their number.
+  size_t (*find_at_least)(const uint16_t* values, size_t count, uint16_t limit, uint64_t* bits);
+  /// limits[b]: a term's codes up to it cannot lift a document of block b to `threshold`: all other terms give
+  /// bounds[b] - term_contribution(maxima[b], weight) at most. 255 in blocks that are not wanted. `maxima` is
+  /// nullptr when they are not known: 0 in the wanted blocks.
+  void (*code_limits)(const uint8_t* maxima, const uint16_t* bounds, uint16_t threshold, uint16_t weight,
+                      const uint64_t* wanted, uint8_t* limits);
+  /// add_sparse for the codes above the limit of their block, which is ids[i] / 64 % 128.
+  void (*add_sparse_above)(const uint16_t* ids, const uint8_t* codes, size_t count, uint16_t weight,
+                           const uint8_t* limits, uint16_t* sums);
+  /// add_dense and collect for the wanted ones of 128 words.
+  void (*add_dense_blocks)(const DenseTerm* terms, size_t count, const uint64_t* wanted, uint16_t* sums);
+  size_t (*collect_blocks)(uint16_t* sums, const uint64_t* wanted, uint16_t threshold,
+                           const uint64_t* allowed, uint16_t* places, uint16_t* values);
 };
 
 /// The table that belongs to kernels(): the same instruction set.

@@ -26,8 +26,63 @@ size_t collect(uint16_t* sums, size_t words, uint16_t threshold, const uint64_t*
   return found;
 }
 
+void add_maxima(const uint8_t* maxima, size_t count, uint16_t weight, uint16_t* bounds) {
+  const uint32_t w = weight;
+  for (size_t i = 0; i < count; ++i) bounds[i] = (uint16_t)(bounds[i] + (maxima[i] * w >> 8));
+}
+
+size_t find_at_least(const uint16_t* values, size_t count, uint16_t limit, uint64_t* bits) {
+  size_t found = 0;
+  for (size_t i = 0; i < count; i += 64) {
+    uint64_t word = 0;
+    for (size_t j = 0; j < 64; ++j) word |= (uint64_t)(values[i + j] >= limit) << j;
+    bits[i / 64] = word;
+    for (; word; word &= word - 1) ++found;
+  }
+  return found;
+}
+
+void code_limits(const uint8_t* maxima, const uint16_t* bounds, uint16_t threshold, uint16_t weight,
+                 const uint64_t* wanted, uint8_t* limits) {
+  const uint32_t factor = limit_factor(weight);
+  for (size_t b = 0; b < kTermBlocks; ++b) {
+    if (!(wanted[b / 64] >> (b % 64) & 1))
+      limits[b] = 255;
+    else
+      limits[b] = maxima ? code_limit(maxima[b], bounds[b], threshold, factor) : 0;
+  }
+}
+
+void add_dense_blocks(const DenseTerm* terms, size_t count, const uint64_t* wanted, uint16_t* sums) {
+  for (size_t half = 0; half < 2; ++half) {
+    for (uint64_t left = wanted[half]; left; left &= left - 1) {
+      const size_t w = half * 64 + (size_t)__builtin_ctzll(left);
+      for (size_t t = 0; t < count; ++t)
+        add_bits(terms[t].bits[w], terms[t].codes + (terms[t].ranks[w] - terms[t].ranks[0]), terms[t].weight,
+                 sums + 64 * w);
+    }
+  }
+}
+
+size_t collect_blocks(uint16_t* sums, const uint64_t* wanted, uint16_t threshold, const uint64_t* allowed,
+                      uint16_t* places, uint16_t* values) {
+  size_t found = 0;
+  for (size_t half = 0; half < 2; ++half) {
+    for (uint64_t left = wanted[half]; left; left &= left - 1) {
+      const size_t w = half * 64 + (size_t)__builtin_ctzll(left);
+      const size_t n =
+          collect(sums + 64 * w, 1, threshold, allowed ? allowed + w : nullptr, places + found, values + found);
+      for (size_t i = 0; i < n; ++i) places[found + i] = (uint16_t)(places[found + i] + 64 * w);
+      found += n;
+    }
+  }
+  return found;
+}
+
 }  // namespace
 
-const TermKernels kScalarTermKernels = {4, add_sparse, add_dense, collect};
+const TermKernels kScalarTermKernels = {
+    4,           add_sparse,       add_dense,        collect,       add_maxima, find_at_least,
+    code_limits, pack_and_add, add_dense_blocks, collect_blocks};
 
 }  // namespace vecstore::simd

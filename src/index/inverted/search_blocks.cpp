@@ -1,0 +1,204 @@
+// Term at a time within windows, but only blocks of documents that promise enough.
+#include <algorithm>
+#include <array>
+#include <limits>
+
+#include "index/inverted/search_parts.hpp"
+#include "simd/term_kernels.hpp"
+
+namespace vecstore::inverted {
+
+namespace {
+
+constexpr std::uint32_t kBlock = simd::kTermBlock, kBlocks = simd::kTermBlocks;
+static_assert(kBlock * kBlocks == kWindow);
+constexpr std::uint32_t kMostBound = std::numeric_limits<std::uint16_t>::max();
+
+/// A leaf's list in one part, as it is walked.
+struct Cursor {
+  const DecodedList* list;
+  std::uint16_t weight;
+};
+
+/// Memory that searches of a thread use again.
+struct Room {
+  std::vector<Cursor> cursors;
+  std::vector<std::uint16_t> bounds;
+  std::vector<std::uint64_t> bits;
+  std::vector<simd::DenseTerm> dense;
+  alignas(64) std::array<std::uint16_t, kWindow> sums{};
+  std::array<std::uint16_t, kWindow> places, found;
+};
+
+class BlockSearch {
+ public:
+  BlockSearch(SearchState& state, const Quantizer& quantizer, std::size_t part, const std::uint64_t* allowed,
+              Candidates& candidates)
+      : state_(state),
+        part_(part),
+        allowed_(allowed),
+        candidates_(candidates),
+        source_(*state.plan.parts()[part].source),
+        windows_(static_cast<std::uint32_t>((std::uint64_t{source_.documents()} + kWindow - 1) / kWindow)) {
+    room_.cursors.clear();
+    for (std::size_t l = 0; l < state.plan.leaves().size(); ++l) {
+      const PlanLeaf& leaf = state.plan.leaves()[l];
+      if (!leaf.negative && leaf.lists[part])
+        room_.cursors.push_back({leaf.lists[part].get(), quantizer.weight(l, part)});
+    }
+  }
+
+  void run() {
+    bound();
+    // The best blocks first: what they hold raises the threshold for the others.
+    const std::uint32_t few = best_blocks(3 * state_.out.k() + 32);
+    const std::uint32_t end = few > threshold() ? few : kMostBound + 1;
+    if (end == few) walk(few, kMostBound + 1);
+    walk(0, end);
+  }
+
+ private:
+  std::uint32_t threshold() const { return std::min(candidates_.threshold(), kMostBound); }
+
+  /// What the documents of each block can reach.
+  void bound() {
+    room_.bounds.assign(std::size_t{windows_} * kBlocks, 0);
+    room_.bits.resize(room_.bounds.size() / 64);
+    for (const Cursor& c : room_.cursors) {
+      if (const std::uint8_t* maxima = c.list->maxima())
+        kernels_.add_maxima(maxima, room_.bounds.size(), c.weight, room_.bounds.data());
+      else
+        bound_short(c);
+    }
+    if (allowed_ == nullptr) return;
+    for (std::size_t b = 0; b < room_.bounds.size(); ++b) {
+      if (allowed_[b] == 0) room_.bounds[b] = 0;
+    }
+  }
+  void bound_short(const Cursor& c) {
+    std::uint32_t block = 0;
+    std::uint8_t most = 0;
+    const auto add = [&] {
+      room_.bounds[block] = static_cast<std::uint16_t>(room_.bounds[block] + simd::term_contribution(most, c.weight));
+    };
+    c.list->for_each_doc([&](std::uint32_t i, std::uint32_t doc) {
+      if (doc / kBlock != block) {
+        add();
+        block = doc / kBlock;
+        most = 0;
+      }
+      most = std::max(most, c.list->code(i));
+    });
+    add();
+  }
+
+  /// A bound that about `wanted` blocks reach, the threshold when not many more do.
+  std::uint32_t best_blocks(std::size_t wanted) {
+    const auto reach = [&](std::uint32_t bound) {
+      return kernels_.find_at_least(room_.bounds.data(), room_.bounds.size(), static_cast<std::uint16_t>(bound),
+                                    room_.bits.data());
+    };
+    std::uint32_t low = threshold(), high = kMostBound + 1;
+    if (reach(low) <= 2 * wanted) return low;
+    while (high - low > 64) {
+      const std::uint32_t middle = low + (high - low) / 2;
+      const std::size_t n = reach(middle);
+      if (n < wanted)
+        high = middle;
+      else
+        low = middle;
+      if (n >= wanted && n <= wanted + wanted / 2) break;
+    }
+    return low;
+  }
+
+  /// Blocks with bounds from the threshold, or from `least` where that is more, to below `end`.
+  void walk(std::uint32_t least, std::uint32_t end) {
+    for (std::uint32_t w = 0; w < windows_; ++w) {
+      state_.context.check();
+      const auto limit = static_cast<std::uint16_t>(std::max(threshold(), least));
+      const std::uint16_t* bounds = room_.bounds.data() + std::size_t{w} * kBlocks;
+      std::array<std::uint64_t, 2> wanted, done{};
+      if (kernels_.find_at_least(bounds, kBlocks, limit, wanted.data()) == 0) continue;
+      if (end <= kMostBound)
+        kernels_.find_at_least(bounds, kBlocks, static_cast<std::uint16_t>(end), done.data());
+      wanted[0] &= ~done[0];
+      wanted[1] &= ~done[1];
+      if ((wanted[0] | wanted[1]) != 0) walk_window(w, wanted.data());
+    }
+  }
+
+  void walk_window(std::uint32_t w, const std::uint64_t* wanted) {
+    const std::uint32_t first = w * kWindow;
+    const auto limit = static_cast<std::uint16_t>(threshold());
+    std::uint16_t* sums = room_.sums.data();
+    room_.dense.clear();
+    for (const Cursor& c : room_.cursors) {
+      const DecodedList& list = *c.list;
+      switch (list.form()) {
+        case DecodedList::Form::kFew: {
+          const std::uint32_t* end = list.docs() + list.size();
+          for (const std::uint32_t* d = std::lower_bound(list.docs(), end, first); d != end && *d - first < kWindow;
+               ++d) {
+            const std::uint32_t block = (*d - first) / kBlock;
+            if (!(wanted[block / 64] >> (block % 64) & 1)) continue;
+            std::uint16_t& sum = sums[*d - first];
+            const std::uint8_t code = list.code(static_cast<std::uint32_t>(d - list.docs()));
+            sum = static_cast<std::uint16_t>(sum + simd::term_contribution(code, c.weight));
+          }
+          break;
+        }
+        case DecodedList::Form::kMany: {
+          const std::uint32_t from = list.start(w), to = list.start(w + 1);
+          if (from == to) break;
+          alignas(64) std::array<std::uint8_t, kBlocks> limits;
+          kernels_.code_limits(list.maxima() ? list.maxima() + std::size_t{w} * kBlocks : nullptr,
+                               room_.bounds.data() + std::size_t{w} * kBlocks, limit, c.weight, wanted,
+                               limits.data());
+          kernels_.add_sparse_above(list.ids() + from, list.codes() + from, to - from, c.weight, limits.data(),
+                                    sums - (first & 0xffff));
+          break;
+        }
+        case DecodedList::Form::kDense: {
+          const std::size_t word = std::size_t{w} * kBlocks;
+          room_.dense.push_back(
+              {list.bits() + word, list.codes() + list.ranks()[word], c.weight, list.ranks() + word});
+          break;
+        }
+      }
+    }
+    kernels_.add_dense_blocks(room_.dense.data(), room_.dense.size(), wanted, sums);
+    const std::size_t n =
+        kernels_.collect_blocks(sums, wanted, limit, allowed_ == nullptr ? nullptr : allowed_ + first / 64,
+                                room_.places.data(), room_.found.data());
+    for (std::size_t i = 0; i < n; ++i) {
+      if (room_.found[i] < candidates_.threshold()) continue;
+      const std::uint32_t doc = first + room_.places[i];
+      if (state_.filter == nullptr || state_.admits(source_.row(doc)))
+        candidates_.push(room_.found[i], static_cast<std::uint32_t>(part_), doc);
+    }
+    if (n != 0) candidates_.trim();
+  }
+
+  SearchState& state_;
+  std::size_t part_;
+  const std::uint64_t* allowed_;
+  Candidates& candidates_;
+  const TermSource& source_;
+  const std::uint32_t windows_;
+  const simd::TermKernels& kernels_ = simd::term_kernels();
+  Room& room_ = room();
+  static Room& room() {
+    thread_local Room r;
+    return r;
+  }
+};
+
+}  // namespace
+
+void collect_from_blocks(SearchState& state, const Quantizer& quantizer, std::size_t part,
+                         const std::uint64_t* allowed, Candidates& candidates) {
+  BlockSearch(state, quantizer, part, allowed, candidates).run();
+}
+
+}  // namespace vecstore::inverted
