@@ -20,7 +20,7 @@ inline constexpr uint16_t kLeastTermWeight = 256;
 
 /// Documents that share a bound of what their sums can be.
 inline constexpr size_t kTermBlock = 64;
-/// Blocks that the kernels of blocks look at in one call: two words of 64 bits say which are wanted.
+/// Blocks of a window.
 inline constexpr size_t kTermBlocks = 128;
 
 /// A term whose documents are a bitmap; a code for each bit set, in their order.
@@ -28,7 +28,7 @@ struct DenseTerm {
   const uint64_t* bits;
   const uint8_t* codes;
   uint16_t weight;
-  const uint32_t* ranks;  ///< Codes before each word of `bits`, and any number more; for add_dense_blocks.
+  const uint32_t* ranks;  ///< Codes before each word of `bits`; for add_dense_blocks.
 };
 
 struct TermKernels {
@@ -52,15 +52,17 @@ struct TermKernels {
   /// limits[b]: a term's codes up to it cannot lift a document of block b to `threshold`: all other terms give
   /// bounds[b] - term_contribution(maxima[b], weight) at most. 255 in blocks that are not wanted. `maxima` is
   /// nullptr when they are not known: 0 in the wanted blocks.
-  void (*code_limits)(const uint8_t* maxima, const uint16_t* bounds, uint16_t threshold, uint16_t weight,
-                      const uint64_t* wanted, uint8_t* limits);
-  /// add_sparse for the codes above the limit of their block, which is ids[i] / 64 % 128.
-  void (*add_sparse_above)(const uint16_t* ids, const uint8_t* codes, size_t count, uint16_t weight,
-                           const uint8_t* limits, uint16_t* sums);
-  /// add_dense and collect for the wanted ones of 128 words.
-  void (*add_dense_blocks)(const DenseTerm* terms, size_t count, const uint64_t* wanted, uint16_t* sums);
-  size_t (*collect_blocks)(uint16_t* sums, const uint64_t* wanted, uint16_t threshold,
-                           const uint64_t* allowed, uint16_t* places, uint16_t* values);
+  void (*code_limits)(const uint8_t* maxima, const uint16_t* bounds, size_t count, uint16_t threshold,
+                      uint16_t weight, const uint64_t* wanted, uint8_t* limits);
+  /// Adds up the blocks that are wanted, each in 64 sums of its own: for each window w, the postings from
+  /// starts[w] to starts[w + 1], b = 128 * w + ids[i] / 64 % 128 and codes[i] > limits[b]:
+  /// sums[64 * slots[b] + ids[i] % 64] += term_contribution(codes[i], weight).
+  void (*add_sparse_blocks)(const uint16_t* ids, const uint8_t* codes, const uint32_t* starts, size_t windows,
+                            uint16_t weight, const uint64_t* wanted, const uint8_t* limits,
+                            const uint16_t* slots, uint16_t* sums);
+  /// add_dense for words that are not neighbours: blocks[i] goes to the 64 sums from 64 * i on.
+  void (*add_dense_blocks)(const DenseTerm* terms, size_t count, const uint32_t* blocks, size_t block_count,
+                           uint16_t* sums);
 };
 
 /// The table that belongs to kernels(): the same instruction set.

@@ -38,14 +38,12 @@ void add_dense(const DenseTerm* terms, size_t count, size_t words, uint16_t* sum
   }
 }
 
-void add_dense_blocks(const DenseTerm* terms, size_t count, const uint64_t* wanted, uint16_t* sums) {
-  for (size_t half = 0; half < 2; ++half) {
-    for (uint64_t left = wanted[half]; left; left &= left - 1) {
-      const size_t w = half * 64 + (size_t)__builtin_ctzll(left);
-      for (size_t t = 0; t < count; ++t)
-        add_word(terms[t].bits[w], terms[t].codes + (terms[t].ranks[w] - terms[t].ranks[0]), terms[t].weight,
-                 sums + 64 * w);
-    }
+void add_dense_blocks(const DenseTerm* terms, size_t count, const uint32_t* blocks, size_t block_count,
+                      uint16_t* sums) {
+  for (size_t t = 0; t < count; ++t) {
+    for (size_t i = 0; i < block_count; ++i)
+      add_word(terms[t].bits[blocks[i]], terms[t].codes + terms[t].ranks[blocks[i]], terms[t].weight,
+               sums + 64 * i);
   }
 }
 
@@ -84,19 +82,6 @@ size_t collect(uint16_t* sums, size_t words, uint16_t threshold, const uint64_t*
   return found;
 }
 
-size_t collect_blocks(uint16_t* sums, const uint64_t* wanted, uint16_t threshold, const uint64_t* allowed,
-                      uint16_t* places, uint16_t* values) {
-  const __m256i limit = _mm256_set1_epi16((short)threshold);
-  size_t found = 0;
-  for (size_t half = 0; half < 2; ++half) {
-    for (uint64_t left = wanted[half]; left; left &= left - 1) {
-      const size_t w = half * 64 + (size_t)__builtin_ctzll(left);
-      found += collect_word(sums + 64 * w, w, limit, allowed, places + found, values + found);
-    }
-  }
-  return found;
-}
-
 void add_maxima(const uint8_t* maxima, size_t count, uint16_t weight, uint16_t* bounds) {
   const __m256i weights = _mm256_set1_epi16((short)weight);
   for (size_t i = 0; i < count; i += 16) {
@@ -117,11 +102,11 @@ size_t find_at_least(const uint16_t* values, size_t count, uint16_t limit, uint6
   return found;
 }
 
-void code_limits(const uint8_t* maxima, const uint16_t* bounds, uint16_t threshold, uint16_t weight,
-                 const uint64_t* wanted, uint8_t* limits) {
+void code_limits(const uint8_t* maxima, const uint16_t* bounds, size_t count, uint16_t threshold,
+                 uint16_t weight, const uint64_t* wanted, uint8_t* limits) {
   const __m128i factor = _mm_set1_epi16((short)limit_factor(weight)), one = _mm_set1_epi16(1);
   const __m128i least = _mm_set1_epi16((short)threshold), most = _mm_set1_epi16(255);
-  for (size_t i = 0; i < kTermBlocks; i += 8) {
+  for (size_t i = 0; i < count; i += 8) {
     const uint32_t mask = (uint32_t)(wanted[i / 64] >> (i % 64) & 255);
     const uint64_t others = ~(_pdep_u64(mask, 0x0101010101010101ull) * 255);
     uint64_t lanes = 0;
@@ -144,8 +129,8 @@ void code_limits(const uint8_t* maxima, const uint16_t* bounds, uint16_t thresho
 }  // namespace
 
 const TermKernels kAvx2TermKernels = {
-    4,           add_sparse,       add_dense,        collect,       add_maxima, find_at_least,
-    code_limits, pack_and_add, add_dense_blocks, collect_blocks};
+    4,           add_sparse,  add_dense, collect, add_maxima, find_at_least,
+    code_limits, add_sparse_blocks_plainly, add_dense_blocks};
 
 }  // namespace vecstore::simd
 #endif

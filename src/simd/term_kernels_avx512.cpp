@@ -56,24 +56,22 @@ void add_dense(const DenseTerm* terms, size_t count, size_t words, uint16_t* sum
   if (count == 1) add_terms<1>(terms, words, sums);
 }
 
-// For each wanted block its terms: sums stay in registers here, too.
+// Each block with all terms: sums stay in registers here, too.
 __attribute__((target("avx512vbmi2"))) void add_dense_blocks(const DenseTerm* terms, size_t count,
-                                                             const uint64_t* wanted, uint16_t* sums) {
-  if (count == 0) return;
+                                                             const uint32_t* blocks, size_t block_count,
+                                                             uint16_t* sums) {
   const __m512i upper = _mm512_set1_epi16((short)0xff00);
-  for (size_t half = 0; half < 2; ++half) {
-    for (uint64_t left = wanted[half]; left; left &= left - 1) {
-      const size_t w = half * 64 + (size_t)__builtin_ctzll(left);
-      __m512i even = _mm512_setzero_si512(), odd = _mm512_setzero_si512();
-      for (size_t t = 0; t < count; ++t) {
-        const __m512i weight = _mm512_set1_epi16((short)terms[t].weight);
-        const uint8_t* codes = terms[t].codes + (terms[t].ranks[w] - terms[t].ranks[0]);
-        const __m512i spread = _mm512_maskz_expand_epi8(terms[t].bits[w], _mm512_loadu_si512(codes));
-        even = _mm512_add_epi16(even, _mm512_mulhi_epu16(_mm512_slli_epi16(spread, 8), weight));
-        odd = _mm512_add_epi16(odd, _mm512_mulhi_epu16(_mm512_and_si512(spread, upper), weight));
-      }
-      add_even_odd(even, odd, sums + 64 * w);
+  for (size_t i = 0; i < block_count && count > 0; ++i) {
+    const size_t b = blocks[i];
+    __m512i even = _mm512_setzero_si512(), odd = _mm512_setzero_si512();
+    for (size_t t = 0; t < count; ++t) {
+      const __m512i weight = _mm512_set1_epi16((short)terms[t].weight);
+      const __m512i codes = _mm512_loadu_si512(terms[t].codes + terms[t].ranks[b]);
+      const __m512i spread = _mm512_maskz_expand_epi8(terms[t].bits[b], codes);
+      even = _mm512_add_epi16(even, _mm512_mulhi_epu16(_mm512_slli_epi16(spread, 8), weight));
+      odd = _mm512_add_epi16(odd, _mm512_mulhi_epu16(_mm512_and_si512(spread, upper), weight));
     }
+    add_even_odd(even, odd, sums + 64 * i);
   }
 }
 
@@ -107,19 +105,6 @@ size_t collect(uint16_t* sums, size_t words, uint16_t threshold, const uint64_t*
   return found;
 }
 
-size_t collect_blocks(uint16_t* sums, const uint64_t* wanted, uint16_t threshold, const uint64_t* allowed,
-                      uint16_t* places, uint16_t* values) {
-  const __m512i limit = _mm512_set1_epi16((short)threshold);
-  size_t found = 0;
-  for (size_t half = 0; half < 2; ++half) {
-    for (uint64_t left = wanted[half]; left; left &= left - 1) {
-      const size_t w = half * 64 + (size_t)__builtin_ctzll(left);
-      found += collect_word(sums + 64 * w, w, limit, allowed, places + found, values + found);
-    }
-  }
-  return found;
-}
-
 void add_maxima(const uint8_t* maxima, size_t count, uint16_t weight, uint16_t* bounds) {
   const __m512i weights = _mm512_set1_epi16((short)weight);
   for (size_t i = 0; i < count; i += 32) {
@@ -139,14 +124,14 @@ size_t find_at_least(const uint16_t* values, size_t count, uint16_t limit, uint6
   return found;
 }
 
-void code_limits(const uint8_t* maxima, const uint16_t* bounds, uint16_t threshold, uint16_t weight,
-                 const uint64_t* wanted, uint8_t* limits) {
+void code_limits(const uint8_t* maxima, const uint16_t* bounds, size_t count, uint16_t threshold,
+                 uint16_t weight, const uint64_t* wanted, uint8_t* limits) {
   const __m512i factor = _mm512_set1_epi16((short)limit_factor(weight)), one = _mm512_set1_epi16(1);
   const __m512i least = _mm512_set1_epi16((short)threshold), most = _mm512_set1_epi8((char)255);
-  for (size_t half = 0; half < 2; ++half) {
+  for (size_t b = 0; b < count; b += 64) {
     __m256i parts[2] = {_mm256_setzero_si256(), _mm256_setzero_si256()};
-    for (size_t i = 0; i < 2 && maxima; ++i) {
-      const size_t at = half * 64 + i * 32;
+    for (size_t i = 0; i < 2 && maxima && wanted[b / 64]; ++i) {
+      const size_t at = b + i * 32;
       const __m512i slack =
           _mm512_adds_epu16(_mm512_subs_epu16(_mm512_loadu_si512(bounds + at), least), one);
       const __m512i less = _mm512_add_epi16(_mm512_mulhi_epu16(slack, factor), one);
@@ -154,48 +139,45 @@ void code_limits(const uint8_t* maxima, const uint16_t* bounds, uint16_t thresho
                                   _mm512_cvtusepi16_epi8(less));
     }
     const __m512i both = _mm512_inserti64x4(_mm512_castsi256_si512(parts[0]), parts[1], 1);
-    _mm512_storeu_si512(limits + half * 64, _mm512_mask_mov_epi8(most, wanted[half], both));
+    _mm512_storeu_si512(limits + b, _mm512_mask_mov_epi8(most, wanted[b / 64], both));
   }
 }
 
-// 64 postings at a time: those that pass are packed, then added as usual.
-__attribute__((target("avx512vbmi,avx512vbmi2"))) void add_sparse_above(const uint16_t* ids, const uint8_t* codes,
-                                                                        size_t count, uint16_t weight,
-                                                                        const uint8_t* limits, uint16_t* sums) {
-  enum { kRoom = 512 };
-  uint16_t kept_ids[kRoom + 64];
-  uint8_t kept_codes[kRoom + 64];
-  const __m512i low = _mm512_loadu_si512(limits), high = _mm512_loadu_si512(limits + 64);
-  size_t kept = 0;
-  for (size_t i = 0; i < count; i += 64) {
-    const uint64_t there = count - i >= 64 ? ~0ull : (1ull << (count - i)) - 1;
-    const __m512i a = _mm512_maskz_loadu_epi16((__mmask32)there, ids + i);
-    const __m512i b = _mm512_maskz_loadu_epi16((__mmask32)(there >> 32), ids + i + 32);
-    const __m256i first = _mm512_cvtepi16_epi8(_mm512_srli_epi16(a, 6));
-    const __m256i second = _mm512_cvtepi16_epi8(_mm512_srli_epi16(b, 6));
-    const __m512i blocks = _mm512_inserti64x4(_mm512_castsi256_si512(first), second, 1);
-    const __m512i limit = _mm512_permutex2var_epi8(low, blocks, high);
-    const __m512i code = _mm512_loadu_si512(codes + i);
-    const uint64_t pass = _mm512_mask_cmpgt_epu8_mask(there, code, limit);
-    if (!pass) continue;
-    const size_t n = (size_t)__builtin_popcount((uint32_t)pass);
-    _mm512_storeu_si512(kept_ids + kept, _mm512_maskz_compress_epi16((__mmask32)pass, a));
-    _mm512_storeu_si512(kept_ids + kept + n, _mm512_maskz_compress_epi16((__mmask32)(pass >> 32), b));
-    _mm512_storeu_si512(kept_codes + kept, _mm512_maskz_compress_epi8(pass, code));
-    kept += (size_t)__builtin_popcountll(pass);
-    if (kept > kRoom - 64) {
-      add_sparse(kept_ids, kept_codes, kept, weight, sums);
-      kept = 0;
+// 64 postings at a time; few pass.
+__attribute__((target("avx512vbmi"))) void add_sparse_blocks(const uint16_t* ids, const uint8_t* codes,
+                                                             const uint32_t* starts, size_t windows,
+                                                             uint16_t weight, const uint64_t* wanted,
+                                                             const uint8_t* limits, const uint16_t* slots,
+                                                             uint16_t* sums) {
+  const uint32_t w16 = weight;
+  for (size_t w = 0; w < windows; ++w, limits += kTermBlocks, slots += kTermBlocks) {
+    if ((wanted[2 * w] | wanted[2 * w + 1]) == 0) continue;
+    const __m512i low = _mm512_loadu_si512(limits), high = _mm512_loadu_si512(limits + 64);
+    const size_t end = starts[w + 1];
+    for (size_t i = starts[w]; i < end; i += 64) {
+      const uint64_t there = end - i >= 64 ? ~0ull : (1ull << (end - i)) - 1;
+      const __m512i a = _mm512_maskz_loadu_epi16((__mmask32)there, ids + i);
+      const __m512i b = _mm512_maskz_loadu_epi16((__mmask32)(there >> 32), ids + i + 32);
+      const __m256i first = _mm512_cvtepi16_epi8(_mm512_srli_epi16(a, 6));
+      const __m256i second = _mm512_cvtepi16_epi8(_mm512_srli_epi16(b, 6));
+      const __m512i blocks = _mm512_inserti64x4(_mm512_castsi256_si512(first), second, 1);
+      const __m512i limit = _mm512_permutex2var_epi8(low, blocks, high);
+      const __m512i code = _mm512_loadu_si512(codes + i);
+      for (uint64_t pass = _mm512_mask_cmpgt_epu8_mask(there, code, limit); pass; pass &= pass - 1) {
+        const size_t at = i + (size_t)__builtin_ctzll(pass);
+        const uint32_t id = ids[at];
+        uint16_t* sum = sums + kTermBlock * slots[id / kTermBlock % kTermBlocks] + id % kTermBlock;
+        *sum = (uint16_t)(*sum + (codes[at] * w16 >> 8));
+      }
     }
   }
-  add_sparse(kept_ids, kept_codes, kept, weight, sums);
 }
 
 }  // namespace
 
 const TermKernels kAvx512TermKernels = {
-    16,          add_sparse,       add_dense,        collect,       add_maxima, find_at_least,
-    code_limits, add_sparse_above, add_dense_blocks, collect_blocks};
+    16,          add_sparse,        add_dense,       collect, add_maxima, find_at_least,
+    code_limits, add_sparse_blocks, add_dense_blocks};
 
 }  // namespace vecstore::simd
 #endif

@@ -42,10 +42,10 @@ size_t find_at_least(const uint16_t* values, size_t count, uint16_t limit, uint6
   return found;
 }
 
-void code_limits(const uint8_t* maxima, const uint16_t* bounds, uint16_t threshold, uint16_t weight,
-                 const uint64_t* wanted, uint8_t* limits) {
+void code_limits(const uint8_t* maxima, const uint16_t* bounds, size_t count, uint16_t threshold,
+                 uint16_t weight, const uint64_t* wanted, uint8_t* limits) {
   const uint32_t factor = limit_factor(weight);
-  for (size_t b = 0; b < kTermBlocks; ++b) {
+  for (size_t b = 0; b < count; ++b) {
     if (!(wanted[b / 64] >> (b % 64) & 1))
       limits[b] = 255;
     else
@@ -53,36 +53,19 @@ void code_limits(const uint8_t* maxima, const uint16_t* bounds, uint16_t thresho
   }
 }
 
-void add_dense_blocks(const DenseTerm* terms, size_t count, const uint64_t* wanted, uint16_t* sums) {
-  for (size_t half = 0; half < 2; ++half) {
-    for (uint64_t left = wanted[half]; left; left &= left - 1) {
-      const size_t w = half * 64 + (size_t)__builtin_ctzll(left);
-      for (size_t t = 0; t < count; ++t)
-        add_bits(terms[t].bits[w], terms[t].codes + (terms[t].ranks[w] - terms[t].ranks[0]), terms[t].weight,
-                 sums + 64 * w);
-    }
+void add_dense_blocks(const DenseTerm* terms, size_t count, const uint32_t* blocks, size_t block_count,
+                      uint16_t* sums) {
+  for (size_t t = 0; t < count; ++t) {
+    for (size_t i = 0; i < block_count; ++i)
+      add_bits(terms[t].bits[blocks[i]], terms[t].codes + terms[t].ranks[blocks[i]], terms[t].weight,
+               sums + 64 * i);
   }
-}
-
-size_t collect_blocks(uint16_t* sums, const uint64_t* wanted, uint16_t threshold, const uint64_t* allowed,
-                      uint16_t* places, uint16_t* values) {
-  size_t found = 0;
-  for (size_t half = 0; half < 2; ++half) {
-    for (uint64_t left = wanted[half]; left; left &= left - 1) {
-      const size_t w = half * 64 + (size_t)__builtin_ctzll(left);
-      const size_t n =
-          collect(sums + 64 * w, 1, threshold, allowed ? allowed + w : nullptr, places + found, values + found);
-      for (size_t i = 0; i < n; ++i) places[found + i] = (uint16_t)(places[found + i] + 64 * w);
-      found += n;
-    }
-  }
-  return found;
 }
 
 }  // namespace
 
 const TermKernels kScalarTermKernels = {
-    4,           add_sparse,       add_dense,        collect,       add_maxima, find_at_least,
-    code_limits, pack_and_add, add_dense_blocks, collect_blocks};
+    4,           add_sparse,  add_dense, collect, add_maxima, find_at_least,
+    code_limits, add_sparse_blocks_plainly, add_dense_blocks};
 
 }  // namespace vecstore::simd

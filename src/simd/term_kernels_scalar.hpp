@@ -36,24 +36,27 @@ inline size_t add_bits(uint64_t bits, const uint8_t* codes, uint16_t weight, uin
   return used;
 }
 
-// Without an instruction that packs what a mask chooses, postings are packed one by one.
-inline void pack_and_add(const uint16_t* ids, const uint8_t* codes, size_t count, uint16_t weight,
-                             const uint8_t* limits, uint16_t* sums) {
-  const size_t most = 256;
-  uint16_t kept_ids[256];
-  uint8_t kept_codes[256];
-  while (count > 0) {
-    const size_t step = count < most ? count : most;
-    size_t kept = 0;
-    for (size_t i = 0; i < step; ++i) {
-      kept_ids[kept] = ids[i];
-      kept_codes[kept] = codes[i];
-      kept += codes[i] > limits[ids[i] / kTermBlock % kTermBlocks];
+// Without an instruction that looks up many limits, postings that pass are packed one by one.
+inline void add_sparse_blocks_plainly(const uint16_t* ids, const uint8_t* codes, const uint32_t* starts,
+                                      size_t windows, uint16_t weight, const uint64_t* wanted,
+                                      const uint8_t* limits, const uint16_t* slots, uint16_t* sums) {
+  const uint32_t most = 256;
+  uint16_t kept[256];
+  for (size_t w = 0; w < windows; ++w, limits += kTermBlocks, slots += kTermBlocks) {
+    if ((wanted[2 * w] | wanted[2 * w + 1]) == 0) continue;
+    for (uint32_t from = starts[w]; from < starts[w + 1]; from += most) {
+      const uint32_t n = starts[w + 1] - from < most ? starts[w + 1] - from : most;
+      size_t passed = 0;
+      for (uint32_t i = 0; i < n; ++i) {
+        kept[passed] = (uint16_t)i;
+        passed += codes[from + i] > limits[ids[from + i] / kTermBlock % kTermBlocks];
+      }
+      for (size_t i = 0; i < passed; ++i) {
+        const uint32_t id = ids[from + kept[i]], code = codes[from + kept[i]];
+        uint16_t* sum = sums + kTermBlock * slots[id / kTermBlock % kTermBlocks] + id % kTermBlock;
+        *sum = (uint16_t)(*sum + (code * weight >> 8));
+      }
     }
-    add_sparse(kept_ids, kept_codes, kept, weight, sums);
-    ids += step;
-    codes += step;
-    count -= step;
   }
 }
 

@@ -173,8 +173,8 @@ TEST(TermKernels, CodeLimitsLeaveOutWhatCannotReach) {
     std::vector<std::uint8_t> first;
     for (const TermKernels* k : available()) {
       std::vector<std::uint8_t> limits(kTermBlocks, 3), plain(kTermBlocks, 3);
-      k->code_limits(b.maxima.data(), b.bounds.data(), threshold, weight, b.wanted.data(), limits.data());
-      k->code_limits(nullptr, b.bounds.data(), threshold, weight, b.wanted.data(), plain.data());
+      k->code_limits(b.maxima.data(), b.bounds.data(), kTermBlocks, threshold, weight, b.wanted.data(), limits.data());
+      k->code_limits(nullptr, b.bounds.data(), kTermBlocks, threshold, weight, b.wanted.data(), plain.data());
       for (std::size_t i = 0; i < kTermBlocks; ++i) {
         ASSERT_EQ(plain[i], b.has(i) ? 0 : 255);
         if (!b.has(i)) {
@@ -195,75 +195,73 @@ TEST(TermKernels, CodeLimitsLeaveOutWhatCannotReach) {
   }
 }
 
-TEST(TermKernels, BlocksAreAddedAndCollectedAlone) {
+TEST(TermKernels, WantedBlocksAreAddedAlone) {
   std::mt19937 rng(kSeed);
+  constexpr std::size_t kWindows = 3, kAll = kWindows * kTermBlocks;
   for (int round = 0; round < 60; ++round) {
-    const Blocks blocks(rng);
-    std::vector<std::uint16_t> before(kSums);
-    for (std::size_t i = 0; i < kSums; ++i) {
-      if (blocks.has(i / 64)) before[i] = static_cast<std::uint16_t>(rng() % 300);
+    std::vector<std::uint64_t> wanted;
+    std::vector<std::uint16_t> slots(kAll);
+    std::vector<std::uint32_t> blocks, starts;
+    std::vector<std::uint8_t> limits(kAll, 255);
+    for (std::size_t w = 0; w < kWindows; ++w) {
+      const Blocks b(rng);
+      for (const std::uint64_t word : b.wanted) wanted.push_back(rng() % 4 ? word : 0);
     }
+    for (std::size_t b = 0; b < kAll; ++b) {
+      if (!(wanted[b / 64] >> (b % 64) & 1)) continue;
+      slots[b] = static_cast<std::uint16_t>(blocks.size());
+      blocks.push_back(static_cast<std::uint32_t>(b));
+      limits[b] = static_cast<std::uint8_t>(rng() % 2 ? rng() : 0);
+    }
+    std::vector<std::uint16_t> before(64 * blocks.size());
+    for (auto& v : before) v = static_cast<std::uint16_t>(rng() % 300);
     auto want = before;
-    // One sparse term, and some bitmaps.
-    std::vector<std::uint16_t> ids;
-    for (std::size_t i = 0; i < kSums; ++i) {
-      if (rng() % (1 + static_cast<unsigned>(round)) == 0) ids.push_back(static_cast<std::uint16_t>(i));
+    // One sparse term, whose list begins before these windows, and some bitmaps.
+    std::vector<std::uint16_t> ids(5);
+    const std::uint32_t base = 8192 * (rng() % 8);
+    std::vector<std::uint8_t> codes = random_codes(5, rng);
+    codes.resize(5);
+    for (std::uint32_t i = 0; i < kAll * 64; ++i) {
+      if (i % 8192 == 0) starts.push_back(static_cast<std::uint32_t>(ids.size()));
+      if (rng() % (1 + static_cast<unsigned>(round)) != 0) continue;
+      ids.push_back(static_cast<std::uint16_t>(base + i));
+      codes.push_back(static_cast<std::uint8_t>(rng()));
+      if (codes.back() <= limits[i / 64]) continue;
+      std::uint16_t& sum = want[64u * slots[i / 64] + i % 64];
+      sum = static_cast<std::uint16_t>(sum + term_contribution(codes.back(), 3000));
     }
-    const auto codes = random_codes(ids.size(), rng);
-    std::vector<std::uint8_t> limits(kTermBlocks);
-    for (std::size_t i = 0; i < kTermBlocks; ++i)
-      limits[i] = blocks.has(i) ? static_cast<std::uint8_t>(rng() % 2 ? rng() : 0) : 255;
-    for (std::size_t i = 0; i < ids.size(); ++i) {
-      if (codes[i] > limits[ids[i] / 64])
-        want[ids[i]] = static_cast<std::uint16_t>(want[ids[i]] + term_contribution(codes[i], 3000));
-    }
+    starts.push_back(static_cast<std::uint32_t>(ids.size()));
+    codes.resize(codes.size() + kTermCodePadding);
     const std::size_t count = rng() % 4;
-    std::vector<std::vector<std::uint64_t>> bits(count, std::vector<std::uint64_t>(kWords));
+    std::vector<std::vector<std::uint64_t>> bits(count, std::vector<std::uint64_t>(kAll));
     std::vector<std::vector<std::uint8_t>> dense_codes(count);
     std::vector<std::vector<std::uint32_t>> ranks(count);
     std::vector<DenseTerm> terms;
     for (std::size_t t = 0; t < count; ++t) {
       const unsigned share = 1 + rng() % 20;
-      std::uint32_t rank = 1000;
-      for (std::size_t w = 0; w < kWords; ++w) {
+      std::uint32_t rank = 0;
+      for (std::size_t w = 0; w < kAll; ++w) {
         ranks[t].push_back(rank);
         for (unsigned i = 0; i < 64; ++i) bits[t][w] |= std::uint64_t{rng() % share == 0} << i;
         rank += static_cast<std::uint32_t>(__builtin_popcountll(bits[t][w]));
       }
-      dense_codes[t] = random_codes(rank - 1000, rng);
+      dense_codes[t] = random_codes(rank, rng);
       terms.push_back({bits[t].data(), dense_codes[t].data(), static_cast<std::uint16_t>(256 + rng() % 9000),
                        ranks[t].data()});
-      std::size_t next = 0;
-      for (std::size_t i = 0; i < kSums; ++i) {
+      for (std::size_t i = 0, next = 0; i < kAll * 64; ++i) {
         if (!(bits[t][i / 64] >> (i % 64) & 1)) continue;
         const std::uint16_t more = term_contribution(dense_codes[t][next++], terms[t].weight);
-        if (blocks.has(i / 64)) want[i] = static_cast<std::uint16_t>(want[i] + more);
+        if (!(wanted[i / 4096] >> (i / 64 % 64) & 1)) continue;
+        std::uint16_t& sum = want[64u * slots[i / 64] + i % 64];
+        sum = static_cast<std::uint16_t>(sum + more);
       }
-    }
-    std::vector<std::uint64_t> allowed(kWords);
-    for (auto& v : allowed) v = std::uint64_t{rng()} << 32 | rng();
-    const bool filtered = rng() % 2;
-    const auto threshold = static_cast<std::uint16_t>(1 + rng() % 3000);
-    std::vector<std::uint16_t> places, values;
-    for (std::size_t i = 0; i < kSums; ++i) {
-      if (want[i] < threshold || (filtered && !(allowed[i / 64] >> (i % 64) & 1))) continue;
-      places.push_back(static_cast<std::uint16_t>(i));
-      values.push_back(want[i]);
     }
     for (const TermKernels* k : available()) {
       auto sums = before;
-      k->add_sparse_above(ids.data(), codes.data(), ids.size(), 3000, limits.data(), sums.data());
-      k->add_dense_blocks(terms.data(), terms.size(), blocks.wanted.data(), sums.data());
+      k->add_sparse_blocks(ids.data(), codes.data(), starts.data(), kWindows, 3000, wanted.data(),
+                           limits.data(), slots.data(), sums.data());
+      k->add_dense_blocks(terms.data(), terms.size(), blocks.data(), blocks.size(), sums.data());
       ASSERT_EQ(sums, want) << round;
-      std::vector<std::uint16_t> p(kSums), v(kSums);
-      const std::size_t n =
-          k->collect_blocks(sums.data(), blocks.wanted.data(), threshold,
-                            filtered ? allowed.data() : nullptr, p.data(), v.data());
-      p.resize(n);
-      v.resize(n);
-      ASSERT_EQ(p, places);
-      ASSERT_EQ(v, values);
-      ASSERT_EQ(sums, std::vector<std::uint16_t>(kSums));
     }
   }
 }

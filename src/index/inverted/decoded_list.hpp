@@ -86,6 +86,7 @@ class DecodedList {
   const std::uint32_t* docs() const { return docs_.data(); }                   ///< kFew
   const std::uint16_t* ids() const { return ids_.data(); }                     ///< kMany
   std::uint32_t start(std::uint32_t window) const { return starts_[window]; }  ///< kMany; one more at the end
+  const std::uint32_t* starts() const { return starts_.data(); }
   const std::uint64_t* bits() const { return bits_.data(); }                   ///< kDense; whole windows
   std::uint32_t rank(std::uint32_t doc) const {  ///< kDense; doc a multiple of 64
     return ranks_[doc / 64];

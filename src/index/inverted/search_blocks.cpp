@@ -1,6 +1,7 @@
 // Term at a time within windows, but only blocks of documents that promise enough.
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <limits>
 
 #include "index/inverted/search_parts.hpp"
@@ -20,14 +21,23 @@ struct Cursor {
   std::uint16_t weight;
 };
 
+// Blocks whose sums are held at a time: they fit the first-level cache.
+constexpr std::size_t kManyBlocks = 192;
+constexpr std::size_t kCollectBlocks = 32;  // between two looks at the threshold
+
 /// Memory that searches of a thread use again.
 struct Room {
   std::vector<Cursor> cursors;
-  std::vector<std::uint16_t> bounds;
-  std::vector<std::uint64_t> bits;
   std::vector<simd::DenseTerm> dense;
-  alignas(64) std::array<std::uint16_t, kWindow> sums{};
-  std::array<std::uint16_t, kWindow> places, found;
+  // By block of the part.
+  std::vector<std::uint16_t> bounds, slots;
+  std::vector<std::uint8_t> limits;
+  std::vector<std::uint64_t> wanted;  // one bit each
+  // By slot: the blocks that are walked together.
+  std::vector<std::uint32_t> blocks;
+  std::vector<std::uint64_t> allowed;
+  alignas(64) std::array<std::uint16_t, (kManyBlocks + kBlocks) * kBlock> sums{};
+  std::array<std::uint16_t, kCollectBlocks * kBlock> places, found;
 };
 
 class BlockSearch {
@@ -63,7 +73,9 @@ class BlockSearch {
   /// What the documents of each block can reach.
   void bound() {
     room_.bounds.assign(std::size_t{windows_} * kBlocks, 0);
-    room_.bits.resize(room_.bounds.size() / 64);
+    room_.slots.resize(room_.bounds.size());
+    room_.limits.resize(room_.bounds.size());
+    room_.wanted.resize(room_.bounds.size() / 64);
     for (const Cursor& c : room_.cursors) {
       if (const std::uint8_t* maxima = c.list->maxima())
         kernels_.add_maxima(maxima, room_.bounds.size(), c.weight, room_.bounds.data());
@@ -96,7 +108,7 @@ class BlockSearch {
   std::uint32_t best_blocks(std::size_t wanted) {
     const auto reach = [&](std::uint32_t bound) {
       return kernels_.find_at_least(room_.bounds.data(), room_.bounds.size(), static_cast<std::uint16_t>(bound),
-                                    room_.bits.data());
+                                    room_.wanted.data());
     };
     std::uint32_t low = threshold(), high = kMostBound + 1;
     if (reach(low) <= 2 * wanted) return low;
@@ -114,70 +126,96 @@ class BlockSearch {
 
   /// Blocks with bounds from the threshold, or from `least` where that is more, to below `end`.
   void walk(std::uint32_t least, std::uint32_t end) {
-    for (std::uint32_t w = 0; w < windows_; ++w) {
+    for (std::uint32_t w = 0; w < windows_;) {
       state_.context.check();
       const auto limit = static_cast<std::uint16_t>(std::max(threshold(), least));
-      const std::uint16_t* bounds = room_.bounds.data() + std::size_t{w} * kBlocks;
-      std::array<std::uint64_t, 2> wanted, done{};
-      if (kernels_.find_at_least(bounds, kBlocks, limit, wanted.data()) == 0) continue;
-      if (end <= kMostBound)
-        kernels_.find_at_least(bounds, kBlocks, static_cast<std::uint16_t>(end), done.data());
-      wanted[0] &= ~done[0];
-      wanted[1] &= ~done[1];
-      if ((wanted[0] | wanted[1]) != 0) walk_window(w, wanted.data());
+      const std::uint32_t first = w;
+      room_.blocks.clear();
+      for (; w < windows_ && room_.blocks.size() < kManyBlocks; ++w) take_wanted(w, limit, end);
+      if (!room_.blocks.empty()) walk_windows(first, w);
     }
   }
 
-  void walk_window(std::uint32_t w, const std::uint64_t* wanted) {
-    const std::uint32_t first = w * kWindow;
+  void take_wanted(std::uint32_t w, std::uint16_t limit, std::uint32_t end) {
+    const std::uint16_t* bounds = room_.bounds.data() + std::size_t{w} * kBlocks;
+    std::uint64_t* wanted = room_.wanted.data() + std::size_t{w} * 2;
+    if (kernels_.find_at_least(bounds, kBlocks, limit, wanted) == 0) return;
+    if (end <= kMostBound) {
+      std::array<std::uint64_t, 2> done;
+      kernels_.find_at_least(bounds, kBlocks, static_cast<std::uint16_t>(end), done.data());
+      wanted[0] &= ~done[0];
+      wanted[1] &= ~done[1];
+    }
+    for (std::uint32_t half = 0; half < 2; ++half) {
+      for (std::uint64_t bits = wanted[half]; bits != 0; bits &= bits - 1) {
+        const std::uint32_t block = w * kBlocks + half * 64 + static_cast<std::uint32_t>(std::countr_zero(bits));
+        room_.slots[block] = static_cast<std::uint16_t>(room_.blocks.size());
+        room_.blocks.push_back(block);
+      }
+    }
+  }
+
+  /// The wanted blocks of some windows.
+  void walk_windows(std::uint32_t first, std::uint32_t end) {
     const auto limit = static_cast<std::uint16_t>(threshold());
-    std::uint16_t* sums = room_.sums.data();
     room_.dense.clear();
     for (const Cursor& c : room_.cursors) {
       const DecodedList& list = *c.list;
       switch (list.form()) {
-        case DecodedList::Form::kFew: {
-          const std::uint32_t* end = list.docs() + list.size();
-          for (const std::uint32_t* d = std::lower_bound(list.docs(), end, first); d != end && *d - first < kWindow;
-               ++d) {
-            const std::uint32_t block = (*d - first) / kBlock;
-            if (!(wanted[block / 64] >> (block % 64) & 1)) continue;
-            std::uint16_t& sum = sums[*d - first];
-            const std::uint8_t code = list.code(static_cast<std::uint32_t>(d - list.docs()));
-            sum = static_cast<std::uint16_t>(sum + simd::term_contribution(code, c.weight));
-          }
+        case DecodedList::Form::kFew:
+          add_few(c, first, end);
           break;
-        }
         case DecodedList::Form::kMany: {
-          const std::uint32_t from = list.start(w), to = list.start(w + 1);
-          if (from == to) break;
-          alignas(64) std::array<std::uint8_t, kBlocks> limits;
-          kernels_.code_limits(list.maxima() ? list.maxima() + std::size_t{w} * kBlocks : nullptr,
-                               room_.bounds.data() + std::size_t{w} * kBlocks, limit, c.weight, wanted,
-                               limits.data());
-          kernels_.add_sparse_above(list.ids() + from, list.codes() + from, to - from, c.weight, limits.data(),
-                                    sums - (first & 0xffff));
+          const std::size_t block = std::size_t{first} * kBlocks;
+          const std::uint64_t* wanted = room_.wanted.data() + block / 64;
+          kernels_.code_limits(list.maxima() ? list.maxima() + block : nullptr, room_.bounds.data() + block,
+                               std::size_t{end - first} * kBlocks, limit, c.weight, wanted, room_.limits.data());
+          kernels_.add_sparse_blocks(list.ids(), list.codes(), list.starts() + first, end - first, c.weight, wanted,
+                                     room_.limits.data(), room_.slots.data() + block, room_.sums.data());
           break;
         }
-        case DecodedList::Form::kDense: {
-          const std::size_t word = std::size_t{w} * kBlocks;
-          room_.dense.push_back(
-              {list.bits() + word, list.codes() + list.ranks()[word], c.weight, list.ranks() + word});
+        case DecodedList::Form::kDense:
+          room_.dense.push_back({list.bits(), list.codes(), c.weight, list.ranks()});
           break;
-        }
       }
     }
-    kernels_.add_dense_blocks(room_.dense.data(), room_.dense.size(), wanted, sums);
-    const std::size_t n =
-        kernels_.collect_blocks(sums, wanted, limit, allowed_ == nullptr ? nullptr : allowed_ + first / 64,
-                                room_.places.data(), room_.found.data());
-    for (std::size_t i = 0; i < n; ++i) {
-      if (room_.found[i] < candidates_.threshold()) continue;
-      const std::uint32_t doc = first + room_.places[i];
-      if (state_.filter == nullptr || state_.admits(source_.row(doc)))
-        candidates_.push(room_.found[i], static_cast<std::uint32_t>(part_), doc);
+    kernels_.add_dense_blocks(room_.dense.data(), room_.dense.size(), room_.blocks.data(), room_.blocks.size(),
+                              room_.sums.data());
+    collect();
+  }
+
+  void add_few(const Cursor& c, std::uint32_t first, std::uint32_t end) {
+    const DecodedList& list = *c.list;
+    const std::uint32_t* last = list.docs() + list.size();
+    const std::uint64_t behind = std::uint64_t{end} * kWindow;
+    for (const std::uint32_t* d = std::lower_bound(list.docs(), last, first * kWindow); d != last && *d < behind;
+         ++d) {
+      const std::uint32_t block = *d / kBlock;
+      if (!(room_.wanted[block / 64] >> (block % 64) & 1)) continue;
+      std::uint16_t& sum = room_.sums[room_.slots[block] * std::size_t{kBlock} + *d % kBlock];
+      const std::uint8_t code = list.code(static_cast<std::uint32_t>(d - list.docs()));
+      sum = static_cast<std::uint16_t>(sum + simd::term_contribution(code, c.weight));
     }
-    if (n != 0) candidates_.trim();
+  }
+
+  void collect() {
+    if (allowed_ != nullptr) {
+      room_.allowed.clear();
+      for (const std::uint32_t block : room_.blocks) room_.allowed.push_back(allowed_[block]);
+    }
+    for (std::size_t slot = 0; slot < room_.blocks.size(); slot += kCollectBlocks) {
+      const std::size_t count = std::min(kCollectBlocks, room_.blocks.size() - slot);
+      const std::size_t n = kernels_.collect(
+          room_.sums.data() + slot * kBlock, count, static_cast<std::uint16_t>(threshold()),
+          allowed_ == nullptr ? nullptr : room_.allowed.data() + slot, room_.places.data(), room_.found.data());
+      for (std::size_t i = 0; i < n; ++i) {
+        if (room_.found[i] < candidates_.threshold()) continue;
+        const std::uint32_t doc = room_.blocks[slot + room_.places[i] / kBlock] * kBlock + room_.places[i] % kBlock;
+        if (state_.filter == nullptr || state_.admits(source_.row(doc)))
+          candidates_.push(room_.found[i], static_cast<std::uint32_t>(part_), doc);
+      }
+      if (n != 0) candidates_.trim();
+    }
   }
 
   SearchState& state_;
