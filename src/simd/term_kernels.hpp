@@ -23,6 +23,8 @@ inline constexpr size_t kTermBlock = 64;
 /// Blocks of a window.
 inline constexpr size_t kTermBlocks = 128;
 
+inline constexpr uint32_t kNoTermPosting = 0xffffffffu;
+
 /// A term whose documents are a bitmap; a code for each bit set, in their order.
 struct DenseTerm {
   const uint64_t* bits;
@@ -49,9 +51,9 @@ struct TermKernels {
   void (*add_maxima)(const uint8_t* maxima, size_t count, uint16_t weight, uint16_t* bounds);
   /// A bit for each value that is at least `limit` (>= 1); returns their number.
   size_t (*find_at_least)(const uint16_t* values, size_t count, uint16_t limit, uint64_t* bits);
-  /// limits[b]: a term's codes up to it cannot lift a document of block b to `threshold`: all other terms give
-  /// bounds[b] - term_contribution(maxima[b], weight) at most. 255 in blocks that are not wanted. `maxima` is
-  /// nullptr when they are not known: 0 in the wanted blocks.
+  /// limits[b]: a term's codes up to it cannot lift a document of block b to `threshold`: all other terms
+  /// give bounds[b] - term_contribution(maxima[b], weight) at most. 255 in blocks that are not wanted.
+  /// `maxima` is nullptr when they are not known: 0 in the wanted blocks.
   void (*code_limits)(const uint8_t* maxima, const uint16_t* bounds, size_t count, uint16_t threshold,
                       uint16_t weight, const uint64_t* wanted, uint8_t* limits);
   /// Adds up the blocks that are wanted, each in 64 sums of its own: for each window w, the postings from
@@ -63,6 +65,10 @@ struct TermKernels {
   /// add_dense for words that are not neighbours: blocks[i] goes to the 64 sums from 64 * i on.
   void (*add_dense_blocks)(const DenseTerm* terms, size_t count, const uint32_t* blocks, size_t block_count,
                            uint16_t* sums);
+  /// postings[i]: the place of documents[i] in a list, kNoTermPosting when it is not there. A document is in
+  /// window documents[i] / 8192, whose ids (its low 16 bits) are those from its start to the next one.
+  void (*find_documents)(const uint16_t* ids, const uint32_t* starts, const uint32_t* documents, size_t count,
+                         uint32_t* postings);
 };
 
 /// The table that belongs to kernels(): the same instruction set.

@@ -112,13 +112,11 @@ void code_limits(const uint8_t* maxima, const uint16_t* bounds, size_t count, ui
     uint64_t lanes = 0;
     if (maxima && mask) {
       const __m128i bound = _mm_loadu_si128((const __m128i*)(bounds + i));
-      const __m128i slack = _mm_adds_epu16(_mm_subs_epu16(bound, least),
-                                           one);
-      __m128i less = _mm_add_epi16(_mm_mulhi_epu16(slack, factor),
-                                   one);
+      const __m128i slack = _mm_adds_epu16(_mm_subs_epu16(bound, least), one);
+      __m128i less = _mm_add_epi16(_mm_mulhi_epu16(slack, factor), one);
       less = _mm_min_epu16(less, most);
-      const __m128i bytes = _mm_subs_epu8(_mm_loadl_epi64((const __m128i*)(maxima + i)),
-                                          _mm_packus_epi16(less, less));
+      const __m128i bytes =
+          _mm_subs_epu8(_mm_loadl_epi64((const __m128i*)(maxima + i)), _mm_packus_epi16(less, less));
       lanes = (uint64_t)_mm_cvtsi128_si64(bytes);
     }
     lanes |= others;
@@ -126,11 +124,36 @@ void code_limits(const uint8_t* maxima, const uint16_t* bounds, size_t count, ui
   }
 }
 
+// A window has some hundreds at most: comparing with all of them has no branches to guess.
+void find_documents(const uint16_t* ids, const uint32_t* starts, const uint32_t* documents, size_t count,
+                    uint32_t* postings) {
+  for (size_t i = 0; i < count; ++i) {
+    const uint32_t window = documents[i] / (kTermBlock * kTermBlocks);
+    const uint32_t end = starts[window + 1];
+    const __m256i id = _mm256_set1_epi16((short)documents[i]);
+    uint32_t at = starts[window], found = kNoTermPosting;
+    for (; at + 16 <= end; at += 16) {
+      const __m256i same = _mm256_cmpeq_epi16(_mm256_loadu_si256((const __m256i*)(ids + at)), id);
+      const uint32_t pairs = (uint32_t)_mm256_movemask_epi8(same);
+      if (pairs) found = at + (uint32_t)__builtin_ctz(pairs) / 2;
+    }
+    for (; at < end; ++at) found = ids[at] == (uint16_t)documents[i] ? at : found;
+    postings[i] = found;
+  }
+}
+
 }  // namespace
 
-const TermKernels kAvx2TermKernels = {
-    4,           add_sparse,  add_dense, collect, add_maxima, find_at_least,
-    code_limits, add_sparse_blocks_plainly, add_dense_blocks};
+const TermKernels kAvx2TermKernels = {4,
+                                      add_sparse,
+                                      add_dense,
+                                      collect,
+                                      add_maxima,
+                                      find_at_least,
+                                      code_limits,
+                                      add_sparse_blocks_plainly,
+                                      add_dense_blocks,
+                                      find_documents};
 
 }  // namespace vecstore::simd
 #endif

@@ -132,11 +132,10 @@ void code_limits(const uint8_t* maxima, const uint16_t* bounds, size_t count, ui
     __m256i parts[2] = {_mm256_setzero_si256(), _mm256_setzero_si256()};
     for (size_t i = 0; i < 2 && maxima && wanted[b / 64]; ++i) {
       const size_t at = b + i * 32;
-      const __m512i slack =
-          _mm512_adds_epu16(_mm512_subs_epu16(_mm512_loadu_si512(bounds + at), least), one);
+      const __m512i slack = _mm512_adds_epu16(_mm512_subs_epu16(_mm512_loadu_si512(bounds + at), least), one);
       const __m512i less = _mm512_add_epi16(_mm512_mulhi_epu16(slack, factor), one);
-      parts[i] = _mm256_subs_epu8(_mm256_loadu_si256((const __m256i*)(maxima + at)),
-                                  _mm512_cvtusepi16_epi8(less));
+      parts[i] =
+          _mm256_subs_epu8(_mm256_loadu_si256((const __m256i*)(maxima + at)), _mm512_cvtusepi16_epi8(less));
     }
     const __m512i both = _mm512_inserti64x4(_mm512_castsi256_si512(parts[0]), parts[1], 1);
     _mm512_storeu_si512(limits + b, _mm512_mask_mov_epi8(most, wanted[b / 64], both));
@@ -150,11 +149,16 @@ __attribute__((target("avx512vbmi"))) void add_sparse_blocks(const uint16_t* ids
                                                              const uint8_t* limits, const uint16_t* slots,
                                                              uint16_t* sums) {
   const uint32_t w16 = weight;
+  const size_t kAhead = 384;
   for (size_t w = 0; w < windows; ++w, limits += kTermBlocks, slots += kTermBlocks) {
     if ((wanted[2 * w] | wanted[2 * w + 1]) == 0) continue;
     const __m512i low = _mm512_loadu_si512(limits), high = _mm512_loadu_si512(limits + 64);
     const size_t end = starts[w + 1];
     for (size_t i = starts[w]; i < end; i += 64) {
+      // Lists are taken up again and again, a little at a time: too short for the processor to see it coming.
+      _mm_prefetch((const char*)(ids + i + kAhead), _MM_HINT_T0);
+      _mm_prefetch((const char*)(ids + i + kAhead + 32), _MM_HINT_T0);
+      _mm_prefetch((const char*)(codes + i + kAhead), _MM_HINT_T0);
       const uint64_t there = end - i >= 64 ? ~0ull : (1ull << (end - i)) - 1;
       const __m512i a = _mm512_maskz_loadu_epi16((__mmask32)there, ids + i);
       const __m512i b = _mm512_maskz_loadu_epi16((__mmask32)(there >> 32), ids + i + 32);
@@ -173,11 +177,29 @@ __attribute__((target("avx512vbmi"))) void add_sparse_blocks(const uint16_t* ids
   }
 }
 
+// A window has some hundreds at most: comparing with all of them has no branches to guess.
+void find_documents(const uint16_t* ids, const uint32_t* starts, const uint32_t* documents, size_t count,
+                    uint32_t* postings) {
+  for (size_t i = 0; i < count; ++i) {
+    const uint32_t window = documents[i] / (kTermBlock * kTermBlocks);
+    const uint32_t end = starts[window + 1];
+    const __m512i id = _mm512_set1_epi16((short)documents[i]);
+    uint32_t found = kNoTermPosting;
+    for (uint32_t at = starts[window]; at < end; at += 32) {
+      const __mmask32 there = end - at >= 32 ? ~0u : (1u << (end - at)) - 1;
+      const __mmask32 same =
+          _mm512_mask_cmpeq_epi16_mask(there, _mm512_maskz_loadu_epi16(there, ids + at), id);
+      if (same) found = at + (uint32_t)__builtin_ctz(same);
+    }
+    postings[i] = found;
+  }
+}
+
 }  // namespace
 
 const TermKernels kAvx512TermKernels = {
-    16,          add_sparse,        add_dense,       collect, add_maxima, find_at_least,
-    code_limits, add_sparse_blocks, add_dense_blocks};
+    16,          add_sparse,        add_dense,        collect,       add_maxima, find_at_least,
+    code_limits, add_sparse_blocks, add_dense_blocks, find_documents};
 
 }  // namespace vecstore::simd
 #endif

@@ -60,8 +60,8 @@ inline void add_sparse_blocks_plainly(const uint16_t* ids, const uint8_t* codes,
   }
 }
 
-// What a code may lack of its block's largest one is (slack + 1) * 256 / weight rounded up, less one: mulhi by
-// this rounds to that or more.
+// What a code may lack of its block's largest one is (slack + 1) * 256 / weight rounded up, less one: mulhi
+// by this rounds to that or more.
 inline uint16_t limit_factor(uint16_t weight) {
   const uint32_t factor = ((256u << 16) + weight - 1u) / weight;
   return (uint16_t)(factor < 65535 ? factor : 65535);

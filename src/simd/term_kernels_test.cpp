@@ -173,7 +173,8 @@ TEST(TermKernels, CodeLimitsLeaveOutWhatCannotReach) {
     std::vector<std::uint8_t> first;
     for (const TermKernels* k : available()) {
       std::vector<std::uint8_t> limits(kTermBlocks, 3), plain(kTermBlocks, 3);
-      k->code_limits(b.maxima.data(), b.bounds.data(), kTermBlocks, threshold, weight, b.wanted.data(), limits.data());
+      k->code_limits(b.maxima.data(), b.bounds.data(), kTermBlocks, threshold, weight, b.wanted.data(),
+                     limits.data());
       k->code_limits(nullptr, b.bounds.data(), kTermBlocks, threshold, weight, b.wanted.data(), plain.data());
       for (std::size_t i = 0; i < kTermBlocks; ++i) {
         ASSERT_EQ(plain[i], b.has(i) ? 0 : 255);
@@ -262,6 +263,31 @@ TEST(TermKernels, WantedBlocksAreAddedAlone) {
                            limits.data(), slots.data(), sums.data());
       k->add_dense_blocks(terms.data(), terms.size(), blocks.data(), blocks.size(), sums.data());
       ASSERT_EQ(sums, want) << round;
+    }
+  }
+}
+
+TEST(TermKernels, DocumentsAreFound) {
+  std::mt19937 rng(kSeed);
+  for (const unsigned share : {1u, 2u, 16u, 100u, 3000u}) {
+    constexpr std::uint32_t kDocuments = 12 * 8192;
+    std::vector<std::uint16_t> ids;
+    std::vector<std::uint32_t> starts, places(kDocuments, kNoTermPosting), asked, want;
+    for (std::uint32_t d = 0; d < kDocuments; ++d) {
+      if (d % 8192 == 0) starts.push_back(static_cast<std::uint32_t>(ids.size()));
+      if (rng() % share != 0) continue;
+      places[d] = static_cast<std::uint32_t>(ids.size());
+      ids.push_back(static_cast<std::uint16_t>(d));
+    }
+    starts.push_back(static_cast<std::uint32_t>(ids.size()));
+    for (int i = 0; i < 500; ++i) {
+      asked.push_back(rng() % kDocuments);
+      want.push_back(places[asked.back()]);
+    }
+    for (const TermKernels* k : available()) {
+      std::vector<std::uint32_t> got(asked.size());
+      k->find_documents(ids.data(), starts.data(), asked.data(), asked.size(), got.data());
+      ASSERT_EQ(got, want) << share;
     }
   }
 }

@@ -43,8 +43,8 @@ class Candidates {
     drop();
     room_ = std::max(room_, items_.size() * 2);
   }
-  /// By part and document: the k with the largest bounds of what is left, or all where these are few more. The
-  /// end of collecting.
+  /// By part and document: the k with the largest bounds of what is left, or all where these are few more.
+  /// The end of collecting.
   std::span<const Candidate> best() {
     drop();
     best_ = items_.size();
@@ -81,8 +81,8 @@ class Candidates {
   std::size_t room_, best_ = 0;
   std::uint32_t threshold_ = 1;
   std::vector<Candidate> items_;
-  std::uint32_t level_ = 0;                                // above it are fewer than k
-  std::size_t above_ = 0;                                  // so many
+  std::uint32_t level_ = 0;                                 // above it are fewer than k
+  std::size_t above_ = 0;                                   // so many
   std::array<std::uint32_t, (1u << 16) / kStep> counts_{};  // of the steps above it
 };
 

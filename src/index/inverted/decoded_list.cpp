@@ -154,6 +154,17 @@ std::uint32_t DecodedList::find_next(std::uint32_t doc, std::uint32_t& at) const
                 static_cast<std::uint16_t>(doc));
 }
 
+void DecodedList::find_all(std::span<const std::uint32_t> docs, std::uint32_t* postings) const {
+  static_assert(kNoPosting == simd::kNoTermPosting);
+  constexpr std::size_t kFarApart = 16;  // else the next one is a few steps away
+  if (form_ == Form::kMany && docs.size() * kFarApart < size_) {
+    simd::term_kernels().find_documents(ids_.data(), starts_.data(), docs.data(), docs.size(), postings);
+    return;
+  }
+  std::uint32_t at = 0;
+  for (std::size_t i = 0; i < docs.size(); ++i) postings[i] = find_next(docs[i], at);
+}
+
 void DecodedList::append_docs(std::vector<std::uint32_t>& out) const {
   out.reserve(out.size() + size_);
   for_each_doc([&](std::uint32_t, std::uint32_t doc) { out.push_back(doc); });
@@ -171,8 +182,8 @@ void DecodedList::restrict(std::vector<std::uint64_t>& mask, bool inverted) cons
 
 std::size_t DecodedList::memory_bytes() const {
   return sizeof *this + docs_.capacity() * 4 + ids_.capacity() * 2 + starts_.capacity() * 4 +
-         bits_.capacity() * 8 + ranks_.capacity() * 4 + codes_.capacity() + maxima_.capacity() + classes_.capacity() +
-         escaped_.capacity() * 8 + values_.capacity() * 4;
+         bits_.capacity() * 8 + ranks_.capacity() * 4 + codes_.capacity() + maxima_.capacity() +
+         classes_.capacity() + escaped_.capacity() * 8 + values_.capacity() * 4;
 }
 
 }  // namespace vecstore::inverted

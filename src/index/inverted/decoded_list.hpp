@@ -70,6 +70,8 @@ class DecodedList {
   std::uint32_t find(std::uint32_t doc) const;
   /// The same for ascending documents: `at` starts at 0 and is carried from call to call.
   std::uint32_t find_next(std::uint32_t doc, std::uint32_t& at) const;
+  /// find() for many ascending documents.
+  void find_all(std::span<const std::uint32_t> docs, std::uint32_t* postings) const;
   /// Whether a document has the term; for ascending documents, as find_next.
   bool contains_next(std::uint32_t doc, std::uint32_t& at) const {
     if (form_ == Form::kDense) return (bits_[doc / 64] >> (doc % 64) & 1) != 0;
@@ -87,8 +89,8 @@ class DecodedList {
   const std::uint16_t* ids() const { return ids_.data(); }                     ///< kMany
   std::uint32_t start(std::uint32_t window) const { return starts_[window]; }  ///< kMany; one more at the end
   const std::uint32_t* starts() const { return starts_.data(); }
-  const std::uint64_t* bits() const { return bits_.data(); }                   ///< kDense; whole windows
-  std::uint32_t rank(std::uint32_t doc) const {  ///< kDense; doc a multiple of 64
+  const std::uint64_t* bits() const { return bits_.data(); }  ///< kDense; whole windows
+  std::uint32_t rank(std::uint32_t doc) const {               ///< kDense; doc a multiple of 64
     return ranks_[doc / 64];
   }
   const std::uint32_t* ranks() const { return ranks_.data(); }  ///< kDense; by word of bits()

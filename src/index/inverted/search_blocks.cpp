@@ -23,6 +23,7 @@ struct Cursor {
 
 // Blocks whose sums are held at a time: they fit the first-level cache.
 constexpr std::size_t kManyBlocks = 192;
+constexpr std::size_t kMostShare = 2;       // of the blocks: one in so many may be walked
 constexpr std::size_t kCollectBlocks = 32;  // between two looks at the threshold
 
 /// Memory that searches of a thread use again.
@@ -58,13 +59,16 @@ class BlockSearch {
     }
   }
 
-  void run() {
+  /// False, and nothing is done: too many blocks promise enough for leaving out the others to pay.
+  bool run() {
     bound();
+    if (reach(threshold()) * kMostShare > room_.bounds.size()) return false;
     // The best blocks first: what they hold raises the threshold for the others.
     const std::uint32_t few = best_blocks(3 * state_.out.k() + 32);
     const std::uint32_t end = few > threshold() ? few : kMostBound + 1;
     if (end == few) walk(few, kMostBound + 1);
     walk(0, end);
+    return true;
   }
 
  private:
@@ -91,7 +95,8 @@ class BlockSearch {
     std::uint32_t block = 0;
     std::uint8_t most = 0;
     const auto add = [&] {
-      room_.bounds[block] = static_cast<std::uint16_t>(room_.bounds[block] + simd::term_contribution(most, c.weight));
+      room_.bounds[block] =
+          static_cast<std::uint16_t>(room_.bounds[block] + simd::term_contribution(most, c.weight));
     };
     c.list->for_each_doc([&](std::uint32_t i, std::uint32_t doc) {
       if (doc / kBlock != block) {
@@ -104,12 +109,13 @@ class BlockSearch {
     add();
   }
 
+  std::size_t reach(std::uint32_t bound) {
+    return kernels_.find_at_least(room_.bounds.data(), room_.bounds.size(), static_cast<std::uint16_t>(bound),
+                                  room_.wanted.data());
+  }
+
   /// A bound that about `wanted` blocks reach, the threshold when not many more do.
   std::uint32_t best_blocks(std::size_t wanted) {
-    const auto reach = [&](std::uint32_t bound) {
-      return kernels_.find_at_least(room_.bounds.data(), room_.bounds.size(), static_cast<std::uint16_t>(bound),
-                                    room_.wanted.data());
-    };
     std::uint32_t low = threshold(), high = kMostBound + 1;
     if (reach(low) <= 2 * wanted) return low;
     while (high - low > 64) {
@@ -148,7 +154,8 @@ class BlockSearch {
     }
     for (std::uint32_t half = 0; half < 2; ++half) {
       for (std::uint64_t bits = wanted[half]; bits != 0; bits &= bits - 1) {
-        const std::uint32_t block = w * kBlocks + half * 64 + static_cast<std::uint32_t>(std::countr_zero(bits));
+        const std::uint32_t block =
+            w * kBlocks + half * 64 + static_cast<std::uint32_t>(std::countr_zero(bits));
         room_.slots[block] = static_cast<std::uint16_t>(room_.blocks.size());
         room_.blocks.push_back(block);
       }
@@ -169,9 +176,11 @@ class BlockSearch {
           const std::size_t block = std::size_t{first} * kBlocks;
           const std::uint64_t* wanted = room_.wanted.data() + block / 64;
           kernels_.code_limits(list.maxima() ? list.maxima() + block : nullptr, room_.bounds.data() + block,
-                               std::size_t{end - first} * kBlocks, limit, c.weight, wanted, room_.limits.data());
-          kernels_.add_sparse_blocks(list.ids(), list.codes(), list.starts() + first, end - first, c.weight, wanted,
-                                     room_.limits.data(), room_.slots.data() + block, room_.sums.data());
+                               std::size_t{end - first} * kBlocks, limit, c.weight, wanted,
+                               room_.limits.data());
+          kernels_.add_sparse_blocks(list.ids(), list.codes(), list.starts() + first, end - first, c.weight,
+                                     wanted, room_.limits.data(), room_.slots.data() + block,
+                                     room_.sums.data());
           break;
         }
         case DecodedList::Form::kDense:
@@ -179,8 +188,8 @@ class BlockSearch {
           break;
       }
     }
-    kernels_.add_dense_blocks(room_.dense.data(), room_.dense.size(), room_.blocks.data(), room_.blocks.size(),
-                              room_.sums.data());
+    kernels_.add_dense_blocks(room_.dense.data(), room_.dense.size(), room_.blocks.data(),
+                              room_.blocks.size(), room_.sums.data());
     collect();
   }
 
@@ -188,8 +197,8 @@ class BlockSearch {
     const DecodedList& list = *c.list;
     const std::uint32_t* last = list.docs() + list.size();
     const std::uint64_t behind = std::uint64_t{end} * kWindow;
-    for (const std::uint32_t* d = std::lower_bound(list.docs(), last, first * kWindow); d != last && *d < behind;
-         ++d) {
+    for (const std::uint32_t* d = std::lower_bound(list.docs(), last, first * kWindow);
+         d != last && *d < behind; ++d) {
       const std::uint32_t block = *d / kBlock;
       if (!(room_.wanted[block / 64] >> (block % 64) & 1)) continue;
       std::uint16_t& sum = room_.sums[room_.slots[block] * std::size_t{kBlock} + *d % kBlock];
@@ -205,12 +214,14 @@ class BlockSearch {
     }
     for (std::size_t slot = 0; slot < room_.blocks.size(); slot += kCollectBlocks) {
       const std::size_t count = std::min(kCollectBlocks, room_.blocks.size() - slot);
-      const std::size_t n = kernels_.collect(
-          room_.sums.data() + slot * kBlock, count, static_cast<std::uint16_t>(threshold()),
-          allowed_ == nullptr ? nullptr : room_.allowed.data() + slot, room_.places.data(), room_.found.data());
+      const std::size_t n =
+          kernels_.collect(room_.sums.data() + slot * kBlock, count, static_cast<std::uint16_t>(threshold()),
+                           allowed_ == nullptr ? nullptr : room_.allowed.data() + slot, room_.places.data(),
+                           room_.found.data());
       for (std::size_t i = 0; i < n; ++i) {
         if (room_.found[i] < candidates_.threshold()) continue;
-        const std::uint32_t doc = room_.blocks[slot + room_.places[i] / kBlock] * kBlock + room_.places[i] % kBlock;
+        const std::uint32_t doc =
+            room_.blocks[slot + room_.places[i] / kBlock] * kBlock + room_.places[i] % kBlock;
         if (state_.filter == nullptr || state_.admits(source_.row(doc)))
           candidates_.push(room_.found[i], static_cast<std::uint32_t>(part_), doc);
       }
@@ -236,7 +247,8 @@ class BlockSearch {
 
 void collect_from_blocks(SearchState& state, const Quantizer& quantizer, std::size_t part,
                          const std::uint64_t* allowed, Candidates& candidates) {
-  BlockSearch(state, quantizer, part, allowed, candidates).run();
+  if (!BlockSearch(state, quantizer, part, allowed, candidates).run())
+    collect_candidates(state, quantizer, part, allowed, candidates);
 }
 
 }  // namespace vecstore::inverted
