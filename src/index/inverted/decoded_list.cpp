@@ -165,6 +165,27 @@ void DecodedList::find_all(std::span<const std::uint32_t> docs, std::uint32_t* p
   for (std::size_t i = 0; i < docs.size(); ++i) postings[i] = find_next(docs[i], at);
 }
 
+void DecodedList::contains_all(std::span<const std::uint32_t> docs, std::uint8_t* found) const {
+  constexpr std::size_t kNearEachOther = 12;
+  thread_local std::vector<std::uint64_t> own_bits;
+  const std::uint64_t* bits = bits_.data();
+  if (form_ != Form::kDense) {
+    if (docs.size() * kNearEachOther < size_ || docs.size() < windows_ * 8) {
+      thread_local std::vector<std::uint32_t> postings;
+      postings.resize(docs.size());
+      find_all(docs, postings.data());
+      for (std::size_t i = 0; i < docs.size(); ++i) found[i] = postings[i] != kNoPosting;
+      return;
+    }
+    // A bitmap is made in the time of a few searches.
+    own_bits.assign(std::size_t{windows_} * (kWindow / 64), 0);
+    for_each_doc(
+        [](std::uint32_t, std::uint32_t doc) { own_bits[doc / 64] |= std::uint64_t{1} << (doc % 64); });
+    bits = own_bits.data();
+  }
+  for (std::size_t i = 0; i < docs.size(); ++i) found[i] = bits[docs[i] / 64] >> (docs[i] % 64) & 1;
+}
+
 void DecodedList::append_docs(std::vector<std::uint32_t>& out) const {
   out.reserve(out.size() + size_);
   for_each_doc([&](std::uint32_t, std::uint32_t doc) { out.push_back(doc); });

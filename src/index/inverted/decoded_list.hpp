@@ -72,11 +72,8 @@ class DecodedList {
   std::uint32_t find_next(std::uint32_t doc, std::uint32_t& at) const;
   /// find() for many ascending documents.
   void find_all(std::span<const std::uint32_t> docs, std::uint32_t* postings) const;
-  /// Whether a document has the term; for ascending documents, as find_next.
-  bool contains_next(std::uint32_t doc, std::uint32_t& at) const {
-    if (form_ == Form::kDense) return (bits_[doc / 64] >> (doc % 64) & 1) != 0;
-    return find_next(doc, at) != kNoPosting;
-  }
+  /// Whether ascending documents have the term: 1 or 0 each.
+  void contains_all(std::span<const std::uint32_t> docs, std::uint8_t* found) const;
   void append_docs(std::vector<std::uint32_t>& out) const;
   /// Calls f(posting, document) for all, in order.
   template <class F>

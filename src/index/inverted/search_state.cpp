@@ -13,15 +13,18 @@ constexpr std::uint32_t kStep = 1024;
 
 /// Keeps the documents whose membership in the list is `wanted`.
 void keep(const DecodedList* list, bool wanted, Context& context, std::vector<std::uint32_t>& docs) {
-  std::size_t kept = 0;
-  std::uint32_t at = 0;
   if (list == nullptr) {
     if (wanted) docs.clear();
     return;
   }
+  context.check();
+  thread_local std::vector<std::uint8_t> found;
+  found.resize(docs.size());
+  list->contains_all(docs, found.data());
+  std::size_t kept = 0;
   for (std::size_t i = 0; i < docs.size(); ++i) {
-    if (i % kStep == 0) context.check();
-    if (list->contains_next(docs[i], at) == wanted) docs[kept++] = docs[i];
+    docs[kept] = docs[i];
+    kept += (found[i] != 0) == wanted;
   }
   docs.resize(kept);
 }
