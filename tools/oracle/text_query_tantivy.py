@@ -217,7 +217,7 @@ def main():
 
     texts = {str(i): text() for i in range(TEXTS)}
     with tempfile.TemporaryDirectory() as folder:
-        own = VecStore(options.program, pathlib.Path(folder))
+        own = VecStore(pathlib.Path(options.program).resolve(), pathlib.Path(folder))
         ids = list(texts)
         own.write({i: texts[i] for i in ids[:900]})
         own.run("optimize", "db")
