@@ -206,5 +206,103 @@ TEST_F(TextSearch, EveryFusionJoinsThePartsAsTheReferenceDoes) {
   EXPECT_GT(compared, 20'000u);
 }
 
+// What docs/text.md shows and says, in its order.
+TEST_F(TextSearch, TheExamplesOfTheDocumentHold) {
+  TextField title{.path = "title", .analyzer = "german", .weight = 2};
+  title.analysis.synonyms = {"kfz => auto, wagen"};
+  auto notes = db_.create_collection("notes", {.text_fields = {TextField{.analyzer = "german"}, title}});
+  notes.upsert({.id = "a", .text = "Blau", .metadata = {{"title", "Der Wagen"}}});
+  EXPECT_EQ(notes.query_text("KFZ", {.mode = Mode::kText}).size(), 1u);
+  EXPECT_TRUE(notes.query_text("der", {.mode = Mode::kText}).empty());
+  try {
+    db_.create_collection("bad",
+                          {.text_fields = {TextField{}, TextField{.path = "title", .analyzer = "klingon"}}});
+    ADD_FAILURE();
+  } catch (const Error& e) {
+    EXPECT_NE(std::string(e.what()).find("text_fields[1].analyzer 'klingon' is unknown; known are arabic, "),
+              std::string::npos)
+        << e.what();
+  }
+
+  int made = 0;
+  // The ids of the texts (1, 2, ...) that a query finds; `analyzer` is the field's.
+  const auto found = [&](const char* analyzer, const std::vector<std::string>& texts, std::string_view query,
+                         TextSyntax syntax = TextSyntax::kQuery) {
+    Collection c = db_.create_collection("c" + std::to_string(made++),
+                                         {.text_fields = {TextField{.analyzer = analyzer}}});
+    for (std::size_t i = 0; i < texts.size(); ++i) c.upsert({.id = std::to_string(i + 1), .text = texts[i]});
+    std::string out;
+    for (const std::string& id : ids(c.query_text(query, {.mode = Mode::kText, .syntax = syntax}))) out += id;
+    return out;
+  };
+  constexpr auto kMatch = TextSyntax::kMatch;
+  // Analyzers
+  EXPECT_EQ(found("code", {"getUserName()", "get_user_name", "username"}, "user"), "12");
+  EXPECT_EQ(found("edge_ngram", {"searching", "research"}, "sear"), "1");
+  EXPECT_EQ(found("ngram", {"searching", "research", "other"}, "arch"), "12");
+  EXPECT_EQ(found("neutral", {"don't", "3.14", "a_b"}, "don't"), "1");
+  EXPECT_EQ(found("neutral", {"don't", "3.14", "a_b"}, "3.14"), "2");
+  EXPECT_EQ(found("neutral", {"don't", "3.14", "a_b"}, "b"), "3");
+  EXPECT_EQ(found("neutral", {"\uFB01sh", "\u2163", "CAF\u00C9"}, "fish iv cafe", kMatch), "123");
+  EXPECT_EQ(found("turkish", {"IŞIK"}, "ışık"), "1");
+  EXPECT_EQ(found("swedish", {"öl"}, "ol"), "");
+  EXPECT_EQ(found("french", {"l'avion", "les événements"}, "avion"), "1");
+  EXPECT_EQ(found("french", {"l'avion", "les événements"}, "evenement"), "2");
+  EXPECT_EQ(found("english", {"state of the art", "state art"}, "\"state of the art\""), "1");
+  EXPECT_EQ(found("cjk", {"検索エンジン", "検索"}, "エンジ"), "1");
+  EXPECT_EQ(found("cjk", {"検索エンジン", "検索"}, "索"), "12");
+
+  // Queries
+  const std::vector<std::string> texts = {
+      "wing tail",       "a wing alone",    "the tail alone", "swept back wing",
+      "back swept wing", "aerodynamic run", "reynolds",       "x-ray"};
+  const auto query = [&](std::string_view q, TextSyntax syntax = TextSyntax::kQuery) {
+    return found("english", texts, q, syntax);
+  };
+  EXPECT_EQ(query("wing flutter", kMatch), "1245");
+  EXPECT_EQ(query("+wing -tail \"swept back\"~1"), "245");
+  EXPECT_EQ(query("+wing -tail"), "245");
+  EXPECT_EQ(query("+wing -tail", kMatch), "12345") << "signs have no meaning there";
+  EXPECT_EQ(query("wing tail"), "12345");
+  EXPECT_EQ(query("wing AND tail"), "1");
+  EXPECT_EQ(query("swept OR wing AND tail"), "145") << "AND binds closer than OR";
+  EXPECT_EQ(query("+run swept OR wing AND tail"), "6") << "OR binds closer than a space";
+  EXPECT_EQ(query("wing and tail"), "12345") << "capitals only";
+  EXPECT_EQ(query("\"swept back\""), "4");
+  EXPECT_EQ(query("\"swept back\"~2"), "45");
+  EXPECT_EQ(query("aero*"), "6");
+  EXPECT_EQ(query("running*"), "");
+  EXPECT_EQ(query("reynlds~1"), "7");
+  EXPECT_EQ(query("reynlds~"), "7");
+  EXPECT_EQ(query("ryenlds~2"), "7");
+  EXPECT_EQ(query("text:wing"), "1245");
+  EXPECT_EQ(query("text:(wing tail)"), "12345");
+  EXPECT_EQ(query("(wing AND tail)^2.5 \"swept back\"^3"), "14");
+  EXPECT_EQ(query("\\AND \"AND\""), "") << "a word, here a stop word";
+  EXPECT_EQ(query("x-ray"), "8");
+  EXPECT_EQ(query("x"), "8");
+  EXPECT_EQ(query("+the wing"), "1245");
+  EXPECT_EQ(query("the"), "");
+  EXPECT_EQ(query("-the wing"), "1245");
+  EXPECT_THROW(query("-wing"), Error);
+  EXPECT_EQ(query("wing OR NOT tail"), "1245");
+  EXPECT_EQ(query("+wing +(-tail)"), "245");
+  EXPECT_THROW(query("\"wing\"~1001"), Error);
+  EXPECT_THROW(query("wing~3"), Error);
+  EXPECT_THROW(query("wing^0.0000001"), Error);
+  EXPECT_THROW(query(std::string(65'537, 'a')), Error);
+  EXPECT_THROW(query(std::string(33, '(') + "wing" + std::string(33, ')')), Error);
+  EXPECT_EQ(query(std::string(32, '(') + "wing" + std::string(32, ')')), "1245");
+
+  // Highlights
+  Collection c = db_.get_collection("c" + std::to_string(made - 1));
+  auto hits =
+      c.query_text("wing flutter", {.mode = Mode::kText, .highlight = SnippetOptions{.max_chars = 160}});
+  const Snippet& best = hits[0].snippets[0];
+  ASSERT_EQ(best.highlights.size(), 1u);
+  const TextRange& h = best.highlights[0];
+  EXPECT_EQ(hits[0].text.substr(h.start_byte, h.end_byte - h.start_byte), "wing");
+}
+
 }  // namespace
 }  // namespace vecstore
