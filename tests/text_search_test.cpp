@@ -294,6 +294,15 @@ TEST_F(TextSearch, TheExamplesOfTheDocumentHold) {
   EXPECT_THROW(query(std::string(33, '(') + "wing" + std::string(33, ')')), Error);
   EXPECT_EQ(query(std::string(32, '(') + "wing" + std::string(32, ')')), "1245");
 
+  // Sparse vectors
+  notes.upsert("s1", Vector::sparse({17, 4711}, {0.8f, 1.5f}));
+  auto near = notes.query(Query(Vector::sparse({4711}, {1.0f})));
+  ASSERT_EQ(near.size(), 1u);
+  EXPECT_EQ(near[0].id, "s1");
+  EXPECT_EQ(near[0].score, 1.5f);
+  EXPECT_EQ(notes.stats().indexes.size(), 1u);
+  EXPECT_EQ(notes.stats().rows_outside, 2u);
+
   // Highlights
   Collection c = db_.get_collection("c" + std::to_string(made - 1));
   auto hits =
