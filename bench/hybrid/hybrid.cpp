@@ -41,7 +41,7 @@ constexpr const char* kHelp =
     "  --rows N         records (all)    --words W  of each query (12)\n"
     "parts: --count Q (300) --rounds R (7)        a hybrid top-10, its parts alone, on one thread and on "
     "two\n"
-    "open:  --runs R (11)                         process start to first answer: text, hybrid\n";
+    "open:  --runs R (11)                         process start to first answer: text, vector, hybrid\n";
 
 constexpr std::int64_t kK = 10, kCandidates = 100;
 constexpr std::size_t kBatch = 5'000;
@@ -285,7 +285,10 @@ int run_open_child(const Options& options) {
   auto db = VecDatabase::open(options.text("database"));
   const auto c = db.get_collection("c");
   const double opened = now();
-  const Hits hits = options.text("what") == "text" ? ask_text(c, q, false) : ask_both(c, q, 1);
+  const std::string what = options.text("what");
+  const Hits hits = what == "text"     ? ask_text(c, q, false)
+                    : what == "vector" ? ask_vector(c, q, false)
+                                       : ask_both(c, q, 1);
   std::printf("%.3f %.3f %.3f %zu\n", 1e3 * (started - begin), 1e3 * (opened - begin), 1e3 * (now() - begin),
               hits.size());
   return 0;
@@ -298,7 +301,7 @@ int run_open(const Options& options, const std::string& place) {
   if (readlink("/proc/self/exe", exe, sizeof exe - 1) < 0) throw std::runtime_error("no /proc/self/exe");
   const std::string question = place + ".question";
   bool ok = true;
-  for (const std::string what : {"text", "hybrid"}) {
+  for (const std::string what : {"text", "vector", "hybrid"}) {
     std::vector<double> start, open, answer;
     for (std::size_t run = 0; run <= runs; ++run) {
       write_question(question, queries[run % queries.size()]);
