@@ -38,6 +38,7 @@ struct Room {
   std::vector<std::uint32_t> blocks;
   std::vector<std::uint64_t> allowed;
   alignas(64) std::array<std::uint16_t, (kManyBlocks + kBlocks) * kBlock> sums{};
+  bool clean = true;  // sums are 0
   std::array<std::uint16_t, kCollectBlocks * kBlock> places, found;
 };
 
@@ -51,6 +52,9 @@ class BlockSearch {
         candidates_(candidates),
         source_(*state.plan.parts()[part].source),
         windows_(static_cast<std::uint32_t>((std::uint64_t{source_.documents()} + kWindow - 1) / kWindow)) {
+    // A search may have been given up.
+    if (!room_.clean) room_.sums.fill(0);
+    room_.clean = true;
     room_.cursors.clear();
     for (std::size_t l = 0; l < state.plan.leaves().size(); ++l) {
       const PlanLeaf& leaf = state.plan.leaves()[l];
@@ -165,6 +169,7 @@ class BlockSearch {
   /// The wanted blocks of some windows.
   void walk_windows(std::uint32_t first, std::uint32_t end) {
     const auto limit = static_cast<std::uint16_t>(threshold());
+    room_.clean = false;
     room_.dense.clear();
     for (const Cursor& c : room_.cursors) {
       const DecodedList& list = *c.list;
@@ -191,6 +196,7 @@ class BlockSearch {
     kernels_.add_dense_blocks(room_.dense.data(), room_.dense.size(), room_.blocks.data(),
                               room_.blocks.size(), room_.sums.data());
     collect();
+    room_.clean = true;
   }
 
   void add_few(const Cursor& c, std::uint32_t first, std::uint32_t end) {
