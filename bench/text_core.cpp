@@ -31,7 +31,8 @@ namespace {
 
 constexpr const char* kHelp =
     "bench_text_core --corpus C.jsonl[.gz] --queries Q.jsonl [--stop-words kept|removed] [--segments N]\n"
-    "  [--limit N] [--count 1000] [--passes 5] [--dir D] [--dump D] [--only or|and|phrase] [--words 2|4|12] [--k 10|100]\n"
+    "  [--limit N] [--count 1000] [--passes 5] [--dir D] [--dump D] [--only or|and|phrase] [--words 2|4|12] "
+    "[--k 10|100]\n"
     "bench_text_core --sparse [--rows 300000] [--count 200] [--coded] [--dump D]\n"
     "One JSON line per measurement; milliseconds are processor time of the thread, the best of the passes.\n"
     "--dump writes what peers get: terms and queries, or sparse vectors, as tantivy_peer.py and "
@@ -52,7 +53,7 @@ struct Options {
   bool stop_words = true, sparse = false, coded = false;
   std::size_t segments = 1, limit = ~std::size_t{0}, count = 0, rows = 300'000;
   int passes = 5;
-  std::string only;                  // an operation
+  std::string only;              // an operation
   std::size_t words = 0, k = 0;  // 0: all
 };
 

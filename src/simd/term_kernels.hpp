@@ -36,6 +36,8 @@ struct DenseTerm {
 struct TermKernels {
   /// A term pays as a bitmap where at least one document in so many has it.
   uint32_t dense_share;
+  /// Leaving out blocks pays for so many terms at most, and where at most one block in so many is wanted.
+  uint32_t most_block_terms, block_share;
   /// sums[ids[i]] += term_contribution(codes[i], weight). `ids` are distinct.
   void (*add_sparse)(const uint16_t* ids, const uint8_t* codes, size_t count, uint16_t weight,
                      uint16_t* sums);

@@ -145,6 +145,8 @@ void find_documents(const uint16_t* ids, const uint32_t* starts, const uint32_t*
 }  // namespace
 
 const TermKernels kAvx2TermKernels = {4,
+                                      6,
+                                      4,
                                       add_sparse,
                                       add_dense,
                                       collect,

@@ -80,6 +80,8 @@ void find_documents(const uint16_t* ids, const uint32_t* starts, const uint32_t*
 }  // namespace
 
 const TermKernels kScalarTermKernels = {4,
+                                        3,
+                                        8,
                                         add_sparse,
                                         add_dense,
                                         collect,

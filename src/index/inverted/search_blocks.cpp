@@ -23,7 +23,6 @@ struct Cursor {
 
 // Blocks whose sums are held at a time: they fit the first-level cache.
 constexpr std::size_t kManyBlocks = 192;
-constexpr std::size_t kMostShare = 2;       // of the blocks: one in so many may be walked
 constexpr std::size_t kCollectBlocks = 32;  // between two looks at the threshold
 
 /// Memory that searches of a thread use again.
@@ -65,8 +64,9 @@ class BlockSearch {
 
   /// False, and nothing is done: too many blocks promise enough for leaving out the others to pay.
   bool run() {
+    if (room_.cursors.size() > kernels_.most_block_terms) return false;
     bound();
-    if (reach(threshold()) * kMostShare > room_.bounds.size()) return false;
+    if (reach(threshold()) * kernels_.block_share > room_.bounds.size()) return false;
     // The best blocks first: what they hold raises the threshold for the others.
     const std::uint32_t few = best_blocks(3 * state_.out.k() + 32);
     const std::uint32_t end = few > threshold() ? few : kMostBound + 1;
