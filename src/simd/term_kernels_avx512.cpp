@@ -197,9 +197,18 @@ void find_documents(const uint16_t* ids, const uint32_t* starts, const uint32_t*
 
 }  // namespace
 
-const TermKernels kAvx512TermKernels = {
-    16,         200,           2,           add_sparse,        add_dense,        collect,
-    add_maxima, find_at_least, code_limits, add_sparse_blocks, add_dense_blocks, find_documents};
+const TermKernels kAvx512TermKernels = {16,
+                                        8,
+                                        2,
+                                        add_sparse,
+                                        add_dense,
+                                        collect,
+                                        add_maxima,
+                                        find_at_least,
+                                        code_limits,
+                                        add_sparse_blocks,
+                                        add_dense_blocks,
+                                        find_documents};
 
 }  // namespace vecstore::simd
 #endif
