@@ -129,17 +129,9 @@ std::span<const std::byte> IndexFile::read(std::uint32_t id, std::uint64_t offse
   return bytes;
 }
 
-void IndexFile::admit(std::span<const std::byte> bytes) const {
-  if (bytes.empty()) return;
-  const auto begin = static_cast<std::uint64_t>(bytes.data() - map_.bytes().data()) - body_offset_;
-  check_blocks(begin / f::kBlock, (begin + bytes.size() - 1) / f::kBlock);
-}
-
-void IndexFile::check_blocks(std::uint64_t first, std::uint64_t last) const {
-  for (std::uint64_t block = first; block <= last; ++block) {
-    if (!verify_block(block))
-      damaged(concat("block ", block, " (at byte ", body_offset_ + block * f::kBlock, ") is damaged"));
-  }
+void IndexFile::check_block(std::uint64_t block) const {
+  if (!verify_block(block))
+    damaged(concat("block ", block, " (at byte ", body_offset_ + block * f::kBlock, ") is damaged"));
 }
 
 std::span<const std::byte> IndexFile::block_bytes(std::uint64_t block) const noexcept {
@@ -148,12 +140,10 @@ std::span<const std::byte> IndexFile::block_bytes(std::uint64_t block) const noe
 }
 
 bool IndexFile::verify_block(std::uint64_t block) const noexcept {
-  std::atomic<std::uint64_t>& word = good_[block / 64];
-  const std::uint64_t bit = std::uint64_t{1} << (block % 64);
-  if (word.load(std::memory_order_relaxed) & bit) return true;
+  if (was_good(block)) return true;
   if (crc32c(block_bytes(block)) != f::load<std::uint32_t>(checksums_ + block * sizeof(std::uint32_t)))
     return false;
-  word.fetch_or(bit, std::memory_order_relaxed);
+  good_[block / 64].fetch_or(std::uint64_t{1} << (block % 64), std::memory_order_relaxed);
   return true;
 }
 

@@ -14,6 +14,7 @@
 
 #include "base/context.hpp"
 #include "base/os_file.hpp"
+#include "io/index_file_format.hpp"
 
 namespace vecstore::io {
 
@@ -61,7 +62,14 @@ class IndexFile {
   std::span<const std::byte> unchecked(std::uint32_t id) const;
   /// Checks the blocks that hold `bytes`, a part of this file. One load per block when they were checked
   /// before.
-  void admit(std::span<const std::byte> bytes) const;
+  void admit(std::span<const std::byte> bytes) const {
+    if (bytes.empty()) return;
+    const auto begin = static_cast<std::uint64_t>(bytes.data() - map_.bytes().data()) - body_offset_;
+    const std::uint64_t last = (begin + bytes.size() - 1) / index_file_format::kBlock;
+    for (std::uint64_t block = begin / index_file_format::kBlock; block <= last; ++block) {
+      if (!was_good(block)) check_block(block);
+    }
+  }
 
   /// Reads the whole body and returns the numbers of the damaged blocks. Blocks found good count as checked.
   std::vector<std::uint64_t> verify(const Context& context = {}) const;
@@ -87,7 +95,10 @@ class IndexFile {
   [[noreturn]] void damaged(std::string_view what) const;
   const Section* find(std::uint32_t id) const noexcept;
   const Section& at(std::uint32_t id) const;
-  void check_blocks(std::uint64_t first, std::uint64_t last) const;
+  bool was_good(std::uint64_t block) const noexcept {
+    return (good_[block / 64].load(std::memory_order_relaxed) >> (block % 64) & 1) != 0;
+  }
+  void check_block(std::uint64_t block) const;
   std::span<const std::byte> block_bytes(std::uint64_t block) const noexcept;
 
   os::MappedFile map_;
@@ -142,8 +153,8 @@ class IndexFileWriter {
   }
 
   /// Writes checksums and header, syncs, renames over dir/name, syncs the directory. Returns the file's
-  /// length.
-  std::uint64_t finish();
+  /// length. Not `durable`: without syncing, for files that no other process will open.
+  std::uint64_t finish(bool durable = true);
 
  private:
   struct Section {

@@ -100,7 +100,7 @@ std::vector<std::byte> IndexFileWriter::header(std::uint64_t body_length, std::u
   return out;
 }
 
-std::uint64_t IndexFileWriter::finish() {
+std::uint64_t IndexFileWriter::finish(bool durable) {
   if (finished_) fail(ErrorCode::kClosed, temp_, ": the file is finished");
   if (!sections_.empty()) sections_.back().length = section_size();
   pad(f::kSectionAlignment);
@@ -111,12 +111,12 @@ std::uint64_t IndexFileWriter::finish() {
   if (file_.size() < file_length)
     file_.truncate(file_length);  // An empty body: the header does not reach its end.
   file_.pwrite(header(position_ - body_offset_, file_length, crc32c(checksums)), 0);
-  file_.sync_unpublished();
+  if (durable) file_.sync_unpublished();
   file_.close();
   os::Directory directory(dir_);
   os::rename_file(temp_, dir_ + "/" + name_);
   finished_ = true;
-  directory.sync();
+  if (durable) directory.sync();
   return file_length;
 }
 

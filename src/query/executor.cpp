@@ -11,32 +11,65 @@
 #include "query/record_filter.hpp"
 #include "query/sparse_search.hpp"
 #include "query/text_terms.hpp"
+#include "shard/heads.hpp"
 
 namespace vecstore::query {
 namespace {
 
-/// Equal scores are ordered by id, which only the documents know.
+/// Equal scores are ordered by id, which segments know, and documents.
 class IdOrder final : public RowOrder {
  public:
-  explicit IdOrder(const shard::ReadView& view) : documents_(view) {}
-  bool before(std::uint64_t a, std::uint64_t b) const override { return id(a) < id(b); }
+  explicit IdOrder(const shard::ReadView& view) : view_(view) {}
+  bool before(std::uint64_t a, std::uint64_t b) const override {
+    if (!heads_) begin();
+    return id(a) < id(b);
+  }
+  std::uint64_t documents_read() const { return read_.size(); }
 
  private:
-  // Sorting asks for the same rows again and again. The views last as long as the read view.
+  struct Known {
+    std::uint64_t row = kNoRow;
+    std::string_view id;
+  };
+  static constexpr std::size_t kKnown = 256;
+
+  void begin() const {
+    heads_.emplace(view_);
+    known_.resize(kKnown);
+  }
+  // Sorting asks for the same rows again and again. What is known lasts as long as the heads and the view.
   std::string_view id(std::uint64_t row) const {
-    const auto [at, is_new] = ids_.try_emplace(row);
+    Known& known = known_[row % kKnown];
+    if (known.row != row) known = {row, look_up(row)};
+    return known.id;
+  }
+  std::string_view look_up(std::uint64_t row) const {
+    if (const auto id = heads_->find_id(row)) return *id;
+    const auto [at, is_new] = read_.try_emplace(row);
     if (!is_new) return at->second;
+    if (!documents_) documents_.emplace(view_);
     try {
-      at->second = documents_.read(row).id;
+      at->second = documents_->read(row).id;
     } catch (const Error& e) {
       if (e.code() != ErrorCode::kCorruption)
         throw;  // damaged: it will be left out, its place does not matter
     }
     return at->second;
   }
-  mutable shard::DocumentReader documents_;
-  mutable std::unordered_map<std::uint64_t, std::string_view> ids_;
+
+  const shard::ReadView& view_;
+  // Made when first needed: many answers have no equal scores.
+  mutable std::optional<shard::HeadReader> heads_;
+  mutable std::vector<Known> known_;
+  mutable std::optional<shard::DocumentReader> documents_;
+  mutable std::unordered_map<std::uint64_t, std::string_view> read_;  // of rows that no segment knows
 };
+
+std::vector<RowScore> in_order(TopK& found, const IdOrder& order, Context& ctx) {
+  std::vector<RowScore> out = found.take();
+  ctx.counters.records_read += order.documents_read();
+  return out;
+}
 
 /// One node of the plan while it is executed. Costs nothing unless the query asks for the plan.
 class Note {
@@ -103,7 +136,17 @@ class Execution {
                                   Context& ctx);
   std::vector<FusedRow> join(const Plan& plan, std::vector<std::vector<RowScore>> lists, Note& note);
   void read_hits(const Plan& plan, std::span<const FusedRow> rows, Hits& out, Note& note);
-  bool read_hit(shard::DocumentReader& documents, const FusedRow& row, Hit& hit);
+  /// What hits are read from.
+  struct Records {
+    explicit Records(const shard::ReadView& view) : documents(view), heads(view) {}
+    shard::DocumentReader documents;
+    shard::HeadReader heads;
+    std::uint64_t read = 0;  // documents
+  };
+  bool is_row_of(std::string_view id, std::uint64_t row) const;
+  bool read_head(Records& records, std::uint64_t row, Hit& hit);
+  bool read_document(Records& records, std::uint64_t row, Hit& hit);
+  void fill_from_document(Records& records, std::uint64_t row, Hit& hit);
   const Filter* filter() const { return request_.where ? &*request_.where : nullptr; }
   void note_filter(const ViewRows& rows, Context& ctx);
 
@@ -181,7 +224,7 @@ std::vector<RowScore> Execution::search_vectors(const catalog::VectorFieldSchema
   TopK out = make_collector(query, &order);
   vectors.index->search(query, ctx, out);
   note_filter(rows, ctx);
-  return out.take();
+  return in_order(out, order, ctx);
 }
 
 std::optional<std::uint16_t> Execution::sparse_field() const {
@@ -209,7 +252,7 @@ std::vector<RowScore> Execution::run_sparse(const Leaf& leaf, const segment::Spa
     search.scan(ctx, out);
   }
   note_filter(rows, ctx);
-  return out.take();
+  return in_order(out, order, ctx);
 }
 
 std::vector<RowScore> Execution::run_terms(const Leaf& leaf, const segment::TermsIndex& texts, Note& note,
@@ -224,7 +267,7 @@ std::vector<RowScore> Execution::run_terms(const Leaf& leaf, const segment::Term
     note.property("length of all", stats.total_length);
   }
   note_filter(rows, ctx);
-  return out.take();
+  return in_order(out, order, ctx);
 }
 
 std::vector<RowScore> Execution::run_leaf(const Leaf& leaf, const Terms& terms, Note& note) {
@@ -245,7 +288,8 @@ std::vector<RowScore> Execution::run_leaf(const Leaf& leaf, const Terms& terms, 
                                     {"rows filtered", c.rows_filtered},
                                     {"rows matched", c.rows_matched},
                                     {"postings scored", c.postings_scored},
-                                    {"bytes read", c.bytes_read}}) {
+                                    {"bytes read", c.bytes_read},
+                                    {"records read for their order", c.records_read}}) {
     if (value > 0) note.counter(name, value);
   }
   note.counter("found", found.size());
@@ -283,15 +327,15 @@ std::vector<std::vector<RowScore>> Execution::search(const Plan& plan, std::vect
     if (texts) followers.push_back(texts);
     if (sparse) followers.push_back(sparse);
     std::optional<std::vector<std::vector<RowScore>>> lists;
-    shard::search_terms(view_, followers, ctx_, [&](std::span<const shard::TermFollower::Parts> parts) {
+    shard::search_terms(view_, followers, ctx_, [&](std::span<const shard::TermsReadPtr> reads) {
       ctx_.counters = before;
       warnings_.clear();
       lists.reset();
       if (sparse_field() != field) return;  // the view has moved on to another schema
       std::optional<segment::TermsIndex> text_index;
       std::optional<segment::SparseIndex> sparse_index;
-      if (texts) text_index = texts->index(view_, parts.front());
-      if (sparse) sparse_index = sparse->index(view_, parts.back());
+      if (texts) text_index = texts->index(view_, *reads.front());
+      if (sparse) sparse_index = sparse->index(view_, *reads.back());
       lists = run_leaves(plan, {text_index ? &*text_index : nullptr, sparse_index ? &*sparse_index : nullptr},
                          notes);
     });
@@ -325,6 +369,8 @@ std::vector<FusedRow> Execution::join(const Plan& plan, std::vector<std::vector<
     };
     std::partial_sort(rows.begin(), rows.begin() + static_cast<std::ptrdiff_t>(std::min(wanted, rows.size())),
                       rows.end(), better);
+    ctx_.counters.records_read += order.documents_read();
+    if (order.documents_read() > 0) note.counter("records read for their order", order.documents_read());
   }
   note.counter("candidates", rows.size());
   if (rows.size() > wanted) rows.resize(wanted);
@@ -338,35 +384,40 @@ std::vector<FusedRow> Execution::join(const Plan& plan, std::vector<std::vector<
   return rows;
 }
 
-bool Execution::read_hit(shard::DocumentReader& documents, const FusedRow& row, Hit& hit) {
+void Execution::fill_from_document(Records& records, std::uint64_t row, Hit& hit) {
+  shard::DocumentReader& documents = records.documents;
+  ++records.read;
+  const storage::Document document = documents.read(row);
+  std::optional<storage::IdEntry> entry;
+  if (request_.with_vectors || !view_.rows_are_proven()) {
+    entry = shard::find_id(view_, document.id);
+    if (!entry) fail(ErrorCode::kCorruption, "no id leads to row ", row);
+    documents.check(*entry);
+  }
+  hit.id = document.id;
+  if (request_.with_metadata) hit.metadata = decode_metadata(document.metadata, view_.field_names());
+  if (request_.with_text) hit.text = storage::document_text(document);
+  if (highlighter_) {
+    const std::string unread = request_.with_text ? std::string() : storage::document_text(document);
+    hit.snippets = highlighter_->snippets(request_.with_text ? hit.text : unread, *request_.highlight, ctx_);
+  }
+  hit.source = document.source;
+  hit.start = document.start;
+  hit.end = document.end;
+  hit.part = document.part;
+  if (request_.with_vectors) {
+    Vector unnamed;
+    std::map<std::string, Vector> named;
+    std::vector<std::string_view> stored;
+    shard::read_vectors(view_, row, unnamed, named, &stored);
+    documents.check(*entry, stored);
+    hit.vector = request_.vector_name.empty() ? std::move(unnamed) : std::move(named[request_.vector_name]);
+  }
+}
+
+bool Execution::read_document(Records& records, std::uint64_t row, Hit& hit) {
   try {
-    const storage::Document document = documents.read(row.row);
-    std::optional<storage::IdEntry> entry;
-    if (request_.with_vectors || !view_.rows_are_proven()) {
-      entry = shard::find_id(view_, document.id);
-      if (!entry) fail(ErrorCode::kCorruption, "no id leads to row ", row.row);
-      documents.check(*entry);
-    }
-    hit.id = document.id;
-    if (request_.with_metadata) hit.metadata = decode_metadata(document.metadata, view_.field_names());
-    if (request_.with_text) hit.text = storage::document_text(document);
-    if (highlighter_) {
-      const std::string unread = request_.with_text ? std::string() : storage::document_text(document);
-      hit.snippets =
-          highlighter_->snippets(request_.with_text ? hit.text : unread, *request_.highlight, ctx_);
-    }
-    hit.source = document.source;
-    hit.start = document.start;
-    hit.end = document.end;
-    hit.part = document.part;
-    if (request_.with_vectors) {
-      Vector unnamed;
-      std::map<std::string, Vector> named;
-      std::vector<std::string_view> stored;
-      shard::read_vectors(view_, row.row, unnamed, named, &stored);
-      documents.check(*entry, stored);
-      hit.vector = request_.vector_name.empty() ? std::move(unnamed) : std::move(named[request_.vector_name]);
-    }
+    fill_from_document(records, row, hit);
     return true;
   } catch (const Error& e) {
     if (e.code() != ErrorCode::kCorruption) throw;
@@ -375,34 +426,70 @@ bool Execution::read_hit(shard::DocumentReader& documents, const FusedRow& row, 
   }
 }
 
+// The same proof as documents need; which version the metadata has does not matter here.
+bool Execution::is_row_of(std::string_view id, std::uint64_t row) const {
+  try {
+    const auto entry = shard::find_id(view_, id);
+    return entry && entry->row == row;
+  } catch (const Error& e) {
+    if (e.code() != ErrorCode::kCorruption) throw;
+    return false;
+  }
+}
+
+/// False when only the document can tell.
+bool Execution::read_head(Records& records, std::uint64_t row, Hit& hit) {
+  const auto head = records.heads.find(row);
+  if (!head || !(view_.rows_are_proven() || is_row_of(head->id, row))) return false;
+  hit.id = head->id;
+  hit.source = head->source;
+  hit.start = head->start;
+  hit.end = head->end;
+  hit.part = head->part;
+  return true;
+}
+
 void Execution::read_hits(const Plan& plan, std::span<const FusedRow> rows, Hits& out, Note& note) {
-  shard::DocumentReader documents(view_);
+  Records records(view_);
   const auto* field = request_.vector ? view_.schema().find(request_.vector_name) : nullptr;
   std::optional<Metric> metric;
   if (field) metric = field->metric;
   if (request_.sparse) metric = Metric::kDot;
-  std::vector<std::uint64_t> numbers;
-  numbers.reserve(rows.size());
-  out.hits.reserve(rows.size());
-  for (const FusedRow& row : rows) numbers.push_back(row.row);
-  documents.prefetch(numbers);
   if (request_.highlight && terms_) {
     if (auto made = terms_->highlighter()) highlighter_.emplace(std::move(*made));
   }
-  for (const FusedRow& row : rows) {
-    Hit hit;
+  const bool heads_suffice =
+      !(request_.with_metadata || request_.with_text || request_.with_vectors || highlighter_);
+  if (heads_suffice) {
+    for (const FusedRow& row : rows) records.heads.prefetch(row.row);
+  }
+  out.hits.resize(rows.size());
+  std::vector<std::uint64_t> unread;  // where a hit has no id yet
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    if (!heads_suffice || !read_head(records, rows[i].row, out.hits[i])) unread.push_back(rows[i].row);
+  }
+  records.documents.prefetch(unread);
+  bool all = true;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const FusedRow& row = rows[i];
+    Hit& hit = out.hits[i];
+    if (hit.id.empty() && !read_document(records, row.row, hit)) {
+      hit.id.clear();
+      all = false;
+      continue;
+    }
     hit.score = row.score;
-    if (!read_hit(documents, row, hit)) continue;
     if (metric && !plan.fusion) hit.distance = distance_from_score(*metric, row.score);
     if (request_.explain) {
       for (std::size_t l = 0; l < plan.leaves.size(); ++l)
         hit.parts.push_back({plan.leaves[l].part_name(), row.ranks[l], row.scores[l]});
     }
-    out.hits.push_back(std::move(hit));
   }
-  ctx_.counters.records_read += rows.size();
+  if (!all) std::erase_if(out.hits, [](const Hit& hit) { return hit.id.empty(); });
+  ctx_.counters.records_read += records.read;
   note.name("read records");
-  note.counter("records read", rows.size());
+  note.counter("records read", records.read);
+  if (unread.size() < rows.size()) note.counter("known to segments", rows.size() - unread.size());
 }
 
 Hits Execution::run() {

@@ -5,6 +5,7 @@
 #include "base/error.hpp"
 #include "query/filter_check.hpp"
 #include "text/analyzer.hpp"
+#include "text/analyzer_pool.hpp"
 
 namespace vecstore::query {
 namespace {
@@ -46,29 +47,43 @@ class DocumentFields final : public RecordFields {
   mutable std::string text_;
 };
 
-// MATCH sees a field as its analyzer does; fields that are not indexed as text are split and folded only.
-AnalyzeFn analyze_as(const catalog::Schema& schema) {
-  std::vector<TextField> fields = schema.text_fields;
-  auto analyzers = std::make_shared<std::map<std::string, text::Analyzer, std::less<>>>();
-  return [fields, analyzers](std::string_view path, std::string_view value) {
-    auto known = analyzers->find(path);
-    if (known == analyzers->end()) {
-      const auto of_path = [&](const TextField& f) {
-        return f.path == path || (f.path == "text" && path == "_text");
-      };
-      const auto field = std::find_if(fields.begin(), fields.end(), of_path);
-      auto spec = field == fields.end() ? text::find_analyzer("neutral")
-                                        : text::make_analyzer_spec(field->analyzer, field->analysis);
-      known = analyzers->try_emplace(std::string(path), std::move(spec)).first;
+/// MATCH sees a field as its analyzer does; fields that are not indexed as text are split and folded only.
+/// One thread at a time.
+class FieldAnalyzers {
+ public:
+  /// Borrows the text fields' analyzers when they are first needed.
+  explicit FieldAnalyzers(const shard::ReadView& view)
+      : pool_(view.shard().query_analyzers()), fields_(view.schema().text_fields) {}
+
+  auto terms(std::string_view path, std::string_view value) {
+    const auto field = std::find_if(fields_.begin(), fields_.end(), [&](const TextField& f) {
+      return f.path == path || (f.path == "text" && path == "_text");
+    });
+    if (field == fields_.end()) {
+      if (!neutral_) neutral_.emplace(text::find_analyzer("neutral"));
+      return neutral_->terms(value);
     }
-    return known->second.terms(value);
+    if (!lease_) lease_.emplace(pool_.take(fields_));
+    return (*lease_)[static_cast<std::size_t>(field - fields_.begin())].terms(value);
+  }
+
+ private:
+  text::AnalyzerPool& pool_;
+  const std::vector<TextField> fields_;
+  std::optional<text::AnalyzerPool::Lease> lease_;
+  std::optional<text::Analyzer> neutral_;
+};
+
+AnalyzeFn analyze_as(const shard::ReadView& view) {
+  return [analyzers = std::make_shared<FieldAnalyzers>(view)](std::string_view path, std::string_view value) {
+    return analyzers->terms(path, value);
   };
 }
 
 }  // namespace
 
 RecordFilter::RecordFilter(const shard::ReadView& view, const Filter& filter)
-    : program_(filter, view.field_names(), analyze_as(view.schema())),
+    : program_(filter, view.field_names(), analyze_as(view)),
       warnings_(unknown_field_warnings(filter, view.field_names())) {
   check_filter_types(filter,
                      [](std::string_view) { return std::nullopt; });  // a record's own fields have types

@@ -39,10 +39,13 @@ void SparseSearch::with_index(const segment::SparseIndex& index, Context& ctx, T
 }
 
 void SparseSearch::scan(Context& ctx, TopK& out) const {
-  ctx.counters.records_degraded +=
-      shard::SparseReader(view_, field_)
-          .scan(0, view_.state().next_row, ctx,
-                [&](std::uint64_t row, const segment::SparseRow& vector) { offer(row, vector, ctx, out); });
+  shard::RowWalk walk;
+  shard::SparseReader(view_, field_)
+      .walk(walk, view_.state().next_row, ctx, [&](std::uint64_t row, const segment::SparseRow& vector) {
+        offer(row, vector, ctx, out);
+        return true;
+      });
+  ctx.counters.records_degraded += walk.unreadable.size();
 }
 
 }  // namespace vecstore::query

@@ -22,8 +22,7 @@ class SparseSearch {
   SparseSearch(const shard::ReadView& view, std::uint16_t field, const Sparse& query, const RowFilter* filter)
       : view_(view), field_(field), query_(query), filter_(filter) {}
 
-  /// By the inverted index, for a query that is_plain; vectors that stand apart are read. kCorruption: a part
-  /// of the index is damaged.
+  /// By the inverted index, for a query that is_plain; vectors that stand apart are read. TermsDamaged.
   void with_index(const segment::SparseIndex& index, Context& ctx, TopK& out) const;
   /// Reads all vectors.
   void scan(Context& ctx, TopK& out) const;

@@ -16,6 +16,7 @@ namespace {
 constexpr std::size_t kMaxParts = 64;  // as many as a collection has vector fields
 constexpr std::size_t kRowsPerCheck = 1024;
 constexpr std::size_t kSectionsPerPart = 32;
+constexpr std::size_t kIdSections = 2;
 
 io::IndexFileInfo file_info(const SegmentIdentity& identity) {
   io::IndexFileInfo info;
@@ -107,6 +108,8 @@ std::shared_ptr<const Segment> Segment::open(const std::string& path, const Segm
     segment->sparse_.push_back(
         std::make_unique<SparsePart>(segment->file_, part, meta.first_row, meta.end_row));
   }
+  if (meta.ids > meta.end_row - meta.first_row) damaged("its meta section names ", meta.ids, " ids");
+  segment->ids_ = std::make_unique<IdsPart>(segment->file_, meta.first_row, meta.end_row, meta.ids);
   return segment;
 }
 
@@ -128,21 +131,38 @@ const VectorPart* Segment::vectors(std::uint16_t field) const {
 }
 
 bool Segment::warm_up(Context& context) const {
-  return std::any_of(parts_.begin(), parts_.end(),
-                     [&](const PartEntry& p) { return p.part->warm_up(context); });
+  return ids_->warm_up() || std::any_of(parts_.begin(), parts_.end(),
+                                        [&](const PartEntry& p) { return p.part->warm_up(context); });
+}
+
+std::span<const std::uint64_t> Segment::unreadable(std::uint32_t section) const {
+  if (!file_->has_section(section)) return {};
+  return file_->array<std::uint64_t>(section);
+}
+
+std::span<const std::uint64_t> Segment::unreadable_texts() const {
+  return unreadable(kTermSections + kUnreadableSection);
+}
+
+std::span<const std::uint64_t> Segment::unreadable_sparse(std::uint16_t field) const {
+  return unreadable(sparse_section(field, kUnreadableSection));
 }
 
 void Segment::verify(const Context& context) const {
   const auto damaged = file_->verify(context);
   if (!damaged.empty())
     fail(ErrorCode::kCorruption, file_->path(), ": ", damaged.size(), " of its blocks of 64 KiB are damaged");
+  if (texts_) texts_->verify(context);
+  for (const auto& part : sparse_) part->verify(context);
 }
 
 SegmentWriter::SegmentWriter(const std::string& directory, const SegmentIdentity& identity,
                              std::size_t fields)
     : identity_(identity),
-      file_(directory, file_name(identity.number), file_info(identity),
-            static_cast<std::uint32_t>(1 + fields * kSectionsPerPart + inverted::kPartSections)) {}
+      file_(
+          directory, file_name(identity.number), file_info(identity),
+          static_cast<std::uint32_t>(2 + kIdSections + fields * kSectionsPerPart + inverted::kPartSections)) {
+}
 
 void SegmentWriter::add_flat(std::uint16_t field, Metric metric, std::size_t dimension,
                              const VectorRows& rows, const Context& context, const PartBuild& build,
@@ -286,7 +306,30 @@ void SegmentWriter::merge_sparse(std::uint16_t field, std::span<const SparsePart
   end_sparse(meta, apart);
 }
 
-std::uint64_t SegmentWriter::finish() {
+void SegmentWriter::add_some_ids(IdsBuilder& ids) {
+  if (!ids_begun_) file_.begin(kIdRecordsSection);
+  ids_begun_ = true;
+  const std::string records = ids.take();
+  file_.append(std::as_bytes(std::span(records)));
+}
+
+void SegmentWriter::add_ids(IdsBuilder& ids) {
+  ids_ = ids.rows();
+  if (ids_ == 0) return;
+  const auto& groups = ids.finish();
+  add_some_ids(ids);
+  file_.add(kIdGroupsSection, std::as_bytes(std::span(groups)));
+}
+
+void SegmentWriter::add_unreadable_texts(std::span<const std::uint64_t> rows) {
+  if (!rows.empty()) file_.add(kTermSections + kUnreadableSection, std::as_bytes(rows));
+}
+
+void SegmentWriter::add_unreadable_sparse(std::uint16_t field, std::span<const std::uint64_t> rows) {
+  if (!rows.empty()) file_.add(sparse_section(field, kUnreadableSection), std::as_bytes(rows));
+}
+
+std::uint64_t SegmentWriter::finish(bool durable) {
   SegmentMeta meta;
   meta.parts = static_cast<std::uint32_t>(parts_.size());
   meta.number = identity_.number;
@@ -295,11 +338,12 @@ std::uint64_t SegmentWriter::finish() {
   meta.terms = terms_;
   meta.documents = documents_;
   meta.sparse = static_cast<std::uint32_t>(sparse_.size());
+  meta.ids = ids_;
   file_.begin(kMetaSection);
   file_.append(std::as_bytes(std::span(&meta, 1)));
   file_.append(std::as_bytes(std::span(parts_)));
   file_.append(std::as_bytes(std::span(sparse_)));
-  return file_.finish();
+  return file_.finish(durable);
 }
 
 }  // namespace vecstore::segment

@@ -10,6 +10,7 @@
 #include "index/inverted/part_merge.hpp"
 #include "index/vector/hnsw_index.hpp"
 #include "io/index_file.hpp"
+#include "segment/ids_part.hpp"
 #include "segment/segment_format.hpp"
 #include "segment/sparse_part.hpp"
 #include "segment/terms_part.hpp"
@@ -49,6 +50,12 @@ class Segment {
   /// nullptr when no row of the segment has a vector in this sparse field.
   const SparsePart* sparse(std::uint16_t field) const;
   const std::vector<std::unique_ptr<const SparsePart>>& sparse_parts() const { return sparse_; }
+  /// Of all rows that were live and could be read when the segment was made.
+  const IdsPart& ids() const { return *ids_; }
+  /// Rows, ascending, whose texts or vectors of a sparse field could not be read when the segment was built,
+  /// so that it lacks them. Some may be retired. kCorruption.
+  std::span<const std::uint64_t> unreadable_texts() const;
+  std::span<const std::uint64_t> unreadable_sparse(std::uint16_t field) const;
   std::uint64_t file_bytes() const { return file_->size(); }
   /// Warms one part up that is not; false when all are.
   bool warm_up(Context& context) const;
@@ -56,11 +63,14 @@ class Segment {
   void verify(const Context& context) const;
 
  private:
+  std::span<const std::uint64_t> unreadable(std::uint32_t section) const;
+
   std::shared_ptr<const io::IndexFile> file_;
   std::vector<PartEntry> parts_;
   std::uint64_t terms_ = 0;
   std::unique_ptr<const TermsPart> texts_;
   std::vector<std::unique_ptr<const SparsePart>> sparse_;
+  std::unique_ptr<const IdsPart> ids_;
 };
 
 /// The vectors that a part is built from: calls its argument for each, ascending by row, always the same
@@ -112,8 +122,18 @@ class SegmentWriter {
   void merge_sparse(std::uint16_t field, std::span<const SparsePart* const> parts, const RetiredBits& retired,
                     const Context& context);
 
-  /// Synced and in its place when this returns; its length.
-  std::uint64_t finish();
+  /// What is ready of the ids, so that not all of them are in memory: from time to time, with no other call
+  /// between this and add_ids.
+  void add_some_ids(IdsBuilder& ids);
+  /// The ids of the segment's rows. `ids` is of no use afterwards.
+  void add_ids(IdsBuilder& ids);
+
+  /// Says which rows' texts, or vectors of a sparse field, are missing as they could not be read; ascending.
+  void add_unreadable_texts(std::span<const std::uint64_t> rows);
+  void add_unreadable_sparse(std::uint16_t field, std::span<const std::uint64_t> rows);
+
+  /// In its place when this returns, and synced if `durable`; its length.
+  std::uint64_t finish(bool durable = true);
   std::uint64_t rows() const { return rows_; }
 
  private:
@@ -130,6 +150,8 @@ class SegmentWriter {
   std::uint64_t rows_ = 0;  // of the largest part
   std::uint64_t terms_ = 0;
   std::uint64_t documents_ = 0;
+  std::uint64_t ids_ = 0;
+  bool ids_begun_ = false;
 };
 
 }  // namespace vecstore::segment

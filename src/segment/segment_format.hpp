@@ -1,4 +1,4 @@
-// The sections of a segment file, format version 5: docs/format.md explains them.
+// The sections of a segment file, format version 6: docs/format.md explains them.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -7,7 +7,7 @@ namespace vecstore::segment {
 
 inline constexpr std::uint32_t kSegmentFile = 1;  ///< IndexFileInfo::kind.
 inline constexpr std::uint32_t kMetaSection = 1;
-inline constexpr std::uint32_t kMetaVersion = 5;
+inline constexpr std::uint32_t kMetaVersion = 6;
 
 /// Sections of a vector field begin here: kVectorSections + 256 * field + what.
 inline constexpr std::uint32_t kVectorSections = 0x01000000;
@@ -22,10 +22,18 @@ inline constexpr std::uint32_t kGraphSection = 16;  ///< Graph: from here on, th
 /// The terms of the rows' texts: from here on, the inverted index's own sections.
 inline constexpr std::uint32_t kTermSections = 0x02000000;
 
+/// Behind the sections of texts, and of each sparse field: row number (8) of each live row that could not be
+/// read from the truth when the part was built. Absent when there was none.
+inline constexpr std::uint32_t kUnreadableSection = 33;
+
 /// The sparse vectors of a field begin at kSparseSections + 256 * field: the inverted index's own sections,
 /// then these.
 inline constexpr std::uint32_t kSparseSections = 0x03000000;
 inline constexpr std::uint32_t kApartSection = 32;  ///< Row number (8) of each vector that stands apart.
+
+/// The ids of the rows, and where records come from.
+inline constexpr std::uint32_t kIdGroupsSection = 0x04000000;   ///< 8 bytes per 64 rows.
+inline constexpr std::uint32_t kIdRecordsSection = 0x04000001;  ///< What these point into.
 
 /// Floats in front of the norms.
 inline constexpr std::size_t kNormsHeader = 16;
@@ -51,8 +59,9 @@ struct SegmentMeta {
   std::uint64_t documents = 0;
   std::uint32_t sparse = 0;  ///< Sparse fields of which some row has a vector.
   std::uint32_t reserved = 0;
+  std::uint64_t ids = 0;  ///< Rows whose ids are in the file; without any the sections are absent.
 };
-static_assert(sizeof(SegmentMeta) == 56);
+static_assert(sizeof(SegmentMeta) == 64);
 
 struct SparseMeta {
   std::uint32_t field = 0;

@@ -69,16 +69,25 @@ void SparseRowsBuilder::add(std::uint64_t row, const SparseRow& vector) {
 void SparseTail::add(std::uint64_t row, const SparseRow& vector) {
   check_order(row, vector);
   if (vector.indices.empty()) return;
-  if (is_plain(vector))
+  if (is_plain(vector)) {
     plain_.add(row, vector.indices, vector.values);
-  else
+  } else {
     apart_.push_back(row);
+    apart_view_.reset();
+  }
 }
 
 void SparseTail::retire(std::uint64_t row) {
   if (plain_.retire(row)) return;
   const auto at = std::lower_bound(apart_.begin(), apart_.end(), row);
-  if (at != apart_.end() && *at == row) apart_.erase(at);
+  if (at == apart_.end() || *at != row) return;
+  apart_.erase(at);
+  apart_view_.reset();
+}
+
+SparseTailView SparseTail::view() const {
+  if (!apart_view_) apart_view_ = std::make_shared<const std::vector<std::uint64_t>>(apart_);
+  return {plain_.view(), apart_view_};
 }
 
 SparsePart::SparsePart(std::shared_ptr<const io::IndexFile> file, const SparseMeta& meta,
@@ -112,13 +121,20 @@ std::uint64_t SparsePart::retired(const RetiredBits& retired) const {
 
 void SparsePart::verify(const Context& context) const {
   apart();
-  if (terms_) terms_->terms().verify(context);
+  if (terms_) terms_->verify(context);
 }
 
 void SparseIndex::add(const SparsePart& part, const RetiredBits& retired) {
-  if (part.terms()) terms.add(*part.terms(), retired);
-  const auto rows = part.apart();
-  apart.insert(apart.end(), rows.begin(), rows.end());
+  meeting_damage([&] {
+    if (part.terms()) terms.add(*part.terms(), retired);
+    const auto rows = part.apart();
+    apart.insert(apart.end(), rows.begin(), rows.end());
+  });
+}
+
+void SparseIndex::add(const SparseTailView& tail) {
+  terms.add(*tail.terms);
+  apart.insert(apart.end(), tail.apart->begin(), tail.apart->end());
 }
 
 void SparseIndex::search(const SparseRow& query, const RowFilter* filter, Context& context, TopK& out) const {
@@ -128,11 +144,6 @@ void SparseIndex::search(const SparseRow& query, const RowFilter* filter, Contex
   for (std::size_t i = 0; i < query.indices.size(); ++i)
     wanted.push_back(TermNode::term(inverted::sparse_term(query.indices[i]), query.values[i]));
   terms.search(TermNode::any(std::move(wanted)), filter, context, out);
-}
-
-void SparseIndex::add(const SparseTail& tail) {
-  terms.add(tail.terms());
-  apart.insert(apart.end(), tail.apart().begin(), tail.apart().end());
 }
 
 }  // namespace vecstore::segment

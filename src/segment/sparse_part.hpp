@@ -33,6 +33,8 @@ class SparseRowsBuilder {
  public:
   /// One without entries is left out: no search finds it. kCorruption: its indices are not ascending.
   void add(std::uint64_t row, const SparseRow& vector);
+  bool empty() const { return plain_.documents() == 0 && apart_.empty(); }
+  std::size_t memory_bytes() const { return plain_.memory_bytes() + apart_.size() * sizeof apart_[0]; }
 
  private:
   friend class SegmentWriter;
@@ -40,7 +42,13 @@ class SparseRowsBuilder {
   std::vector<std::uint64_t> apart_;
 };
 
-/// The newest rows' vectors, in memory. One thread at a time adds and retires, while nobody searches.
+/// What a SparseTail held at some moment, whatever is added and retired later.
+struct SparseTailView {
+  std::shared_ptr<const inverted::TermSource> terms;
+  std::shared_ptr<const std::vector<std::uint64_t>> apart;
+};
+
+/// The newest rows' vectors, in memory. One thread at a time; views may be searched meanwhile.
 class SparseTail {
  public:
   /// As SparseRowsBuilder has it.
@@ -48,12 +56,13 @@ class SparseTail {
   void retire(std::uint64_t row);
   /// Whether most of what it holds is of retired rows.
   bool is_stale() const { return plain_.retired() > plain_.documents() / 2 + 1024; }
-  const inverted::TermSource& terms() const { return plain_; }
-  std::span<const std::uint64_t> apart() const { return apart_; }
+  std::size_t memory_bytes() const { return plain_.memory_bytes() + apart_.size() * sizeof apart_[0]; }
+  SparseTailView view() const;
 
  private:
   inverted::MemorySparse plain_;
   std::vector<std::uint64_t> apart_;
+  mutable std::shared_ptr<const std::vector<std::uint64_t>> apart_view_;  // nullptr when it is not of now
 };
 
 /// The vectors of one field in a segment file. Thread-safe. Damage that a call meets is kCorruption.
@@ -85,10 +94,12 @@ struct SparseIndex {
   TermsIndex terms;
   std::vector<std::uint64_t> apart;  ///< Ascending; some may be retired.
 
+  /// TermsDamaged.
   void add(const SparsePart& part, const RetiredBits& retired);
-  void add(const SparseTail& tail);
+  /// `tail` has to outlive it.
+  void add(const SparseTailView& tail);
   /// Offers the vectors that the query, which is_plain, shares an index with and that do not stand apart; the
-  /// filter is asked late. kCorruption: some part is damaged.
+  /// filter is asked late. TermsDamaged.
   void search(const SparseRow& query, const RowFilter* filter, Context& context, TopK& out) const;
 };
 

@@ -62,16 +62,27 @@ std::shared_ptr<const std::vector<std::uint64_t>> TermsPart::live(const RetiredB
   return next->documents;
 }
 
+void TermsPart::verify(const Context& context) const {
+  part_->verify(context);
+  const std::uint32_t n = part_->documents();
+  if (n > 0 && (part_->row(0) < first_row_ || part_->row(n - 1) >= end_row_))
+    part_->damaged("the row numbers of the terms are not of this segment");
+}
+
 void TermsIndex::add(const TermsPart& part, const RetiredBits& retired) {
-  live_.push_back(part.live(retired));
+  meeting_damage([&] { live_.push_back(part.live(retired)); });
   views_.push_back({&part.terms(), live_.back()->empty() ? nullptr : live_.back()->data()});
 }
 
 CorpusStats TermsIndex::search(const TermNode& query, const RowFilter* filter, Context& context,
                                TopK& out) const {
-  inverted::TermSearch search(views_, query, context);
-  search.run(Bm25{}, search.stats(), filter, context, out);
-  return search.stats();
+  CorpusStats stats;
+  meeting_damage([&] {
+    inverted::TermSearch search(views_, query, context);
+    search.run(Bm25{}, search.stats(), filter, context, out);
+    stats = search.stats();
+  });
+  return stats;
 }
 
 }  // namespace vecstore::segment

@@ -4,8 +4,10 @@
 #include <memory>
 #include <mutex>
 #include <span>
+#include <string>
 #include <vector>
 
+#include "base/error.hpp"
 #include "index/inverted/term_part.hpp"
 #include "index/inverted/term_search.hpp"
 #include "io/index_file.hpp"
@@ -22,6 +24,23 @@ struct RetiredBits {
   }
 };
 
+/// Thrown where a search meets damage in what it reads of terms, instead of kCorruption: that the truth
+/// throws, too. `what` names the file.
+struct TermsDamaged {
+  std::string what;
+};
+
+/// Calls `read`, which reads parts only.
+template <class Read>
+void meeting_damage(Read&& read) {
+  try {
+    read();
+  } catch (const Error& e) {
+    if (e.code() != ErrorCode::kCorruption) throw;
+    throw TermsDamaged{e.what()};
+  }
+}
+
 /// The terms of texts or of sparse vectors in a segment file. Thread-safe. Damage that a call meets is
 /// kCorruption.
 class TermsPart {
@@ -34,6 +53,8 @@ class TermsPart {
   std::uint64_t retired(const RetiredBits& retired) const;
   /// One bit per document, set where its row is not retired; empty when none is.
   std::shared_ptr<const std::vector<std::uint64_t>> live(const RetiredBits& retired) const;
+  /// Reads everything that searches read, and what they rely on.
+  void verify(const Context& context) const;
 
  private:
   struct Live {
@@ -53,12 +74,13 @@ class TermsPart {
 /// What a search over terms reads. Lives for one call; what it points to has to outlive it.
 class TermsIndex {
  public:
+  /// TermsDamaged.
   void add(const TermsPart& part, const RetiredBits& retired);
   /// The newest rows: what is retired is not in it.
   void add(const inverted::TermSource& newest) { views_.push_back({&newest, nullptr}); }
 
   /// Offers what the query matches to `out`; the filter is asked late. Returns the statistics that scores
-  /// were made from. kCorruption: some part is damaged.
+  /// were made from. TermsDamaged.
   CorpusStats search(const TermNode& query, const RowFilter* filter, Context& context, TopK& out) const;
 
  private:

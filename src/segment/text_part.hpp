@@ -65,6 +65,8 @@ class TextPartBuilder {
 
   const std::vector<TextField>& fields() const { return analysis_.fields(); }
   void add(std::uint64_t row, std::span<const FieldTexts> texts);
+  std::uint32_t documents() const { return terms_.documents(); }
+  std::size_t memory_bytes() const { return terms_.memory_bytes(); }
   inverted::TermPartBuilder& terms() { return terms_; }
 
  private:
@@ -73,7 +75,7 @@ class TextPartBuilder {
   std::vector<inverted::TermToken> tokens_;
 };
 
-/// The newest rows' terms, in memory. One thread at a time adds and retires, while nobody searches.
+/// The newest rows' terms, in memory. One thread at a time; views may be searched meanwhile.
 class TextTail {
  public:
   explicit TextTail(std::span<const TextField> fields) : analysis_(fields), terms_(analysis_.weights()) {}
@@ -83,7 +85,9 @@ class TextTail {
   void retire(std::uint64_t row) { terms_.retire(row); }
   /// Whether most of what it holds is of retired rows.
   bool is_stale() const { return terms_.retired() > terms_.documents() / 2 + 1024; }
-  const inverted::TermSource& terms() const { return terms_; }
+  std::size_t memory_bytes() const { return terms_.memory_bytes(); }
+  /// As it is now, whatever is added and retired later.
+  std::shared_ptr<const inverted::TermSource> view() const { return terms_.view(); }
 
  private:
   TextAnalysis analysis_;

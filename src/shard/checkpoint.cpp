@@ -15,7 +15,7 @@
 #include "shard/read_view.hpp"
 #include "shard/row_source.hpp"
 #include "shard/shard.hpp"
-#include "shard/sparse_source.hpp"
+#include "shard/term_pieces.hpp"
 #include "shard/text_source.hpp"
 
 namespace vecstore::shard {
@@ -33,8 +33,9 @@ constexpr std::uint64_t kDiskReserve = std::uint64_t{8} << 20;
 // Writers keep the rows without a segment below these bounds. Where there are so many times more (nothing was
 // indexed before), it would take them long: the background catches up.
 constexpr std::uint64_t kFarAbove = 4;
-// One file takes so many rows at most, so that no writer waits for more.
-constexpr std::uint64_t kMostRowsPerCheckpoint = 65'536;
+// Ids that a merge takes over between two looks at the context, and what it keeps of them in memory.
+constexpr std::uint64_t kIdRowsPerStep = 4'096;
+constexpr std::size_t kMostIdBytes = std::size_t{1} << 20;
 // After a failure nothing is tried for so long.
 constexpr auto kRest = std::chrono::seconds(2);
 constexpr auto kQuiet = std::chrono::milliseconds(200);
@@ -208,23 +209,32 @@ void add_part(Shard& shard, const Plan& plan, const catalog::VectorFieldSchema& 
 /// Some segment whose terms or sparse vectors were to be merged is damaged, and reported.
 struct InputDamaged {};
 
+void add_live(const Plan& plan, std::span<const std::uint64_t> rows, std::vector<std::uint64_t>& out) {
+  for (const std::uint64_t row : rows) {
+    if (!plan.retired->contains(row)) out.push_back(row);
+  }
+}
+
 /// The terms of the segments that are replaced, where all of them have them.
 bool merge_texts(Shard& shard, const Plan& plan, segment::SegmentWriter& writer, Context& context) {
   const std::uint64_t terms = shard.terms_fingerprint(plan.schema);
   std::vector<const segment::TermsPart*> parts;
+  std::vector<std::uint64_t> unreadable;
   for (const SegmentSet::Item& item : plan.replaced) {
     if (!item.segment || item.segment->terms() != terms) return false;
     if (item.segment->texts()) parts.push_back(item.segment->texts());
   }
   if (plan.replaced.empty()) return false;
   try {
+    for (const SegmentSet::Item& item : plan.replaced)
+      add_live(plan, item.segment->unreadable_texts(), unreadable);
     writer.merge_texts(parts, terms, plan.retired_bits(), context);
   } catch (const Error& e) {
     if (e.code() != ErrorCode::kCorruption) throw;
-    const auto check = [&](const segment::Segment& s) { check_texts(s, context); };
-    if (!report_damaged(shard, plan.replaced, check)) throw;
+    report_damaged(shard, plan.replaced, e.what());
     throw InputDamaged{};
   }
+  writer.add_unreadable_texts(unreadable);
   return true;
 }
 
@@ -239,32 +249,72 @@ void add_sparse_part(Shard& shard, const Plan& plan, std::uint16_t field, segmen
     if (const auto* part = all ? item.segment->sparse(field) : nullptr) parts.push_back(part);
   }
   if (!all) {
-    segment::SparseRowsBuilder vectors;
-    add_sparse(shard, field, plan.first_row, plan.end_row, vectors, context);
-    writer.add_sparse(field, vectors, context);
+    SparsePieces vectors(shard, field, plan.first_row);
+    vectors.add_all(plan.end_row, context);
+    vectors.write_all(writer, context);
     return;
   }
+  std::vector<std::uint64_t> unreadable;
   try {
+    for (const SegmentSet::Item& item : plan.replaced)
+      add_live(plan, item.segment->unreadable_sparse(field), unreadable);
     writer.merge_sparse(field, parts, plan.retired_bits(), context);
   } catch (const Error& e) {
     if (e.code() != ErrorCode::kCorruption) throw;
-    const auto check = [&](const segment::Segment& s) {
-      if (const auto* part = s.sparse(field)) part->verify(context);
-    };
-    if (!report_damaged(shard, plan.replaced, check)) throw;
+    report_damaged(shard, plan.replaced, e.what());
     throw InputDamaged{};
   }
+  writer.add_unreadable_sparse(field, unreadable);
 }
 
-/// Everything that a segment has. Texts are analysed beside the vectors where there is a thread to spare.
+/// The ids of the segments that are replaced, without those of retired rows; of damaged ones from the truth.
+void merge_ids(Shard& shard, const Plan& plan, segment::SegmentWriter& writer, Context& context) {
+  const segment::RetiredBits retired = plan.retired_bits();
+  segment::IdsBuilder ids(plan.first_row, plan.end_row);
+  for (const SegmentSet::Item& item : plan.replaced) {
+    const auto& [entry, segment] = item;
+    for (std::uint64_t first = entry.first_row; first < entry.end_row; first += kIdRowsPerStep) {
+      context.check();
+      const std::uint64_t end = std::min(entry.end_row, first + kIdRowsPerStep);
+      if (!segment) {
+        add_ids(shard, first, end, ids, context);
+      } else {
+        try {
+          segment->ids().scan(first, end, [&](std::uint64_t row, const segment::RecordHead& head) {
+            if (!retired.contains(row)) ids.add(row, head);
+          });
+        } catch (const Error& e) {
+          if (e.code() != ErrorCode::kCorruption) throw;
+          shard.segments().report_damage(entry.number);
+          throw InputDamaged{};
+        }
+      }
+      if (ids.ready_bytes() >= kMostIdBytes) writer.add_some_ids(ids);
+    }
+  }
+  writer.add_ids(ids);
+}
+
+/// Everything that a segment has. Texts are analysed, and ids read, beside the vectors where there is a
+/// thread to spare.
 void add_parts(Shard& shard, const Plan& plan, segment::SegmentWriter& writer, Context& context) {
   const bool has_texts = !plan.schema.text_fields.empty();
-  std::optional<segment::TextPartBuilder> texts;
-  if (has_texts && !merge_texts(shard, plan, writer, context)) texts.emplace(plan.schema.text_fields);
+  std::optional<TextPieces> texts;
+  std::optional<segment::IdsBuilder> ids;
+  if (plan.replaced.empty()) {
+    ids.emplace(plan.first_row, plan.end_row);
+  } else {
+    merge_ids(shard, plan, writer, context);
+  }
+  if (has_texts && !merge_texts(shard, plan, writer, context))
+    texts.emplace(shard, plan.schema.text_fields, plan.first_row, ids ? &*ids : nullptr);
   Executor::shared().parallel_for(2, shard.segment_options().threads, [&](std::size_t i) {
     Context child = context.child();
     if (i == 0) {
-      if (texts) add_texts(shard, plan.first_row, plan.end_row, *texts, child);
+      if (texts)
+        texts->add_all(plan.end_row, child);
+      else if (ids)
+        add_ids(shard, plan.first_row, plan.end_row, *ids, child);
       return;
     }
     for (const auto& field : plan.schema.vectors) {
@@ -272,7 +322,8 @@ void add_parts(Shard& shard, const Plan& plan, segment::SegmentWriter& writer, C
       if (is_sparse(field)) add_sparse_part(shard, plan, field.number, writer, child);
     }
   });
-  if (texts) writer.add_texts(*texts, context);
+  if (texts) texts->write_all(writer, shard.terms_fingerprint(plan.schema), context);
+  if (ids) writer.add_ids(*ids);
 }
 
 /// Writes the file; what the list will say of it. No transaction is held while it works, and the store may be

@@ -118,7 +118,7 @@ std::optional<std::uint64_t> DocumentReader::next_row(std::uint64_t row) {
       continue;
     }
     const auto& block = rows_.block();
-    for (std::uint32_t i = 0; i < block.count(); ++i) {
+    for (std::uint32_t i = block.find(row).value_or(0); i < block.count(); ++i) {
       if (block.row(i) >= row && view_.is_live(block.row(i))) return block.row(i);
     }
     row = block.last_row() + 1;

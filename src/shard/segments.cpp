@@ -50,9 +50,10 @@ std::shared_ptr<const segment::Segment> Segments::open(const storage::SegmentEnt
 }
 
 std::shared_ptr<const SegmentSet> Segments::at(const storage::ReadTxn& txn) {
-  const std::string_view stored = storage::stored_segments(txn, collection_);
   const std::pair version{txn.env_number(), txn.id()};
   const std::lock_guard lock(mutex_);
+  if (set_ && version == version_) return set_;  // the same snapshot has the same list
+  const std::string_view stored = storage::stored_segments(txn, collection_);
   if (set_ && stored == stored_) {
     version_ = std::max(version_, version);
     return set_;

@@ -35,7 +35,15 @@ struct SegmentOptions {
   std::uint64_t graph_rows = 4'000;
   /// Threads that one merge may use; 0 = one per core.
   unsigned threads = 0;
+  /// So much memory may be taken by terms that are collected for a segment, and by those of the newest rows;
+  /// what is more goes through temporary files.
+  std::size_t term_bytes = std::size_t{128} << 20;
+  /// So many rows have their terms in memory at most.
+  std::uint64_t tail_rows = 65'536;
 };
+
+/// One file takes so many rows at most when it is not a merge, so that no writer waits for more.
+inline constexpr std::uint64_t kMostRowsPerCheckpoint = 65'536;
 
 /// Whether a part's vectors are like the field's. If not, the file lies.
 bool belongs_to(const segment::Segment::PartEntry& part, const catalog::VectorFieldSchema& field);

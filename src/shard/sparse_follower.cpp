@@ -8,43 +8,46 @@ namespace {
 
 class Tail final : public TermTail {
  public:
-  explicit Tail(std::uint16_t field) : field_(field) {}
+  Tail(std::uint16_t field, std::size_t most_bytes) : field_(field), most_bytes_(most_bytes) {}
 
-  Add adder(const ReadView& view) override {
-    return [this, reader = std::make_shared<SparseReader>(view, field_)](std::uint64_t row) {
-      if (const auto vector = reader->find(row)) vectors_.add(row, *vector);
-    };
-  }
-  std::uint64_t fill(const ReadView& view, std::uint64_t first_row, const Context& ctx) override {
-    return SparseReader(view, field_)
-        .scan(first_row, view.state().next_row, ctx,
-              [&](std::uint64_t row, const segment::SparseRow& vector) { vectors_.add(row, vector); });
+  void add(const ReadView& view, RowWalk& walk, const Context& ctx) override {
+    if (vectors_.memory_bytes() >= most_bytes_) return;
+    SparseReader(view, field_)
+        .walk(walk, view.state().next_row, ctx, [&](std::uint64_t row, const segment::SparseRow& vector) {
+          vectors_.add(row, vector);
+          return vectors_.memory_bytes() < most_bytes_;
+        });
   }
   void retire(std::uint64_t row) override { vectors_.retire(row); }
   bool is_stale() const override { return vectors_.is_stale(); }
-  const segment::SparseTail& vectors() const { return vectors_; }
+  segment::SparseTailView view() const override { return vectors_.view(); }
 
  private:
   const std::uint16_t field_;
   segment::SparseTail vectors_;
+  const std::size_t most_bytes_;
 };
 
 }  // namespace
 
-void SparseFollower::check(const segment::Segment& segment, const Context& ctx) const {
-  if (const auto* part = segment.sparse(field_)) part->verify(ctx);
+std::span<const std::uint64_t> SparseFollower::unreadable(const segment::Segment& segment) const {
+  return segment.unreadable_sparse(field_);
 }
 
-std::unique_ptr<TermTail> SparseFollower::new_tail(const ReadView&) const {
-  return std::make_unique<Tail>(field_);
+std::unique_ptr<TermTail> SparseFollower::new_tail(const ReadView& view) const {
+  return std::make_unique<Tail>(field_, view.shard().segment_options().term_bytes);
 }
 
-segment::SparseIndex SparseFollower::index(const ReadView& view, const Parts& parts) const {
+std::unique_ptr<TermPieces> SparseFollower::new_pieces(const ReadView& view, std::uint64_t first_row) const {
+  return std::make_unique<SparsePieces>(view.shard(), field_, first_row);
+}
+
+segment::SparseIndex SparseFollower::index(const ReadView& view, const TermsRead& read) const {
   segment::SparseIndex out;
-  for (const SegmentSet::Item& item : parts.items()) {
-    if (const auto* part = item.segment->sparse(field_)) out.add(*part, view.retired_bits());
+  for (const auto& segment : read.segments) {
+    if (const auto* part = segment->sparse(field_)) out.add(*part, view.retired_bits());
   }
-  out.add(static_cast<const Tail&>(tail()).vectors());
+  out.add(read.newest);
   return out;
 }
 

@@ -11,14 +11,15 @@ namespace vecstore::shard {
 class SparseFollower final : public TermFollower {
  public:
   explicit SparseFollower(std::uint16_t field) : field_(field) {}
-  /// Within search_terms.
-  segment::SparseIndex index(const ReadView& view, const Parts& parts) const;
+  /// `read`, of the view's state, has to outlive it. TermsDamaged.
+  segment::SparseIndex index(const ReadView& view, const TermsRead& read) const;
 
  protected:
   /// Always: a segment names the fields of which its rows have vectors.
   bool has_terms(const ReadView&, const segment::Segment&) const override { return true; }
-  void check(const segment::Segment& segment, const Context& ctx) const override;
+  std::span<const std::uint64_t> unreadable(const segment::Segment& segment) const override;
   std::unique_ptr<TermTail> new_tail(const ReadView& view) const override;
+  std::unique_ptr<TermPieces> new_pieces(const ReadView& view, std::uint64_t first_row) const override;
 
  private:
   const std::uint16_t field_;

@@ -10,7 +10,6 @@
 namespace vecstore::shard {
 namespace {
 
-constexpr std::uint64_t kRowsPerStep = 4'096;
 constexpr std::uint64_t kRowsPerCheck = 256;
 
 }  // namespace
@@ -40,51 +39,42 @@ std::optional<segment::SparseRow> SparseReader::find(std::uint64_t row) {
   return decode(stored->bytes);
 }
 
-std::uint64_t SparseReader::scan(std::uint64_t first_row, std::uint64_t end_row, const Context& ctx,
-                                 const Sink& fn) {
-  std::uint64_t damaged = 0, steps = 0;
-  std::optional<std::uint64_t> damaged_row;
+void SparseReader::walk(RowWalk& walk, std::uint64_t end_row, const Context& ctx, const Sink& fn) {
+  std::uint64_t steps = 0;
+  end_row = std::min(end_row, view_.state().next_row);
+  if (walk.next_row >= end_row) return;
   const auto one = [&](const storage::BlockView& block, std::uint32_t i) {
     if (steps++ % kRowsPerCheck == 0) ctx.check();
+    walk.next_row = block.row(i);
+    bool more = true;
     try {
       if (!block.verify(i)) fail(ErrorCode::kCorruption, "row ", block.row(i), " is damaged");
-      fn(block.row(i), decode(block.bytes(i)));
+      more = fn(block.row(i), decode(block.bytes(i)));
     } catch (const Error& e) {
       if (e.code() != ErrorCode::kCorruption) throw;
-      ++damaged;
+      walk.unreadable.push_back(block.row(i));
     }
+    ++walk.next_row;
+    return more;
   };
-  for (bool started = false;;) {
+  while (walk.next_row < end_row) {
     try {
-      if (!(started ? reader_.next() : reader_.seek(first_row))) return damaged;
-      started = true;
-      const storage::BlockView& block = reader_.block();
-      if (block.first_row() >= end_row) return damaged;
-      for (std::uint32_t i = 0; i < block.count(); ++i) {
-        const std::uint64_t row = block.row(i);
-        if (row >= first_row && row < end_row && view_.is_live(row)) one(block, i);
-      }
+      if (!reader_.seek(walk.next_row)) break;
     } catch (const Error& e) {
       if (e.code() != ErrorCode::kCorruption) throw;
-      ++damaged;
-      started = true;
-      if (damaged_row == reader_.damaged_last_row()) return damaged;  // the tree itself is damaged
-      damaged_row = reader_.damaged_last_row();
+      const std::uint64_t last = reader_.damaged_last_row();
+      walk.unreadable.push_back(std::clamp(last, walk.next_row, end_row - 1));
+      if (last < walk.next_row) break;  // the tree itself is damaged
+      walk.next_row = last + 1;
+      continue;
     }
+    const storage::BlockView& block = reader_.block();
+    for (std::uint32_t i = 0; i < block.count() && block.row(i) < end_row; ++i) {
+      if (block.row(i) >= walk.next_row && view_.is_live(block.row(i)) && !one(block, i)) return;
+    }
+    walk.next_row = std::max(walk.next_row, block.last_row() + 1);
   }
-}
-
-void add_sparse(Shard& shard, std::uint16_t field, std::uint64_t first_row, std::uint64_t end_row,
-                segment::SparseRowsBuilder& out, const Context& context) {
-  for (std::uint64_t row = first_row; row < end_row;) {
-    const std::uint64_t end = row + std::min(kRowsPerStep, end_row - row);
-    const ReadView view(shard);
-    // What is damaged has no place in a segment; verify reports it.
-    SparseReader(view, field).scan(row, end, context, [&](std::uint64_t r, const segment::SparseRow& vector) {
-      out.add(r, vector);
-    });
-    row = end;
-  }
+  walk.next_row = end_row;
 }
 
 }  // namespace vecstore::shard

@@ -6,8 +6,9 @@
 #include <span>
 #include <vector>
 
+#include "base/context.hpp"
 #include "segment/sparse_part.hpp"
-#include "shard/shard.hpp"
+#include "shard/row_walk.hpp"
 #include "storage/rows.hpp"
 
 namespace vecstore::shard {
@@ -21,10 +22,11 @@ class SparseReader {
 
   /// nullopt when the row has none; kCorruption when it is damaged. Good until the next call.
   std::optional<segment::SparseRow> find(std::uint64_t row);
-  /// Calls `fn` for each live row from `first_row` on and before `end_row`, ascending; how many could not be
-  /// read. (Of a damaged block's rows it counts one.)
-  using Sink = std::function<void(std::uint64_t row, const segment::SparseRow&)>;
-  std::uint64_t scan(std::uint64_t first_row, std::uint64_t end_row, const Context& ctx, const Sink& fn);
+  /// Gets the vector of one row; false ends the walk behind it.
+  using Sink = std::function<bool(std::uint64_t row, const segment::SparseRow&)>;
+  /// Calls `fn` for each live row from the walk's next one on and before `end_row`. (Of a damaged block's
+  /// rows one counts as unreadable, its last: which of them have a vector is not known.)
+  void walk(RowWalk& walk, std::uint64_t end_row, const Context& ctx, const Sink& fn);
 
  private:
   segment::SparseRow decode(std::string_view bytes);
@@ -33,10 +35,5 @@ class SparseReader {
   storage::RowReader reader_;
   std::vector<std::uint32_t> copy_;
 };
-
-/// Adds the live vectors between two rows, a few thousand in one transaction: rows that are retired meanwhile
-/// may be left out, damaged ones are. kClosed, kNotFound.
-void add_sparse(Shard& shard, std::uint16_t field, std::uint64_t first_row, std::uint64_t end_row,
-                segment::SparseRowsBuilder& out, const Context& context);
 
 }  // namespace vecstore::shard

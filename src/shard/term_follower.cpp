@@ -1,116 +1,259 @@
 #include "shard/term_follower.hpp"
 
 #include <algorithm>
-#include <mutex>
+#include <bit>
+#include <iterator>
+#include <utility>
 
+#include "base/error.hpp"
 #include "shard/read_view.hpp"
-#include "storage/change_log.hpp"
 
 namespace vecstore::shard {
 namespace {
 
 constexpr std::uint64_t kMostRowsOutside = 100'000;
 
+bool names(std::string_view error, const storage::Store& store, std::uint64_t number) {
+  return error.find(storage::segment_path(store.directory(), number)) != std::string_view::npos;
+}
+
 }  // namespace
 
-bool report_damaged(Shard& shard, std::span<const SegmentSet::Item> items, const SegmentCheck& check) {
-  bool found = false;
+void report_damaged(Shard& shard, std::span<const SegmentSet::Item> items, std::string_view error) {
+  const bool named = std::any_of(items.begin(), items.end(), [&](const SegmentSet::Item& item) {
+    return item.segment && names(error, shard.store(), item.entry.number);
+  });
   for (const SegmentSet::Item& item : items) {
-    if (!item.segment) continue;
-    try {
-      check(*item.segment);
-    } catch (const Error& e) {
-      if (e.code() != ErrorCode::kCorruption) throw;
+    if (item.segment && (!named || names(error, shard.store(), item.entry.number)))
       shard.segments().report_damage(item.entry.number);
-      found = true;
+  }
+}
+
+/// What a follower keeps belongs to one thread at a time. It may take long, so others wait for it as long as
+/// they may.
+class TermFollower::Turn {
+ public:
+  Turn(TermFollower& follower, const Context& ctx) : follower_(follower) {
+    std::unique_lock lock(follower.mutex_);
+    const auto free = [&] { return !follower.busy_; };
+    while (!free()) {
+      if (ctx.deadline)
+        follower.free_.wait_until(lock, ctx.stop, *ctx.deadline, free);
+      else
+        follower.free_.wait(lock, ctx.stop, free);
+      if (!free()) ctx.check();
     }
+    follower.busy_ = true;
   }
-  return found;
+  Turn(const Turn&) = delete;
+  Turn& operator=(const Turn&) = delete;
+  ~Turn() {
+    {
+      const std::lock_guard lock(follower_.mutex_);
+      follower_.busy_ = false;
+    }
+    follower_.free_.notify_one();
+  }
+
+ private:
+  TermFollower& follower_;
+};
+
+bool TermFollower::is_at(const ReadView& view, const SegmentSet& set) const {
+  return read_ && read_->sequence == view.state().sequence && read_->set.get() == &set;
 }
 
-bool TermFollower::is_at(const ReadView& view, std::uint64_t first_row) const {
-  return tail_ && first_row_ == first_row && sequence_ == view.state().sequence;
+TermsReadPtr TermFollower::bring_up(ReadView& view, Context& ctx) {
+  // Never renewed in one's turn: that may wait for all transactions to end, also for those that wait here.
+  for (bool renewed = false;; renewed = true) {
+    if (renewed) {
+      ctx.check();
+      view.renew();
+    }
+    const auto set = view.shard().segments().at(view.txn());
+    TermsReadPtr found;
+    {
+      const Turn turn(*this, ctx);
+      if (is_at(view, *set) || step(view, set, renewed, ctx)) found = read_;
+    }
+    if (!found) continue;
+    if (!found->complete) view.shard().look_after_segments();
+    // Nothing was indexed before, or writing segments failed.
+    if (view.state().next_row - set->end_row() > kMostRowsOutside && !view.shard().store().read_only())
+      view.shard().catch_up();
+    return found;
+  }
 }
 
-TermFollower::Parts TermFollower::parts_of(const ReadView& view) const {
-  Parts out;
-  out.set = view.shard().segments().at(view.txn());
-  for (const SegmentSet::Item& item : out.set->items) {
-    if (!item.segment || !has_terms(view, *item.segment)) break;
-    ++out.count;
-    out.end_row = item.entry.end_row;
+// One step towards the state of the view, which is there when it returns true. Else a newer view goes on.
+bool TermFollower::step(const ReadView& view, const std::shared_ptr<const SegmentSet>& set, bool renewed,
+                        const Context& ctx) {
+  // Another view's are newer. (A damaged list can make segments end earlier than before.)
+  if (sequence_ > view.state().sequence || (covered_ > set->end_row() && !renewed)) return false;
+  sequence_ = view.state().sequence;
+  covered_ = set->end_row();
+  try {
+    choose_tail(view);
+    const std::vector<Hole> holes = holes_of(view, *set);
+    std::erase_if(pieces_, [&](const auto& p) {
+      return std::none_of(holes.begin(), holes.end(), [&](const Hole& h) {
+        return h.first_row == p.first && p.second->next_row() <= h.end_row;
+      });
+    });
+    for (const Hole& hole : holes) {
+      auto at = pieces_.find(hole.first_row);
+      if (at != pieces_.end() && at->second->next_row() == hole.end_row && at->second->is_flushed()) continue;
+      if (!renewed) return false;  // a newer view may have a sound segment in its place
+      if (at == pieces_.end()) at = pieces_.emplace(hole.first_row, new_pieces(view, hole.first_row)).first;
+      if (at->second->add(view, hole.end_row, ctx)) at->second->flush(ctx);
+      return false;
+    }
+    if (!bring_up_tail(view, ctx)) return false;
+    read_ = read_of(view, set);
+    return true;
+  } catch (const Error& e) {
+    if (e.code() != ErrorCode::kDeadline && e.code() != ErrorCode::kCancelled) forget();
+    throw;
+  } catch (...) {
+    forget();
+    throw;
   }
-  if (out.count < out.set->items.size()) view.shard().look_after_segments();
-  // Nothing was indexed before, or writing segments failed: what is in memory must not grow for good.
-  if (view.state().next_row - out.set->end_row() > kMostRowsOutside && !view.shard().store().read_only())
-    view.shard().catch_up();
+}
+
+// Half an index must not be used.
+void TermFollower::forget() {
+  tail_.reset();
+  pieces_.clear();
+}
+
+bool TermFollower::is_usable(const ReadView& view, const SegmentSet::Item& item) const {
+  try {
+    if (!item.segment || !has_terms(view, *item.segment)) return false;
+    unreadable(*item.segment);
+    return true;
+  } catch (const Error& e) {
+    if (e.code() != ErrorCode::kCorruption) throw;
+    view.shard().segments().report_damage(item.entry.number);
+    return false;
+  }
+}
+
+// Rows for which the set has no terms. Cut as the background cuts what no segment covers, so that those it
+// has done leave the others as they are.
+std::vector<TermFollower::Hole> TermFollower::holes_of(const ReadView& view, const SegmentSet& set) const {
+  std::vector<Hole> out;
+  const auto add = [&](std::uint64_t first, std::uint64_t end) {
+    for (; first < end; first = out.back().end_row)
+      out.push_back({first, first + std::min(kMostRowsPerCheckpoint, end - first)});
+  };
+  for (const SegmentSet::Item& item : set.items) {
+    if (!is_usable(view, item)) add(item.entry.first_row, item.entry.end_row);
+  }
+  add(set.end_row(), tail_first_);
   return out;
 }
 
-TermFollower::Parts TermFollower::bring_up(ReadView& view, Context& ctx) {
-  // Never renewed under the lock: that may wait for all transactions to end, also for those that wait here.
-  for (bool renewed = false;;) {
-    const Parts parts = parts_of(view);
-    {
-      const std::shared_lock lock(mutex_);
-      if (is_at(view, parts.end_row)) return parts;
-    }
-    {
-      const std::unique_lock lock(mutex_);
-      if (is_at(view, parts.end_row)) return parts;
-      const std::uint64_t sequence = view.state().sequence;
-      // Another view's tail is newer. (A damaged segment can make it begin earlier than before.)
-      const bool behind = tail_ && (sequence_ > sequence || (first_row_ > parts.end_row && !renewed));
-      if (!behind) {
-        if (!tail_ || first_row_ != parts.end_row || tail_->is_stale() || !replay(view, ctx))
-          rebuild(view, parts.end_row, ctx);
-        sequence_ = sequence;
-        store_sequence_ = storage::read_store_state(view.txn()).sequence;
-        return parts;
-      }
-    }
-    view.renew();
-    renewed = true;
-  }
+// Behind the segments, unless too many rows are.
+void TermFollower::choose_tail(const ReadView& view) {
+  if (tail_ && tail_first_ >= covered_ && !tail_->is_stale()) return;
+  const std::uint64_t next = view.state().next_row;
+  if (!tail_ || tail_first_ < covered_)
+    tail_first_ = next - covered_ > view.shard().segment_options().tail_rows ? next : covered_;
+  begin_tail(view, tail_first_);
 }
 
-bool TermFollower::is_damage(const ReadView& view, const Parts& parts, const Context& ctx) const {
-  return report_damaged(view.shard(), parts.items(),
-                        [&](const segment::Segment& segment) { check(segment, ctx); });
-}
-
-void TermFollower::rebuild(const ReadView& view, std::uint64_t first_row, Context& ctx) {
+void TermFollower::begin_tail(const ReadView& view, std::uint64_t first_row) {
   tail_ = new_tail(view);
-  first_row_ = first_row;
-  try {
-    damaged_ = tail_->fill(view, first_row, ctx);
-  } catch (...) {
-    tail_.reset();  // half an index must not be used
-    throw;
+  tail_first_ = first_row;
+  tail_walk_ = {first_row, {}};
+  tail_retired_.clear();
+}
+
+// False when it is full: then its rows become a hole, as if their segment could not be used.
+bool TermFollower::bring_up_tail(const ReadView& view, const Context& ctx) {
+  const std::uint64_t next = view.state().next_row;
+  retire(view);
+  if (next - tail_first_ <= 2 * view.shard().segment_options().tail_rows) tail_->add(view, tail_walk_, ctx);
+  if (tail_walk_.next_row >= next) return true;
+  begin_tail(view, next);
+  return false;
+}
+
+// What was retired since goes; rows that it does not have yet will not come.
+void TermFollower::retire(const ReadView& view) {
+  const std::vector<std::uint64_t>& words = view.retired().words();
+  const std::size_t first = tail_first_ / 64;
+  if (words.size() > first) tail_retired_.resize(std::max(tail_retired_.size(), words.size() - first));
+  for (std::size_t w = first; w < words.size(); ++w) {
+    std::uint64_t& known = tail_retired_[w - first];
+    for (std::uint64_t left = words[w] & ~known; left != 0; left &= left - 1)
+      tail_->retire(std::uint64_t{w} * 64 + static_cast<std::uint64_t>(std::countr_zero(left)));
+    known = words[w];
   }
 }
 
-// Applies what the log says happened since; false when the log was cut or is damaged.
-bool TermFollower::replay(const ReadView& view, Context& ctx) {
-  const TermTail::Add add = tail_->adder(view);
-  std::uint64_t steps = 0;
-  try {
-    return storage::read_changes(
-        view.txn(), store_sequence_, [&](std::uint64_t, const storage::ChangeEntry& c) {
-          if (++steps % 256 == 0) ctx.check();
-          if (c.collection != view.shard().collection()) return true;
-          if (c.retired_row) tail_->retire(*c.retired_row);
-          if (c.kind == storage::ChangeKind::kUpsert && c.row >= first_row_ && view.is_live(c.row))
-            add(c.row);
-          return true;
-        });
-  } catch (const Error& e) {
-    tail_.reset();
-    if (e.code() != ErrorCode::kCorruption) throw;
-    return false;
-  } catch (...) {
-    tail_.reset();
-    throw;
+TermsReadPtr TermFollower::read_of(const ReadView& view, const std::shared_ptr<const SegmentSet>& set) const {
+  auto out = std::make_shared<TermsRead>();
+  out->sequence = view.state().sequence;
+  out->set = set;
+  const auto count = [&](std::span<const std::uint64_t> rows) {
+    for (const std::uint64_t row : rows) out->unreadable += view.is_live(row);
+  };
+  for (const SegmentSet::Item& item : set->items) {
+    if (!is_usable(view, item)) {
+      out->complete = false;
+      continue;
+    }
+    out->segments.push_back(item.segment);
+    out->numbers.push_back(item.entry.number);
+    count(unreadable(*item.segment));
+  }
+  for (const auto& [first_row, pieces] : pieces_) {
+    out->segments.insert(out->segments.end(), pieces->segments().begin(), pieces->segments().end());
+    count(pieces->unreadable());
+  }
+  out->newest = tail_->view();
+  count(tail_walk_.unreadable);
+  return out;
+}
+
+void TermFollower::forget_pieces(const Context& ctx) {
+  const Turn turn(*this, ctx);
+  pieces_.clear();
+  read_.reset();
+}
+
+void search_terms(ReadView& view, std::span<TermFollower* const> followers, Context& ctx,
+                  const std::function<void(std::span<const TermsReadPtr>)>& run) {
+  for (bool forgotten = false;;) {
+    std::vector<TermsReadPtr> reads;
+    for (TermFollower* f : followers) reads.push_back(f->bring_up(view, ctx));
+    // A later one may have renewed the view.
+    if (std::any_of(reads.begin(), reads.end(),
+                    [&](const auto& r) { return r->sequence != view.state().sequence; }))
+      continue;
+    try {
+      run(reads);
+      for (const auto& read : reads) ctx.counters.records_degraded += read->unreadable;
+      return;
+    } catch (const segment::TermsDamaged& damage) {
+      std::vector<std::uint64_t> numbers, named;
+      bool temporary = false;
+      for (const auto& read : reads) {
+        numbers.insert(numbers.end(), read->numbers.begin(), read->numbers.end());
+        temporary = temporary || read->segments.size() > read->numbers.size();
+      }
+      std::copy_if(numbers.begin(), numbers.end(), std::back_inserter(named),
+                   [&](std::uint64_t number) { return names(damage.what, view.shard().store(), number); });
+      if (named.empty() && temporary && !std::exchange(forgotten, true)) {
+        for (TermFollower* f : followers) f->forget_pieces(ctx);
+        continue;
+      }
+      if (numbers.empty()) fail(ErrorCode::kCorruption, damage.what);
+      // Where nobody is named, none of them is used again, so that nobody meets this damage for ever.
+      for (const std::uint64_t number : named.empty() ? numbers : named)
+        view.shard().segments().report_damage(number);
+    }
   }
 }
 

@@ -8,24 +8,23 @@ namespace {
 
 class Tail final : public TermTail {
  public:
-  explicit Tail(std::span<const TextField> fields) : texts_(fields) {}
+  Tail(std::span<const TextField> fields, std::size_t most_bytes) : texts_(fields), most_bytes_(most_bytes) {}
 
-  Add adder(const ReadView& view) override {
-    return [this, &view, documents = std::make_shared<DocumentReader>(view)](std::uint64_t row) {
-      texts_.add(row, texts_of(view, documents->read(row), texts_.fields()));
-    };
-  }
-  std::uint64_t fill(const ReadView& view, std::uint64_t first_row, const Context& ctx) override {
-    return scan_texts(
-        view, first_row, view.state().next_row, texts_.fields(), ctx,
-        [&](std::uint64_t row, const std::vector<segment::FieldTexts>& texts) { texts_.add(row, texts); });
+  void add(const ReadView& view, RowWalk& walk, const Context& ctx) override {
+    if (texts_.memory_bytes() >= most_bytes_) return;
+    walk_texts(view, walk, view.state().next_row, texts_.fields(), ctx,
+               [&](std::uint64_t row, const std::vector<segment::FieldTexts>& texts) {
+                 texts_.add(row, texts);
+                 return texts_.memory_bytes() < most_bytes_;
+               });
   }
   void retire(std::uint64_t row) override { texts_.retire(row); }
   bool is_stale() const override { return texts_.is_stale(); }
-  const inverted::TermSource& terms() const { return texts_.terms(); }
+  segment::SparseTailView view() const override { return {texts_.view(), nullptr}; }
 
  private:
   segment::TextTail texts_;
+  const std::size_t most_bytes_;
 };
 
 }  // namespace
@@ -34,20 +33,24 @@ bool TextFollower::has_terms(const ReadView& view, const segment::Segment& segme
   return segment.terms() == view.shard().terms_fingerprint(view.schema());
 }
 
-void TextFollower::check(const segment::Segment& segment, const Context& ctx) const {
-  check_texts(segment, ctx);
+std::span<const std::uint64_t> TextFollower::unreadable(const segment::Segment& segment) const {
+  return segment.unreadable_texts();
 }
 
 std::unique_ptr<TermTail> TextFollower::new_tail(const ReadView& view) const {
-  return std::make_unique<Tail>(view.schema().text_fields);
+  return std::make_unique<Tail>(view.schema().text_fields, view.shard().segment_options().term_bytes);
 }
 
-segment::TermsIndex TextFollower::index(const ReadView& view, const Parts& parts) const {
+std::unique_ptr<TermPieces> TextFollower::new_pieces(const ReadView& view, std::uint64_t first_row) const {
+  return std::make_unique<TextPieces>(view.shard(), view.schema().text_fields, first_row);
+}
+
+segment::TermsIndex TextFollower::index(const ReadView& view, const TermsRead& read) {
   segment::TermsIndex out;
-  for (const SegmentSet::Item& item : parts.items()) {
-    if (const auto* texts = item.segment->texts()) out.add(*texts, view.retired_bits());
+  for (const auto& segment : read.segments) {
+    if (const auto* texts = segment->texts()) out.add(*texts, view.retired_bits());
   }
-  out.add(static_cast<const Tail&>(tail()).terms());
+  out.add(*read.newest.terms);
   return out;
 }
 

@@ -9,13 +9,14 @@ namespace vecstore::shard {
 
 class TextFollower final : public TermFollower {
  public:
-  /// Within search_terms.
-  segment::TermsIndex index(const ReadView& view, const Parts& parts) const;
+  /// `read`, of the view's state, has to outlive it. TermsDamaged.
+  static segment::TermsIndex index(const ReadView& view, const TermsRead& read);
 
  protected:
   bool has_terms(const ReadView& view, const segment::Segment& segment) const override;
-  void check(const segment::Segment& segment, const Context& ctx) const override;
+  std::span<const std::uint64_t> unreadable(const segment::Segment& segment) const override;
   std::unique_ptr<TermTail> new_tail(const ReadView& view) const override;
+  std::unique_ptr<TermPieces> new_pieces(const ReadView& view, std::uint64_t first_row) const override;
 };
 
 }  // namespace vecstore::shard

@@ -9,7 +9,7 @@
 namespace vecstore::shard {
 namespace {
 
-constexpr std::uint64_t kRowsPerStep = 4'096;
+constexpr std::uint64_t kRowsPerView = 4'096;
 constexpr std::uint64_t kRowsPerCheck = 256;
 
 segment::FieldTexts field_texts(const ReadView& view, const storage::Document& document,
@@ -30,45 +30,75 @@ segment::FieldTexts field_texts(const ReadView& view, const storage::Document& d
   return out;
 }
 
+bool may_have(const storage::Document& document, const TextField& field) {
+  return field.path == kTextPath ? !document.text.empty() : !document.metadata.empty();
+}
+
 }  // namespace
 
-std::vector<segment::FieldTexts> texts_of(const ReadView& view, const storage::Document& document,
-                                          const std::vector<TextField>& fields) {
-  std::vector<segment::FieldTexts> out;
-  for (const TextField& field : fields) out.push_back(field_texts(view, document, field));
-  return out;
-}
-
-std::uint64_t scan_texts(const ReadView& view, std::uint64_t first_row, std::uint64_t end_row,
-                         const std::vector<TextField>& fields, const Context& context, const TextSink& fn) {
-  std::uint64_t damaged = 0, steps = 0;
+void walk_documents(const ReadView& view, RowWalk& walk, std::uint64_t end_row, const Context& context,
+                    const DocumentSink& fn) {
   DocumentReader documents(view);
-  for (auto row = documents.next_row(first_row); row && *row < end_row; row = documents.next_row(*row + 1)) {
-    if (steps++ % kRowsPerCheck == 0) context.check();
+  end_row = std::min(end_row, view.state().next_row);
+  if (walk.next_row >= end_row) return;
+  for (std::uint64_t steps = 0;; ++steps) {
+    // Each live row has a document.
+    walk.next_row = view.retired().next_live(walk.next_row);
+    if (walk.next_row >= end_row) break;
+    if (steps % kRowsPerCheck == 0) context.check();
+    bool more = true;
     try {
-      fn(*row, texts_of(view, documents.read(*row), fields));
+      more = fn(walk.next_row, documents.read(walk.next_row));
     } catch (const Error& e) {
       if (e.code() != ErrorCode::kCorruption) throw;
-      ++damaged;
+      walk.unreadable.push_back(walk.next_row);
     }
+    ++walk.next_row;
+    if (!more) return;
   }
-  return damaged + documents.damaged();
+  walk.next_row = end_row;
 }
 
-void add_texts(Shard& shard, std::uint64_t first_row, std::uint64_t end_row, segment::TextPartBuilder& out,
-               const Context& context) {
-  for (std::uint64_t row = first_row; row < end_row;) {
-    const std::uint64_t end = row + std::min(kRowsPerStep, end_row - row);
+// The first bytes of a document tell whether it can have any, which is much for collections of vectors alone.
+bool read_texts(const ReadView& view, const storage::Document& document, const std::vector<TextField>& fields,
+                std::vector<segment::FieldTexts>& out) {
+  out.resize(fields.size());
+  bool any = false;
+  for (std::size_t f = 0; f < fields.size(); ++f) {
+    if (may_have(document, fields[f]))
+      out[f] = field_texts(view, document, fields[f]);
+    else
+      out[f].clear();
+    any = any || !out[f].empty();
+  }
+  return any;
+}
+
+void walk_texts(const ReadView& view, RowWalk& walk, std::uint64_t end_row,
+                const std::vector<TextField>& fields, const Context& context, const TextSink& fn) {
+  std::vector<segment::FieldTexts> texts;
+  walk_documents(view, walk, end_row, context, [&](std::uint64_t row, const storage::Document& document) {
+    return !read_texts(view, document, fields, texts) || fn(row, texts);
+  });
+}
+
+segment::RecordHead head_of(const storage::Document& document) {
+  return {document.id, document.source, document.start, document.end, document.part};
+}
+
+void add_ids(Shard& shard, std::uint64_t first_row, std::uint64_t end_row, segment::IdsBuilder& out,
+             const Context& context) {
+  RowWalk walk;
+  walk.next_row = first_row;
+  while (walk.next_row < end_row) {
     const ReadView view(shard);
     // What is damaged has no place in a segment; searches by vector and verify report it.
-    scan_texts(view, row, end, out.fields(), context,
-               [&](std::uint64_t r, const std::vector<segment::FieldTexts>& texts) { out.add(r, texts); });
-    row = end;
+    walk_documents(view, walk, walk.next_row + std::min(kRowsPerView, end_row - walk.next_row), context,
+                   [&](std::uint64_t row, const storage::Document& document) {
+                     out.add(row, head_of(document));
+                     return true;
+                   });
   }
-}
-
-void check_texts(const segment::Segment& segment, const Context& context) {
-  if (segment.texts()) segment.texts()->terms().verify(context);
 }
 
 }  // namespace vecstore::shard

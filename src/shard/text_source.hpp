@@ -1,38 +1,49 @@
-// The texts of records, read from the truth.
+// The texts and ids of records, read from the truth. A text is a record's own, or the strings at a path of
+// its metadata.
 #pragma once
 #include <cstdint>
 #include <functional>
 #include <string_view>
 #include <vector>
 
+#include "base/context.hpp"
+#include "segment/ids_part.hpp"
 #include "segment/text_part.hpp"
-#include "shard/shard.hpp"
+#include "shard/row_walk.hpp"
 #include "storage/document.hpp"
+#include "vecstore/options.hpp"
 
 namespace vecstore::shard {
 
 class ReadView;
+class Shard;
 
 /// The path of the text field that is the records' own text.
 inline constexpr std::string_view kTextPath = "text";
 
-/// The texts of one record, parallel to the fields: the record's own text, or the strings at a path of its
-/// metadata.
-std::vector<segment::FieldTexts> texts_of(const ReadView& view, const storage::Document& document,
-                                          const std::vector<TextField>& fields);
+/// Gets the document of one row; false ends the walk behind it.
+using DocumentSink = std::function<bool(std::uint64_t row, const storage::Document& document)>;
+/// Calls `fn` for the view's live rows from the walk's next one on and before `end_row`. Where it throws
+/// kCorruption, the row could not be read.
+void walk_documents(const ReadView& view, RowWalk& walk, std::uint64_t end_row, const Context& context,
+                    const DocumentSink& fn);
 
-using TextSink = std::function<void(std::uint64_t row, const std::vector<segment::FieldTexts>& texts)>;
-/// Calls `fn` with the texts of the view's live rows between two numbers, ascending; how many could not be
-/// read.
-std::uint64_t scan_texts(const ReadView& view, std::uint64_t first_row, std::uint64_t end_row,
-                         const std::vector<TextField>& fields, const Context& context, const TextSink& fn);
+/// Reads a document's texts, parallel to the fields; false when it has none, which costs next to nothing.
+bool read_texts(const ReadView& view, const storage::Document& document, const std::vector<TextField>& fields,
+                std::vector<segment::FieldTexts>& out);
 
-/// Adds the texts of the live rows between two numbers, a few thousand in one transaction: rows that are
+/// Gets the texts of one row; false ends the walk behind it.
+using TextSink = std::function<bool(std::uint64_t row, const std::vector<segment::FieldTexts>& texts)>;
+/// Calls `fn` with the texts of the view's live rows that have any, from the walk's next one on and before
+/// `end_row`.
+void walk_texts(const ReadView& view, RowWalk& walk, std::uint64_t end_row,
+                const std::vector<TextField>& fields, const Context& context, const TextSink& fn);
+
+segment::RecordHead head_of(const storage::Document& document);
+
+/// Adds the ids of the live rows between two numbers, a few thousand in one transaction: rows that are
 /// retired meanwhile may be left out, damaged ones are. kClosed, kNotFound.
-void add_texts(Shard& shard, std::uint64_t first_row, std::uint64_t end_row, segment::TextPartBuilder& out,
-               const Context& context);
-
-/// Reads all terms of a segment's texts; kCorruption.
-void check_texts(const segment::Segment& segment, const Context& context);
+void add_ids(Shard& shard, std::uint64_t first_row, std::uint64_t end_row, segment::IdsBuilder& out,
+             const Context& context);
 
 }  // namespace vecstore::shard

@@ -23,6 +23,11 @@ AnalyzerPool::Lease AnalyzerPool::take(std::span<const TextField> fields) {
   return {*this, std::move(set)};
 }
 
+std::size_t AnalyzerPool::idle() const {
+  const std::lock_guard lock(mutex_);
+  return idle_.size();
+}
+
 void AnalyzerPool::give_back(Set set) noexcept {
   try {
     for (auto& analyzer : set) analyzer->trim(kMostBytes);

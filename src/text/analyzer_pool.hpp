@@ -35,12 +35,14 @@ class AnalyzerPool {
   };
 
   Lease take(std::span<const TextField> fields);
+  /// Sets that wait for a query.
+  std::size_t idle() const;
 
  private:
   void give_back(Set set) noexcept;
 
-  std::mutex mutex_;       // guards what follows
-  std::vector<Set> idle_;  // the last one is the warmest
+  mutable std::mutex mutex_;  // guards what follows
+  std::vector<Set> idle_;     // the last one is the warmest
 };
 
 }  // namespace vecstore::text

@@ -146,6 +146,7 @@ constexpr std::int64_t kEveryRow = 10'000;
 Query dense_query(const Spec& s) {
   Query q{Vector(s.vector)};
   q.k(s.k).offset(s.offset).using_vector(s.vector_name).with_vectors(s.with_vectors).ef(kEveryRow);
+  q.with_text(!s.bare).with_metadata(!s.bare);
   if (!s.filter.text.empty()) q.where(s.filter.text);
   if (s.threshold) q.score_threshold(*s.threshold);
   return q;
@@ -154,6 +155,7 @@ Query dense_query(const Spec& s) {
 Query sparse_query(const Spec& s) {
   Query q{Vector(s.sparse)};
   q.k(s.k).offset(s.offset).using_vector(s.vector_name).with_vectors(s.with_vectors);
+  q.with_text(!s.bare).with_metadata(!s.bare);
   if (!s.filter.text.empty()) q.where(s.filter.text);
   if (s.threshold) q.score_threshold(*s.threshold);
   return q;
@@ -163,6 +165,7 @@ namespace {
 
 HybridQuery fused(const Spec& s, HybridQuery q) {
   q.k(s.k).offset(s.offset).using_vector(s.vector_name).with_vectors(s.with_vectors).ef(kEveryRow);
+  q.with_text(!s.bare).with_metadata(!s.bare);
   if (!s.default_fusion) q.fusion(s.fusion);
   if (!s.filter.text.empty()) q.where(s.filter.text);
   if (s.threshold) q.score_threshold(*s.threshold);
@@ -180,6 +183,7 @@ TextQueryOptions text_options(const Spec& s, Mode mode) {
       .k = s.k, .offset = s.offset, .mode = mode, .score_threshold = s.threshold, .ef = kEveryRow};
   if (!s.filter.text.empty()) o.where = Filter::parse(s.filter.text);
   if (!s.default_fusion && s.fusion.alpha()) o.alpha = s.fusion.alpha();
+  o.with_text = o.with_metadata = !s.bare;
   if (s.slot == 3) o.embedder = TinyEmbedder();
   o.explain = mode != Mode::kDense;  // says which statistics it used
   return o;

@@ -108,6 +108,7 @@ void make_query(Rng& rng, Spec& s, const Setting& setting) {
     s.fusion = rng.chance(50) ? Fusion::weighted(static_cast<float>(rng.below(11)) / 10)
                               : Fusion::rrf(static_cast<float>(rng.below(100)));
   s.mode = rng.pick({Mode::kDense, Mode::kText, Mode::kHybrid});
+  s.bare = rng.chance(40);
 }
 
 }  // namespace

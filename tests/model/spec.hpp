@@ -110,6 +110,7 @@ struct Spec {
   bool default_fusion = true;
   Mode mode = Mode::kHybrid;
   bool with_vectors = false;
+  bool bare = false;  ///< Hits without text and metadata: what segments know is not read again.
   std::size_t limit = 100;
   SequenceNumber since = 0;
 };

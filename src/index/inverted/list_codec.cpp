@@ -172,6 +172,8 @@ bool PositionReader::read_all(const ClassTable& table, std::span<const std::uint
   unsigned first = 0, next = 0;
   for (std::uint32_t i = 0; i < count_; ++i) {
     if (i % kPostingsPerPositionBlock == 0) {
+      // Whoever jumps comes to the same place.
+      if (block_at(i / kPostingsPerPositionBlock) != in.position()) return false;
       first = static_cast<unsigned>(in.get(kParameterBits));
       next = static_cast<unsigned>(in.get(kParameterBits));
     }

@@ -1,11 +1,15 @@
 #include "index/inverted/memory_sparse.hpp"
 
 #include <algorithm>
+#include <mutex>
+#include <utility>
 
 #include "base/error.hpp"
 
 namespace vecstore::inverted {
 namespace {
+
+constexpr std::size_t kBytesPerVector = 64;  // besides its postings, about
 
 /// The other way round than sparse_term.
 std::uint32_t dimension_of(std::string_view term) {
@@ -19,46 +23,59 @@ std::uint32_t dimension_of(std::string_view term) {
 
 void MemorySparse::add(std::uint64_t row, std::span<const std::uint32_t> dimensions,
                        std::span<const float> weights) {
+  const std::unique_lock lock(lists_->mutex);
   const std::uint32_t doc = documents();
-  for (std::size_t i = 0; i < dimensions.size(); ++i) lists_[dimensions[i]].push_back({doc, weights[i]});
+  for (std::size_t i = 0; i < dimensions.size(); ++i)
+    lists_->lists[dimensions[i]].push_back({doc, weights[i]});
+  memory_bytes_ += kBytesPerVector + 2 * dimensions.size() * sizeof(Posting);
   rows_.push_back(row);
-  live_.push_back(true);
   ++live_documents_;
 }
 
 bool MemorySparse::retire(std::uint64_t row) {
   const auto at = std::lower_bound(rows_.begin(), rows_.end(), row);
   const auto doc = static_cast<std::size_t>(at - rows_.begin());
-  if (at == rows_.end() || *at != row || !live_[doc]) return false;
-  live_[doc] = false;
+  if (at == rows_.end() || *at != row || !is_live(doc)) return false;
+  if (std::exchange(retired_is_shared_, false))
+    retired_ = std::make_shared<std::vector<std::uint64_t>>(*retired_);
+  if (retired_->size() <= doc / 64) retired_->resize(doc / 64 + 1);
+  (*retired_)[doc / 64] |= std::uint64_t{1} << (doc % 64);
   --live_documents_;
   return true;
 }
 
-void MemorySparse::postings(std::string_view term, std::uint32_t field, std::vector<std::uint32_t>& docs,
-                            std::vector<float>& values) const {
+std::shared_ptr<const TermSource> MemorySparse::view() const {
+  retired_is_shared_ = true;
+  return std::shared_ptr<const TermSource>(new MemorySparseView(*this));
+}
+
+void MemorySparseView::postings(std::string_view term, std::uint32_t field, std::vector<std::uint32_t>& docs,
+                                std::vector<float>& values) const {
   docs.clear();
   values.clear();
-  const auto at = field == kAnyField ? lists_.find(dimension_of(term)) : lists_.end();
-  if (at == lists_.end()) return;
+  const std::uint32_t dimension = field == kAnyField ? dimension_of(term) : 0;
+  const std::shared_lock lock(lists_->mutex);
+  const auto at = field == kAnyField ? lists_->lists.find(dimension) : lists_->lists.end();
+  if (at == lists_->lists.end()) return;
   docs.reserve(at->second.size());
   values.reserve(at->second.size());
   for (const Posting& p : at->second) {
-    if (!live_[p.doc]) continue;
+    if (p.doc >= documents()) break;
+    if (!is_live(p.doc)) continue;
     docs.push_back(p.doc);
     values.push_back(p.weight);
   }
 }
 
-std::uint64_t MemorySparse::doc_freq(std::string_view term) const {
+std::uint64_t MemorySparseView::doc_freq(std::string_view term) const {
   std::vector<std::uint32_t> docs;
   std::vector<float> values;
   postings(term, kAnyField, docs, values);
   return docs.size();
 }
 
-std::shared_ptr<const DecodedList> MemorySparse::list(std::string_view term, std::uint32_t field,
-                                                      const Norm&) const {
+std::shared_ptr<const DecodedList> MemorySparseView::list(std::string_view term, std::uint32_t field,
+                                                          const Norm&) const {
   std::vector<std::uint32_t> docs;
   std::vector<float> values;
   postings(term, field, docs, values);
@@ -73,7 +90,7 @@ std::shared_ptr<const DecodedList> MemorySparse::list(std::string_view term, std
   return list;
 }
 
-std::shared_ptr<const PositionList> MemorySparse::positions(std::string_view) const {
+std::shared_ptr<const PositionList> MemorySparseView::positions(std::string_view) const {
   invalid("phrases need positions, which sparse vectors do not have");
 }
 

@@ -2,26 +2,22 @@
 #pragma once
 #include <cstdint>
 #include <memory>
+#include <shared_mutex>
 #include <span>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
 
+#include "index/inverted/growing_array.hpp"
 #include "index/inverted/term_source.hpp"
 
 namespace vecstore::inverted {
 
-/// Made for some ten thousand vectors: a list is put together when a query asks for it. Answers like a part
-/// of a file with exact weights that was built from the same live vectors; terms are those of sparse_term.
-/// One thread may add and retire while nobody else calls anything; other calls may run side by side.
-class MemorySparse final : public TermSource {
+/// What a MemorySparse held at some moment: it sees the vectors that there were, whatever is added or retired
+/// since, and copies a list when a search asks for it. Answers like a part of a file with exact weights that
+/// was built from the vectors that were live then; terms are those of sparse_term.
+class MemorySparseView : public TermSource {
  public:
-  /// Rows ascending; dimensions ascending, weights finite and > 0.
-  void add(std::uint64_t row, std::span<const std::uint32_t> dimensions, std::span<const float> weights);
-  /// Takes a vector out of everything but the numbering. False when there is none of this row.
-  bool retire(std::uint64_t row);
-  std::uint32_t retired() const { return documents() - live_documents_; }
-
   std::uint32_t documents() const override { return static_cast<std::uint32_t>(rows_.size()); }
   std::uint32_t counted() const override { return live_documents_; }
   std::uint32_t fields() const override { return 0; }
@@ -42,15 +38,44 @@ class MemorySparse final : public TermSource {
   void expand_fuzzy(std::string_view, std::uint32_t, std::uint32_t, std::size_t, const Context&,
                     std::vector<Expansion>&) const override {}
 
- private:
+ protected:
   struct Posting {
     std::uint32_t doc;
     float weight;
   };
-  std::unordered_map<std::uint32_t, std::vector<Posting>> lists_;  // those of retired vectors stay
-  std::vector<std::uint64_t> rows_;
-  std::vector<bool> live_;
+  /// Shared by all views.
+  struct Lists {
+    mutable std::shared_mutex mutex;                                // guards what follows
+    std::unordered_map<std::uint32_t, std::vector<Posting>> lists;  // those of retired vectors stay
+  };
+  bool is_live(std::size_t doc) const {
+    return doc / 64 >= retired_->size() || ((*retired_)[doc / 64] >> (doc % 64) & 1) == 0;
+  }
+
+  std::shared_ptr<Lists> lists_ = std::make_shared<Lists>();
+  GrowingArray<std::uint64_t> rows_;
+  std::shared_ptr<std::vector<std::uint64_t>> retired_ =  // bit per vector, as far as any is
+      std::make_shared<std::vector<std::uint64_t>>();
   std::uint32_t live_documents_ = 0;
+};
+
+/// Made for some ten thousand vectors. One thread at a time adds, retires, takes views or searches; views may
+/// be searched meanwhile.
+class MemorySparse final : public MemorySparseView {
+ public:
+  /// Rows ascending; dimensions ascending, weights finite and > 0.
+  void add(std::uint64_t row, std::span<const std::uint32_t> dimensions, std::span<const float> weights);
+  /// Takes a vector out of everything but the numbering. False when there is none of this row.
+  bool retire(std::uint64_t row);
+  std::uint32_t retired() const { return documents() - live_documents_; }
+  /// As it is now. Costs little: nothing is copied that grows with the vectors but a bit for each.
+  std::shared_ptr<const TermSource> view() const;
+  /// About.
+  std::size_t memory_bytes() const { return memory_bytes_; }
+
+ private:
+  std::size_t memory_bytes_ = 0;
+  mutable bool retired_is_shared_ = false;
 };
 
 }  // namespace vecstore::inverted

@@ -184,15 +184,20 @@ void TermPart::expand_fuzzy(std::string_view word, std::uint32_t distance, std::
 void TermPart::verify(const Context& context) const {
   std::vector<std::uint32_t> docs, classes, all;
   lengths();
-  for (std::uint32_t d = 1; d < header_.documents; ++d) {
+  for (std::uint32_t d = 0; d < header_.documents && header_.row_bytes != 0; ++d) {
     if (d % kStep == 0) context.check();
-    if (header_.row_bytes != 0 && row(d) <= row(d - 1)) damaged("the row numbers of the terms are damaged");
+    if (row(d) < (d == 0 ? 0 : row(d - 1) + 1)) damaged("the row numbers of the terms are damaged");
   }
-  std::uint64_t postings = 0;
+  std::uint64_t postings = 0, list_offset = 0;
   auto cursor = dictionary().begin();
   for (std::uint32_t n = 0; cursor.next(); ++n) {
     if (n % kStep == 0) context.check();
-    postings += cursor.entry().doc_freq;
+    const TermEntry& entry = cursor.entry();
+    // Blocks of the dictionary name both anew, for searches that begin there.
+    if (entry.first_posting != postings || entry.list_offset != list_offset)
+      damaged("the dictionary of terms is damaged");
+    postings += entry.doc_freq;
+    list_offset += std::uint64_t{entry.posting_bytes} + entry.position_bytes;
     if (fields_.empty()) {
       decode_vector_list(cursor.entry());
       continue;
