@@ -31,7 +31,8 @@ namespace {
 
 constexpr const char* kHelp =
     "bench_text_core --corpus C.jsonl[.gz] --queries Q.jsonl [--stop-words kept|removed] [--segments N]\n"
-    "  [--limit N] [--count 1000] [--passes 5] [--dir D] [--dump D] [--only or|and|phrase]\n"
+    "  [--limit N] [--count 1000] [--passes 5] [--dir D] [--dump D] [--only or|and|phrase] [--words 2|4|12] "
+    "[--k 10|100]\n"
     "bench_text_core --sparse [--rows 300000] [--count 200] [--coded] [--dump D]\n"
     "One JSON line per measurement; milliseconds are processor time of the thread, the best of the passes.\n"
     "--dump writes what peers get: terms and queries, or sparse vectors, as tantivy_peer.py and "
@@ -52,7 +53,8 @@ struct Options {
   bool stop_words = true, sparse = false, coded = false;
   std::size_t segments = 1, limit = ~std::size_t{0}, count = 0, rows = 300'000;
   int passes = 5;
-  std::string only;  // an operation
+  std::string only;              // an operation
+  std::size_t words = 0, k = 0;  // 0: all
 };
 
 std::vector<std::string> read_texts(const std::string& path, std::size_t limit) {
@@ -240,6 +242,7 @@ int measure_text(const Options& o) {
   for (const char* op : {"or", "and", "phrase"}) {
     if (!o.only.empty() && o.only != op) continue;
     for (const std::size_t words : {2u, 4u, 12u}) {
+      if (o.words != 0 && o.words != words) continue;
       std::vector<TermNode> nodes;
       for (const auto& t : terms) {
         if (t.size() < words && words <= 4) continue;
@@ -247,11 +250,13 @@ int measure_text(const Options& o) {
                                        t.begin() + static_cast<std::ptrdiff_t>(std::min(words, t.size())));
         nodes.push_back(combine(first, op));
       }
-      for (const std::size_t k : {10u, 100u})
+      for (const std::size_t k : {10u, 100u}) {
+        if (o.k != 0 && o.k != k) continue;
         print(op, words, k, 1,
               measure(index, nodes.size(), k, o.passes,
                       [&](std::size_t q) -> const TermNode& { return nodes[q]; }));
-      if (std::string(op) != "or" || words != 4) continue;
+      }
+      if (std::string(op) != "or" || words != 4 || o.k == 100) continue;
       for (const std::uint64_t share : {10u, 100u}) {
         const ShareFilter filter(share);
         print("or_filtered", words, 10, 1.0 / static_cast<double>(share),
@@ -408,6 +413,10 @@ int main(int argc, char** argv) {
       o.dump = value();
     else if (a == "--only")
       o.only = value();
+    else if (a == "--words")
+      o.words = std::stoul(value());
+    else if (a == "--k")
+      o.k = std::stoul(value());
     else if (a == "--sparse")
       o.sparse = true;
     else if (a == "--coded")

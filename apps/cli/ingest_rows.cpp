@@ -1,5 +1,6 @@
 // Rows: JSON lines and vector files, in batches through a pipeline of three threads: read, embed, commit.
 // Batches stay in the order of the file, so that of two rows with one id the later one wins.
+#include <algorithm>
 #include <limits>
 #include <memory>
 #include <thread>
@@ -46,7 +47,8 @@ class RowSource {
 
 class JsonSource final : public RowSource {
  public:
-  JsonSource(const std::string& path, const std::string& vectors) : rows_(path) {
+  JsonSource(const std::string& path, const std::string& vectors, bool title_apart)
+      : rows_(path, title_apart) {
     if (!vectors.empty()) vectors_.emplace(vectors);
   }
 
@@ -285,6 +287,11 @@ class RowPipeline {
   std::exception_ptr failure_;
 };
 
+bool has_title_field(const IngestJob& job) {
+  const std::vector<TextField> fields = job.collection.info().text_fields;
+  return std::any_of(fields.begin(), fields.end(), [](const TextField& f) { return f.path == "title"; });
+}
+
 /// With --splitter a row is a source. A row's id decides its thread, so that rows with one id stay in their
 /// order.
 void ingest_split_rows(IngestJob& job, const std::string& path) {
@@ -293,7 +300,7 @@ void ingest_split_rows(IngestJob& job, const std::string& path) {
     std::uint64_t line = 0;
     std::uint64_t bytes = 0;
   };
-  JsonRows rows(path);
+  JsonRows rows(path, has_title_field(job));
   std::vector<std::unique_ptr<BoundedQueue<Row>>> queues;
   for (unsigned i = 0; i < job.jobs; ++i) queues.push_back(std::make_unique<BoundedQueue<Row>>(16));
   const auto store = [&](Row& row) {
@@ -350,7 +357,7 @@ void ingest_rows(IngestJob& job, const std::string& path) {
   if (!job.options.splitter.empty() && job.options.splitter != "none") {
     ingest_split_rows(job, path);
   } else {
-    JsonSource source(path, job.options.vectors);
+    JsonSource source(path, job.options.vectors, has_title_field(job));
     try {
       RowPipeline(job, source).run();
     } catch (const JsonSource::Stop& stop) {

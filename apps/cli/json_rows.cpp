@@ -14,7 +14,7 @@ std::string take_string(Metadata& object, std::string_view key) {
 
 }  // namespace
 
-Record record_from_json(std::string_view line) {
+Record record_from_json(std::string_view line, bool title_apart) {
   Metadata object = Metadata::parse(line);
   if (!object.is_object()) invalid("not a JSON object");
   Record record;
@@ -26,13 +26,13 @@ Record record_from_json(std::string_view line) {
     record.id = id->as_string();
   else
     invalid("\"_id\" is neither a string nor an integer");
-  const std::string title = take_string(object, "title");
+  const std::string title = title_apart ? std::string() : take_string(object, "title");
   const std::string text = take_string(object, "text");
   record.text = title;
   if (!title.empty() && !text.empty()) record.text += ' ';
   record.text += text;
   object.erase("_id");
-  object.erase("title");
+  if (!title_apart) object.erase("title");
   object.erase("text");
   record.metadata = std::move(object);
   return record;
@@ -45,7 +45,7 @@ bool JsonRows::next(Record& record) {
   } while (line.find_first_not_of(" \t\r") == std::string_view::npos);
   ++rows_;
   try {
-    record = record_from_json(line);
+    record = record_from_json(line, title_apart_);
   } catch (const Error& error) {
     fail(error.code(), path(), ":", line_number(), ": ", error.what());
   }

@@ -8,13 +8,15 @@
 namespace vecstore::cli {
 
 /// One object becomes one record: `_id` (a string or an integer) is the id, `title` and `text` joined by a
-/// space are the text, every other key is metadata. Throws kInvalidArgument, without the place.
-Record record_from_json(std::string_view line);
+/// space are the text, every other key is metadata. `title_apart`: the title is metadata, too, and not in the
+/// text, as for collections with a text field of that name. Throws kInvalidArgument, without the place.
+Record record_from_json(std::string_view line, bool title_apart = false);
 
 /// Record by record. Blank lines are left out.
 class JsonRows {
  public:
-  explicit JsonRows(std::string path) : lines_(std::move(path)) {}
+  explicit JsonRows(std::string path, bool title_apart = false)
+      : lines_(std::move(path)), title_apart_(title_apart) {}
 
   /// False at the end. Throws like record_from_json, with "file:line: " in front; the next call goes on
   /// behind it.
@@ -27,6 +29,7 @@ class JsonRows {
 
  private:
   LineReader lines_;
+  bool title_apart_;
   std::uint64_t rows_ = 0;
 };
 

@@ -156,6 +156,10 @@ TEST_F(Readers, JsonRows) {
   EXPECT_EQ(record.text, "head");
   EXPECT_FALSE(rows.next(record));
   EXPECT_EQ(rows.rows(), 4u);
+  JsonRows apart(path, true);
+  ASSERT_TRUE(apart.next(record));
+  EXPECT_EQ(record.text, "x");
+  EXPECT_EQ(record.metadata, Metadata::parse(R"({"title": "T", "year": 1950, "tags": ["b"]})"));
 }
 
 TEST_F(Readers, JsonErrorsNameTheLineAndReadingGoesOn) {

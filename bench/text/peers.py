@@ -1,7 +1,8 @@
-"""One peer of text search in a process of its own: peers.py KIND QUERIES FOLDER... Each FOLDER (kept, removed) holds terms.txt and
+"""One peer of text search in a process of its own: peers.py KIND QUERIES IDS FOLDER... Each FOLDER (kept, removed) holds terms.txt and
 queries.txt as `vecstore-bench text --dump` writes them: the terms of VecStore's analyzer between blanks, `_` in the place
 of a word that was left out. Builds its indexes, prints {"ready": true}; for each line on standard input it asks every
-query once per setting and prints what that took, then {"pass": N}.
+query once per setting and prints what that took, then {"pass": N}. IDS is ids or none: whether hits have ids beside scores, as
+VecStore's have.
 
 One more peer: a class with `build`, `ask` (what is made of a query, outside of the clock; None: it cannot) and `search`,
 and a line in KINDS.
@@ -25,7 +26,11 @@ def share_of(record):
 
 class Tantivy:
     """One segment in memory-mapped files, one thread, positions. A filter is a term that costs and scores nothing but the
-    look-up, which is the quickest that tantivy has. Hits are addresses and scores: ids would have to be read, and are not."""
+    look-up, which is the quickest that tantivy has. Hits are addresses and scores; their ids are read from a fast field, a column
+    of numbers, for all hits of a query in one call: the quickest documented way. Stored documents are not touched."""
+
+    def __init__(self, with_ids):
+        self.with_ids = with_ids
 
     def build(self, lines, folder):
         import tantivy
@@ -33,20 +38,21 @@ class Tantivy:
         builder = tantivy.SchemaBuilder()
         builder.add_text_field("text", stored=False, tokenizer_name="terms", index_option="position")
         builder.add_text_field("shares", stored=False, tokenizer_name="terms", index_option="basic")
-        builder.add_unsigned_field("id", stored=True)
+        builder.add_integer_field("id", fast=True)
         index = tantivy.Index(builder.build(), path=str(folder))
         terms = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.whitespace()).filter(tantivy.Filter.custom_stopword(["_"]))
         index.register_tokenizer("terms", terms.build())
         writer = index.writer(heap_size=1_000_000_000, num_threads=1)
         for i, line in enumerate(lines):
             shares = " ".join(name for part, name in FILTERS.items() if share_of(i) < part * 100)
-            writer.add_document(tantivy.Document(text=line, shares=shares))
+            writer.add_document(tantivy.Document(text=line, shares=shares, id=i))
         writer.commit()
         writer.wait_merging_threads()
         index.reload()
         self.schema, self.searcher = index.schema, index.searcher()
         files = {f.suffix: f.stat().st_size for f in folder.iterdir()}
-        return {"bytes": sum(files.get(s, 0) for s in (".idx", ".pos", ".term", ".fieldnorm")), "segments": self.searcher.num_segments}
+        counted = (".idx", ".pos", ".term", ".fieldnorm") + ((".fast",) if self.with_ids else ())
+        return {"bytes": sum(files.get(s, 0) for s in counted), "segments": self.searcher.num_segments}
 
     def ask(self, terms, op, share):
         q, occur = self.lib.Query, self.lib.Occur
@@ -62,11 +68,17 @@ class Tantivy:
         return q.boolean_query([(occur.Must, either), (occur.Must, among)])
 
     def search(self, query, k):
-        return [score for score, _ in self.searcher.search(query, k, count=False).hits]
+        hits = self.searcher.search(query, k, count=False).hits
+        if not self.with_ids:
+            return hits
+        return list(zip(self.searcher.fast_field_values("id", [address for _, address in hits]), hits))
 
 
 class Bm25s:
-    """Scores of all texts at once, in memory; it knows neither AND nor phrases."""
+    """Scores of all texts at once, in memory; it knows neither AND nor phrases. The numbers of the texts come with the scores."""
+
+    def __init__(self, with_ids):
+        pass
 
     def build(self, lines, folder):
         import bm25s
@@ -84,16 +96,16 @@ class Bm25s:
 
     def search(self, query, k):
         terms, mask = query
-        _, scores = self.index.retrieve([terms], k=k, n_threads=1, show_progress=False, weight_mask=mask)
-        return [s for s in scores[0].tolist() if s > 0]
+        ids, scores = self.index.retrieve([terms], k=k, n_threads=1, show_progress=False, weight_mask=mask)
+        return [hit for hit in zip(ids[0].tolist(), scores[0].tolist()) if hit[1] > 0]
 
 
 KINDS = {"tantivy": Tantivy, "bm25s": Bm25s}
 
 
 class Measured:
-    def __init__(self, kind, folder, most):
-        self.peer, self.stop_words = KINDS[kind](), folder.name
+    def __init__(self, kind, folder, most, with_ids):
+        self.peer, self.stop_words = KINDS[kind](with_ids), folder.name
         lines = (folder / "terms.txt").read_text().split("\n")[:-1]
         self.queries = [[(at, t) for at, t in enumerate(line.split()) if t != "_"]
                         for line in (folder / "queries.txt").read_text().split("\n")[:-1]][:most]
@@ -124,8 +136,8 @@ class Measured:
 
 
 def main():
-    kind, most, folders = sys.argv[1], int(sys.argv[2]), [pathlib.Path(f) for f in sys.argv[3:]]
-    measured = [Measured(kind, folder, most) for folder in folders]
+    kind, most, ids, folders = sys.argv[1], int(sys.argv[2]), sys.argv[3], [pathlib.Path(f) for f in sys.argv[4:]]
+    measured = [Measured(kind, folder, most, ids == "ids") for folder in folders]
     try:
         for m in measured:
             print(json.dumps(m.built))

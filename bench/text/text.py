@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 """Text search: VecStore beside its peers, in one run, in turns, one thread each.
 
-    text.py --corpus C.jsonl.gz --queries Q.jsonl --out DIR [--peers tantivy,bm25s] [--count 300] [--rounds 3] [--clock cpu]
+    text.py --corpus C.jsonl.gz --queries Q.jsonl --out DIR [--peers tantivy,bm25s] [--count 300] [--rounds 3] [--clock cpu] [--without-ids]
 
 VecStore is asked through its Collection API (vecstore-bench text): from the text of the query to ids and scores. The peers
-get the same terms, made by VecStore's analyzer beforehand, and queries that are built outside of the clock. Each lives in
+return ids and scores as well: tantivy reads them from a fast field, which holds numbers, where VecStore's ids are strings of any
+kind. With --without-ids tantivy returns its own addresses and scores; VecStore returns what it always does. The peers get
+the same terms, made by VecStore's analyzer beforehand, and queries that are built outside of the clock. Each lives in
 a process of its own; in each round they are asked one after the other, every query once per setting. Ratios are taken
 within a round, then medians. Prints a table and writes DIR/text.json.
 """
@@ -85,6 +87,7 @@ def main():
     parser.add_argument("--count", type=int, default=300, help="queries")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--clock", choices=("cpu", "wall"), default="cpu")
+    parser.add_argument("--without-ids", action="store_true", help="tantivy returns addresses, no ids")
     parser.add_argument("--folder", help="for databases and indexes")
     parser.add_argument("--vecstore", default=str(HERE.parents[1] / "build/release/bin/vecstore-bench"))
     options = parser.parse_args()
@@ -94,7 +97,8 @@ def main():
                                        str(options.count), "--dump", folder, "--folder", folder, "--turns", "yes"])}
         built = {"vecstore": {b["built"]: b for b in workers["vecstore"].lines_until("ready")}}
         for peer in options.peers:  # one builds at a time
-            command = [sys.executable, str(HERE / "peers.py"), peer, str(options.count), *(f"{folder}/{s}" for s in built["vecstore"])]
+            ids = "none" if options.without_ids else "ids"
+            command = [sys.executable, str(HERE / "peers.py"), peer, str(options.count), ids, *(f"{folder}/{s}" for s in built["vecstore"])]
             worker = Worker(command)
             try:
                 built[peer] = {b["built"]: b for b in worker.lines_until("ready")}

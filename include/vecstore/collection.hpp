@@ -55,7 +55,9 @@ struct CollectionStats {
   std::uint64_t segment_bytes = 0;    ///< Their size.
   std::uint64_t rows_outside = 0;     ///< Rows that no segment covers: a query reads them from the truth.
   std::uint64_t segment_damages = 0;  ///< Damaged or missing files met since the database was opened.
-  std::map<std::string, IndexStats> indexes;  ///< By name of the vector; "" is the one without a name.
+  /// Of dense vectors, by name; "" is the one without a name. Sparse ones have no settings: the counts above
+  /// include them.
+  std::map<std::string, IndexStats> indexes;
 };
 
 /// A write in a batch that mixes kinds; see Collection::batch_execute.

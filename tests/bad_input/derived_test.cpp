@@ -252,10 +252,11 @@ TEST_F(BadInputDerived, Row45_LiesUnderARightChecksum) {
   meta("first row", 4, 10);
   meta("documents", 10, 0x7fffffff);
   meta("sparse fields", 12, 1);
-  meta("field", 14, 0x10000);
-  meta("metric", 16, 255);
-  meta("dimension", 17, 0);
-  meta("rows", 19, 0x80000000);
+  meta("ids", 14, 0x7fffffff);
+  meta("field", 16, 0x10000);
+  meta("metric", 18, 255);
+  meta("dimension", 19, 0);
+  meta("rows", 21, 0x80000000);
   EXPECT_EQ(get32(Bytes(4, std::byte{1}), 0), 0x01010101u);
 }
 

@@ -11,7 +11,7 @@ constexpr std::size_t kDimension = 160;
 const OpenOptions kSmall{.background_threads = 1, .checkpoint_rows = 300, .graph_rows = 10'000};
 // Sections of the first vector field, and places in the meta section (docs/format.md, section 11).
 constexpr std::uint32_t kMeta = 1, kRows = 0x01000000, kSketches = kRows + 2, kNorms = kRows + 3;
-constexpr std::size_t kKind = 15, kMetric = 16, kDimensionPlace = 17, kRowCount = 18;
+constexpr std::size_t kKind = 17, kMetric = 18, kDimensionPlace = 19, kRowCount = 20;
 
 class BadInputSketches : public ::testing::Test {
  protected:

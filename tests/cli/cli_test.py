@@ -234,6 +234,10 @@ class Database(ProgramTest):
         self.write("de.jsonl", '{"_id": "1", "text": "Die Häuser am Hafen"}\n')
         self.run_program("ingest", "x.vdb", "de.jsonl", "-c", "a", "--embedder", "none")
         self.assertEqual([h["id"] for h in self.run_program.json("query", "x.vdb", "-c", "a", "Haus")["hits"]], ["1"])
+        self.write("titles.jsonl", '{"_id": "2", "title": "getUserName", "text": "Funktion"}\n')  # a field of its own, not part of the text
+        self.run_program("ingest", "x.vdb", "titles.jsonl", "-c", "a", "--embedder", "none")
+        [hit] = self.run_program.json("query", "x.vdb", "-c", "a", "--syntax", "query", "+title:user -text:user")["hits"]
+        self.assertEqual((hit["text"], hit["metadata"]), ("Funktion", {"title": "getUserName"}))
         self.run_program("ingest", "x.vdb", "de.jsonl", "-c", "a", "--embedder", "none", "--analyzer", "french", code=1)
         self.run_program("create", "x.vdb", "b", "--analyzer", "klingon", code=2)
         self.run_program("create", "x.vdb", "b", "--analysis", '{"speed": 1}', code=2)

@@ -78,35 +78,19 @@ DecodedList DecodedList::of_stored(std::span<const std::uint32_t> docs, const fl
   return list;
 }
 
-template <class F>
-void DecodedList::for_each_doc(F&& f) const {
-  std::uint32_t i = 0;
-  switch (form_) {
-    case Form::kFew:
-      for (; i < size_; ++i) f(i, docs_[i]);
-      break;
-    case Form::kMany:
-      for (std::uint32_t w = 0; w < windows_; ++w) {
-        const std::uint32_t base = w * kWindow & ~std::uint32_t{0xffff};
-        for (; i < starts_[w + 1]; ++i) f(i, base | ids_[i]);
-      }
-      break;
-    case Form::kDense:
-      for (std::uint32_t w = 0; w < bits_.size(); ++w) {
-        for (std::uint64_t bits = bits_[w]; bits != 0; bits &= bits - 1)
-          f(i++, w * 64 + static_cast<std::uint32_t>(std::countr_zero(bits)));
-      }
-      break;
-  }
-}
-
 void DecodedList::encode(const Norm& norm, const float* lengths) {
   norm_ = norm;
+  // A byte per block may double what a list takes, not more.
+  constexpr std::uint32_t kFewestPerBlock = 4;  // one posting in so many blocks
+  constexpr std::uint32_t kBlocks = kWindow / simd::kTermBlock;
   codes_.assign(std::size_t{size_} + simd::kTermCodePadding, 0);
+  const bool blocks = form_ != Form::kFew && size_ >= windows_ * (kBlocks / kFewestPerBlock);
+  maxima_.assign(blocks ? std::size_t{windows_} * kBlocks : 0, 0);
   for_each_doc([&](std::uint32_t i, std::uint32_t doc) {
     // Rounded up, so that rounding errors cannot make it too small. A share is at most 1.
     const float code = 255.0f * norm.share(value(i), lengths[doc]) + 1.001f;
     codes_[i] = static_cast<std::uint8_t>(std::min(code, 255.0f));
+    if (blocks) maxima_[doc / simd::kTermBlock] = std::max(maxima_[doc / simd::kTermBlock], codes_[i]);
   });
   take_rank_codes();
 }
@@ -170,6 +154,38 @@ std::uint32_t DecodedList::find_next(std::uint32_t doc, std::uint32_t& at) const
                 static_cast<std::uint16_t>(doc));
 }
 
+void DecodedList::find_all(std::span<const std::uint32_t> docs, std::uint32_t* postings) const {
+  static_assert(kNoPosting == simd::kNoTermPosting);
+  constexpr std::size_t kFarApart = 16;  // else the next one is a few steps away
+  if (form_ == Form::kMany && docs.size() * kFarApart < size_) {
+    simd::term_kernels().find_documents(ids_.data(), starts_.data(), docs.data(), docs.size(), postings);
+    return;
+  }
+  std::uint32_t at = 0;
+  for (std::size_t i = 0; i < docs.size(); ++i) postings[i] = find_next(docs[i], at);
+}
+
+void DecodedList::contains_all(std::span<const std::uint32_t> docs, std::uint8_t* found) const {
+  constexpr std::size_t kNearEachOther = 12;
+  thread_local std::vector<std::uint64_t> own_bits;
+  const std::uint64_t* bits = bits_.data();
+  if (form_ != Form::kDense) {
+    if (docs.size() * kNearEachOther < size_ || docs.size() < windows_ * 8) {
+      thread_local std::vector<std::uint32_t> postings;
+      postings.resize(docs.size());
+      find_all(docs, postings.data());
+      for (std::size_t i = 0; i < docs.size(); ++i) found[i] = postings[i] != kNoPosting;
+      return;
+    }
+    // A bitmap is made in the time of a few searches.
+    own_bits.assign(std::size_t{windows_} * (kWindow / 64), 0);
+    for_each_doc(
+        [](std::uint32_t, std::uint32_t doc) { own_bits[doc / 64] |= std::uint64_t{1} << (doc % 64); });
+    bits = own_bits.data();
+  }
+  for (std::size_t i = 0; i < docs.size(); ++i) found[i] = bits[docs[i] / 64] >> (docs[i] % 64) & 1;
+}
+
 void DecodedList::append_docs(std::vector<std::uint32_t>& out) const {
   out.reserve(out.size() + size_);
   for_each_doc([&](std::uint32_t, std::uint32_t doc) { out.push_back(doc); });
@@ -187,8 +203,8 @@ void DecodedList::restrict(std::vector<std::uint64_t>& mask, bool inverted) cons
 
 std::size_t DecodedList::memory_bytes() const {
   return sizeof *this + docs_.capacity() * 4 + ids_.capacity() * 2 + starts_.capacity() * 4 +
-         bits_.capacity() * 8 + ranks_.capacity() * 4 + codes_.capacity() + classes_.capacity() +
-         escaped_.capacity() * 8 + values_.capacity() * 4;
+         bits_.capacity() * 8 + ranks_.capacity() * 4 + codes_.capacity() + maxima_.capacity() +
+         classes_.capacity() + escaped_.capacity() * 8 + values_.capacity() * 4;
 }
 
 }  // namespace vecstore::inverted

@@ -1,6 +1,7 @@
 // DecodedList: the postings of one term as searches want them, in memory.
 #pragma once
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -69,12 +70,14 @@ class DecodedList {
   std::uint32_t find(std::uint32_t doc) const;
   /// The same for ascending documents: `at` starts at 0 and is carried from call to call.
   std::uint32_t find_next(std::uint32_t doc, std::uint32_t& at) const;
-  /// Whether a document has the term; for ascending documents, as find_next.
-  bool contains_next(std::uint32_t doc, std::uint32_t& at) const {
-    if (form_ == Form::kDense) return (bits_[doc / 64] >> (doc % 64) & 1) != 0;
-    return find_next(doc, at) != kNoPosting;
-  }
+  /// find() for many ascending documents.
+  void find_all(std::span<const std::uint32_t> docs, std::uint32_t* postings) const;
+  /// Whether ascending documents have the term: 1 or 0 each.
+  void contains_all(std::span<const std::uint32_t> docs, std::uint8_t* found) const;
   void append_docs(std::vector<std::uint32_t>& out) const;
+  /// Calls f(posting, document) for all, in order.
+  template <class F>
+  void for_each_doc(F&& f) const;
   /// Keeps the bits of `mask` (whole windows) whose documents have the term, or have it not when `inverted`.
   void restrict(std::vector<std::uint64_t>& mask, bool inverted) const;
 
@@ -82,11 +85,16 @@ class DecodedList {
   const std::uint32_t* docs() const { return docs_.data(); }                   ///< kFew
   const std::uint16_t* ids() const { return ids_.data(); }                     ///< kMany
   std::uint32_t start(std::uint32_t window) const { return starts_[window]; }  ///< kMany; one more at the end
-  const std::uint64_t* bits() const { return bits_.data(); }                   ///< kDense; whole windows
-  std::uint32_t rank(std::uint32_t doc) const {  ///< kDense; doc a multiple of 64
+  const std::uint32_t* starts() const { return starts_.data(); }
+  const std::uint64_t* bits() const { return bits_.data(); }  ///< kDense; whole windows
+  std::uint32_t rank(std::uint32_t doc) const {               ///< kDense; doc a multiple of 64
     return ranks_[doc / 64];
   }
-  const std::uint8_t* codes() const { return codes_.data(); }  ///< Padded.
+  const std::uint32_t* ranks() const { return ranks_.data(); }  ///< kDense; by word of bits()
+  const std::uint8_t* codes() const { return codes_.data(); }   ///< Padded.
+  /// The largest code of each block of simd::kTermBlock documents, in whole windows. nullptr: not known, the
+  /// list is short (or a vector's, for which it does not pay).
+  const std::uint8_t* maxima() const { return maxima_.empty() ? nullptr : maxima_.data(); }
 
  private:
   static constexpr std::uint8_t kEscape = 255;
@@ -94,9 +102,6 @@ class DecodedList {
   explicit DecodedList(std::span<const std::uint32_t> docs, std::uint32_t documents);
   std::uint32_t escaped(std::uint32_t posting) const;
   void take_rank_codes();
-  template <class F>
-  void for_each_doc(F&& f) const;
-
   std::uint32_t size_ = 0, windows_ = 0;
   Form form_ = Form::kFew;
   std::uint8_t max_code_ = 0;
@@ -108,12 +113,34 @@ class DecodedList {
   std::vector<std::uint32_t> starts_;
   std::vector<std::uint64_t> bits_;
   std::vector<std::uint32_t> ranks_;
-  std::vector<std::uint8_t> codes_;
+  std::vector<std::uint8_t> codes_, maxima_;
   std::vector<std::uint8_t> classes_;
   std::vector<std::pair<std::uint32_t, std::uint32_t>> escaped_;  // posting, class
   const float* class_values_ = nullptr;
   std::vector<float> values_;
   const float* stored_ = nullptr;
 };
+
+template <class F>
+void DecodedList::for_each_doc(F&& f) const {
+  std::uint32_t i = 0;
+  switch (form_) {
+    case Form::kFew:
+      for (; i < size_; ++i) f(i, docs_[i]);
+      break;
+    case Form::kMany:
+      for (std::uint32_t w = 0; w < windows_; ++w) {
+        const std::uint32_t base = w * kWindow & ~std::uint32_t{0xffff};
+        for (; i < starts_[w + 1]; ++i) f(i, base | ids_[i]);
+      }
+      break;
+    case Form::kDense:
+      for (std::uint32_t w = 0; w < bits_.size(); ++w) {
+        for (std::uint64_t bits = bits_[w]; bits != 0; bits &= bits - 1)
+          f(i++, w * 64 + static_cast<std::uint32_t>(std::countr_zero(bits)));
+      }
+      break;
+  }
+}
 
 }  // namespace vecstore::inverted

@@ -70,13 +70,15 @@ Phrase::Phrase(const TermSource& source, const TermNode& leaf, const Norm& norm,
 }
 
 void Phrase::intersect(const DecodedList& list, Context& context) {
+  context.check();
+  thread_local std::vector<std::uint8_t> found;
+  found.resize(docs_.size());
+  list.contains_all(docs_, found.data());
   std::size_t kept = 0;
-  std::uint32_t at = 0;
   for (std::size_t i = 0; i < docs_.size(); ++i) {
-    if (i % kStep == 0) context.check();
     docs_[kept] = docs_[i];
     postings_[kept] = postings_[i];
-    kept += list.contains_next(docs_[i], at);
+    kept += found[i];
   }
   docs_.resize(kept);
   postings_.resize(kept);

@@ -54,6 +54,9 @@ class Quantizer {
 /// Windows of sums; candidates wait for their exact scores. `allowed`: see TermPartView::live.
 void collect_candidates(SearchState& state, const Quantizer& quantizer, std::size_t part,
                         const std::uint64_t* allowed, Candidates& candidates);
+/// The same, for texts: blocks of documents whose lists promise too little are left out.
+void collect_from_blocks(SearchState& state, const Quantizer& quantizer, std::size_t part,
+                         const std::uint64_t* allowed, Candidates& candidates);
 /// Windows of sums; each promising document is evaluated at once: for any tree.
 void search_windows(SearchState& state, const Quantizer& quantizer, std::size_t part);
 /// Windows of exact scores, for flat queries with very many terms.

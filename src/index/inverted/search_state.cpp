@@ -13,15 +13,18 @@ constexpr std::uint32_t kStep = 1024;
 
 /// Keeps the documents whose membership in the list is `wanted`.
 void keep(const DecodedList* list, bool wanted, Context& context, std::vector<std::uint32_t>& docs) {
-  std::size_t kept = 0;
-  std::uint32_t at = 0;
   if (list == nullptr) {
     if (wanted) docs.clear();
     return;
   }
+  context.check();
+  thread_local std::vector<std::uint8_t> found;
+  found.resize(docs.size());
+  list->contains_all(docs, found.data());
+  std::size_t kept = 0;
   for (std::size_t i = 0; i < docs.size(); ++i) {
-    if (i % kStep == 0) context.check();
-    if (list->contains_next(docs[i], at) == wanted) docs[kept++] = docs[i];
+    docs[kept] = docs[i];
+    kept += (found[i] != 0) == wanted;
   }
   docs.resize(kept);
 }
@@ -40,20 +43,27 @@ void SearchState::score_all(std::size_t part, std::span<const std::uint32_t> doc
   const TermSource& source = *plan.parts()[part].source;
   const float* lengths = source.lengths();
   const Norm norm = plan.norm();
-  thread_local std::vector<float> scores;
+  thread_local std::vector<float> scores, own_lengths;
+  thread_local std::vector<std::uint32_t> postings;
   scores.assign(docs.size(), 0.0f);
+  own_lengths.assign(docs.size(), 0.0f);
+  postings.resize(docs.size());
   context.counters.rows_rescored += docs.size();
+  if (lengths != nullptr) {
+    for (std::size_t i = 0; i < docs.size(); ++i) own_lengths[i] = lengths[docs[i]];
+  }
   for (const PlanLeaf& leaf : plan.leaves()) {
     const DecodedList* list = leaf.negative ? nullptr : leaf.lists[part].get();
     if (list == nullptr) continue;
-    std::uint32_t at = 0;
+    for (std::size_t begin = 0; begin < docs.size(); begin += kStep) {
+      context.check();
+      const auto some = docs.subspan(begin, std::min<std::size_t>(kStep, docs.size() - begin));
+      list->find_all(some, postings.data() + begin);
+    }
     for (std::size_t i = 0; i < docs.size(); ++i) {
-      if (i % kStep == kStep - 1) context.check();
-      const std::uint32_t posting = list->find_next(docs[i], at);
-      if (posting == kNoPosting) continue;
-      const float value = list->value(posting);
-      scores[i] +=
-          lengths != nullptr ? norm.score(leaf.weight, value, lengths[docs[i]]) : leaf.weight * value;
+      if (postings[i] == kNoPosting) continue;
+      const float value = list->value(postings[i]);
+      scores[i] += lengths != nullptr ? norm.score(leaf.weight, value, own_lengths[i]) : leaf.weight * value;
     }
   }
   for (std::size_t i = 0; i < docs.size(); ++i) {

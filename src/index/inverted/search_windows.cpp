@@ -88,8 +88,8 @@ void walk(SearchState& state, const Quantizer& quantizer, std::size_t part, cons
     dense.clear();
     for (Cursor& c : cursors) {
       if (c.list->form() == DecodedList::Form::kDense)
-        dense.push_back(
-            {c.list->bits() + w * (kWindow / 64), c.list->codes() + c.list->rank(w * kWindow), c.weight});
+        dense.push_back({c.list->bits() + w * (kWindow / 64), c.list->codes() + c.list->rank(w * kWindow),
+                         c.weight, nullptr});
       else
         add(kernels, c, w, count, sums.values.data());
     }

@@ -59,7 +59,7 @@ void TermSearch::run(const Bm25& bm25, const CorpusStats& stats, const RowFilter
   bool deferred = false;
   const auto collect = [&](std::size_t part, const std::uint64_t* allowed) {
     candidates.raise(quantizer.least_sum(out.bound()));
-    collect_candidates(state, quantizer, part, allowed, candidates);
+    (plan_.vectors() ? collect_candidates : collect_from_blocks)(state, quantizer, part, allowed, candidates);
     deferred = true;
   };
   for (const std::size_t part : order) {
@@ -73,7 +73,7 @@ void TermSearch::run(const Bm25& bm25, const CorpusStats& stats, const RowFilter
     if (postings == 0) continue;
     context.counters.postings_scored += postings;
     if (flat) {
-      if (postings <= std::max<std::uint64_t>(kFewPostings, documents / kFewShare))
+      if (postings <= kFewPostings)
         search_union(state, part);
       else if (!quantizer.useful())
         search_exhaustively(state, part);
