@@ -25,6 +25,17 @@ class RowBits {
     for (const std::uint64_t w : words_) n += static_cast<std::size_t>(std::popcount(w));
     return n;
   }
+  /// The first row of the set from `row` on; size() when there is none.
+  std::size_t next(std::size_t row) const noexcept {
+    if (row >= size_) return size_;
+    std::size_t i = row / 64;
+    std::uint64_t w = words_[i] & ~std::uint64_t{0} << (row % 64);
+    while (w == 0) {
+      if (++i == words_.size()) return size_;
+      w = words_[i];
+    }
+    return i * 64 + static_cast<std::size_t>(std::countr_zero(w));
+  }
   bool none() const noexcept {
     for (const std::uint64_t w : words_) {
       if (w != 0) return false;

@@ -29,6 +29,9 @@ class RowFilter {
   /// A lower bound of the smallest admitted row >= `row`, kNoRow when there is none: a bitmap skips to the
   /// row itself, a predicate that knows nothing returns `row`. `contains` is asked in any case.
   virtual std::uint64_t next(std::uint64_t row) const { return row; }
+  /// Bit per row number, set where the row is admitted, when that is known of all rows; those behind the end
+  /// are not. Else empty.
+  virtual std::span<const std::uint64_t> bits() const { return {}; }
 };
 
 /// Runs fn(0) .. fn(count - 1), perhaps concurrently, and returns when all have ended; the first exception is

@@ -147,26 +147,32 @@ class Execution {
   bool read_head(Records& records, std::uint64_t row, Hit& hit);
   bool read_document(Records& records, std::uint64_t row, Hit& hit);
   void fill_from_document(Records& records, std::uint64_t row, Hit& hit);
-  const Filter* filter() const { return request_.where ? &*request_.where : nullptr; }
-  void note_filter(const ViewRows& rows, Context& ctx);
+  const Filter* filter() const {
+    return request_.where && !request_.where->empty() ? &*request_.where : nullptr;
+  }
+  void note_filter(Note& note);
 
   const Request& request_;
   shard::ReadView& view_;
   Context& ctx_;
+  std::optional<MatchingRows> matching_;  // nullopt: no filter
   std::optional<TextTerms> terms_;
   std::optional<text::Highlighter> highlighter_;
   std::mutex mutex_;  // guards what leaves add to: the context's counters and
   std::vector<std::string> warnings_;
 };
 
-void Execution::note_filter(const ViewRows& rows, Context& ctx) {
-  const std::lock_guard lock(mutex_);
-  ctx.counters.rows_filtered += rows.evaluated();
-  ctx.counters.rows_matched += rows.matched();
-  ctx.counters.records_degraded += rows.degraded();
-  for (const std::string& w : rows.warnings()) {
-    if (std::find(warnings_.begin(), warnings_.end(), w) == warnings_.end()) warnings_.push_back(w);
-  }
+// The rows that match are found once for all leaves.
+void Execution::note_filter(Note& note) {
+  if (!matching_) return;
+  Counters& c = ctx_.counters;
+  c.rows_filtered += matching_->evaluated();
+  c.rows_matched += matching_->matched();
+  c.records_degraded += matching_->degraded();
+  warnings_ = matching_->warnings();
+  note.property("filter", filter()->to_string());
+  if (const auto count = matching_->count()) note.counter("rows that match", *count);
+  if (matching_->evaluated() > 0) note.counter("records looked at", matching_->evaluated());
 }
 
 std::vector<RowScore> Execution::run_vector(const Leaf& leaf, Note& note, Context& ctx) {
@@ -179,7 +185,8 @@ std::vector<RowScore> Execution::run_vector(const Leaf& leaf, Note& note, Contex
   for (;;) {
     ctx.check();
     // What a filter lets through has to be found.
-    const bool exact = request_.exact || filter() != nullptr || index.codes == Codes::kF32;
+    const bool undecided = matching_ && !matching_->count();
+    const bool exact = request_.exact || undecided || index.codes == Codes::kF32;
     const shard::VectorView vectors = view_.shard().vectors(*field).view(view_, exact, index.has_graph());
     const Counters before = ctx.counters;
     const std::size_t properties = note.properties();
@@ -205,7 +212,7 @@ std::vector<RowScore> Execution::search_vectors(const catalog::VectorFieldSchema
                         : vectors.has_codes ? "8-bit codes, then f32"
                                             : "f32");
   const IdOrder order(view_);
-  const ViewRows rows(view_, filter(), &vectors.directory->bad_rows);
+  const ViewRows rows(view_, matching_ ? &*matching_ : nullptr, &vectors.directory->bad_rows);
   const ParallelFor parallel = [&](std::size_t count, const std::function<void(std::size_t)>& fn) {
     Executor::shared().parallel_for(count, request_.threads, fn);
   };
@@ -223,7 +230,6 @@ std::vector<RowScore> Execution::search_vectors(const catalog::VectorFieldSchema
   query.parallel = request_.threads > 1 ? &parallel : nullptr;
   TopK out = make_collector(query, &order);
   vectors.index->search(query, ctx, out);
-  note_filter(rows, ctx);
   return in_order(out, order, ctx);
 }
 
@@ -240,9 +246,9 @@ std::vector<RowScore> Execution::run_sparse(const Leaf& leaf, const segment::Spa
   const auto field = sparse_field();
   if (!field) return {};  // no record has such a vector yet
   const IdOrder order(view_);
-  const ViewRows rows(view_, filter(), nullptr);
+  const ViewRows rows(view_, matching_ ? &*matching_ : nullptr, nullptr);
   TopK out(leaf.k, leaf.score_threshold, &order);
-  SparseSearch search(view_, *field, *request_.sparse, filter() ? &rows : nullptr);
+  SparseSearch search(view_, *field, *request_.sparse, matching_ ? &rows : nullptr);
   if (index) {
     note.property("terms", request_.sparse->indices.size());
     if (!index->apart.empty()) note.property("vectors read from the truth", index->apart.size());
@@ -251,22 +257,20 @@ std::vector<RowScore> Execution::run_sparse(const Leaf& leaf, const segment::Spa
     note.property("scan", "all vectors, as the query has values below 2^-50 or above 2^50");
     search.scan(ctx, out);
   }
-  note_filter(rows, ctx);
   return in_order(out, order, ctx);
 }
 
 std::vector<RowScore> Execution::run_terms(const Leaf& leaf, const segment::TermsIndex& texts, Note& note,
                                            Context& ctx) {
   const IdOrder order(view_);
-  const ViewRows rows(view_, filter(), nullptr);
+  const ViewRows rows(view_, matching_ ? &*matching_ : nullptr, nullptr);
   TopK out(leaf.k, leaf.score_threshold, &order);
-  const CorpusStats stats = texts.search(terms_->node(), filter() ? &rows : nullptr, ctx, out);
+  const CorpusStats stats = texts.search(terms_->node(), matching_ && !matching_->count() ? &rows : nullptr, ctx, out);
   if (request_.explain) {
     note.property("words", describe_terms(terms_->node(), stats));
     note.property("documents", stats.documents);
     note.property("length of all", stats.total_length);
   }
-  note_filter(rows, ctx);
   return in_order(out, order, ctx);
 }
 
@@ -277,7 +281,6 @@ std::vector<RowScore> Execution::run_leaf(const Leaf& leaf, const Terms& terms, 
                                                : "terms");
   note.property("k", leaf.k);
   if (leaf.weight != 1) note.property("weight", leaf.weight);
-  if (filter() && request_.explain) note.property("filter", filter()->to_string());
   std::vector<RowScore> found = leaf.kind == Leaf::Kind::kVector   ? run_vector(leaf, note, ctx)
                                 : leaf.kind == Leaf::Kind::kSparse ? run_sparse(leaf, terms.sparse, note, ctx)
                                                                    : run_terms(leaf, *terms.texts, note, ctx);
@@ -327,15 +330,20 @@ std::vector<std::vector<RowScore>> Execution::search(const Plan& plan, std::vect
     if (texts) followers.push_back(texts);
     if (sparse) followers.push_back(sparse);
     std::optional<std::vector<std::vector<RowScore>>> lists;
+    matching_.reset();
+    const auto fields = filter() ? view_.shard().fields().read(view_, ctx_) : nullptr;
     shard::search_terms(view_, followers, ctx_, [&](std::span<const shard::TermsReadPtr> reads) {
       ctx_.counters = before;
       warnings_.clear();
       lists.reset();
       if (sparse_field() != field) return;  // the view has moved on to another schema
+      if (fields && fields->sequence != view_.state().sequence) return;  // or just on
+      if (fields && !matching_) matching_.emplace(view_, *filter(), *fields, ctx_);
+      const auto rows = matching_ ? matching_->bits() : std::span<const std::uint64_t>();
       std::optional<segment::TermsIndex> text_index;
       std::optional<segment::SparseIndex> sparse_index;
-      if (texts) text_index = texts->index(view_, *reads.front());
-      if (sparse) sparse_index = sparse->index(view_, *reads.back());
+      if (texts) text_index = texts->index(view_, *reads.front(), rows);
+      if (sparse) sparse_index = sparse->index(view_, *reads.back(), rows);
       lists = run_leaves(plan, {text_index ? &*text_index : nullptr, sparse_index ? &*sparse_index : nullptr},
                          notes);
     });
@@ -505,6 +513,7 @@ Hits Execution::run() {
   }
   std::vector<std::vector<RowScore>> lists = search(plan, notes);
   Note joined(request_.explain);
+  note_filter(joined);
   const std::vector<FusedRow> rows = join(plan, std::move(lists), joined);
   joined.done();
   for (Note& note : notes) joined.child(std::move(note));

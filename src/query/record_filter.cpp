@@ -3,12 +3,16 @@
 #include <algorithm>
 
 #include "base/error.hpp"
+#include "query/field_condition.hpp"
 #include "query/filter_check.hpp"
 #include "text/analyzer.hpp"
 #include "text/analyzer_pool.hpp"
 
 namespace vecstore::query {
 namespace {
+
+// So many documents are looked at before a search begins; of more only those of promising rows are.
+constexpr std::size_t kMostDecided = 4'096;
 
 /// A document's own fields, as filters see them.
 class DocumentFields final : public RecordFields {
@@ -94,40 +98,47 @@ bool RecordFilter::matches(const storage::Document& document) const {
   return program_.matches_encoded(document.metadata, &fields);
 }
 
-struct ViewRows::Evaluator {
+struct MatchingRows::Evaluator {
   Evaluator(const shard::ReadView& view, const Filter& condition)
       : documents(view), filter(view, condition) {}
   shard::DocumentReader documents;
   RecordFilter filter;
 };
 
-ViewRows::ViewRows(const shard::ReadView& view, const Filter* filter,
-                   const std::vector<std::uint64_t>* bad_rows)
-    : view_(view),
-      filter_(filter && !filter->empty() ? filter : nullptr),
-      bad_rows_(bad_rows && !bad_rows->empty() ? bad_rows : nullptr) {
-  if (filter_) idle_.push_back(std::make_unique<Evaluator>(view, *filter_));
+MatchingRows::MatchingRows(const shard::ReadView& view, const Filter& filter, const shard::FieldsRead& fields,
+                           const Context& ctx)
+    : view_(view), filter_(filter) {
+  idle_.push_back(std::make_unique<Evaluator>(view, filter));
+  rows_ = shard::matching_rows(fields, field_condition(filter.node(), view.field_names()), view, ctx);
+  RowBits open = rows_.maybe;
+  open -= rows_.sure;
+  const std::size_t count = open.count();
+  if (count > kMostDecided) return;
+  std::size_t steps = 0;
+  open.for_each([&](std::size_t row) {
+    if (++steps % 256 == 0) ctx.check();
+    if (look_at(row)) rows_.sure.set(row);
+  });
+  rows_.maybe = rows_.sure;
+  count_ = rows_.sure.count();
 }
 
-ViewRows::~ViewRows() = default;
+MatchingRows::~MatchingRows() = default;
 
-std::unique_ptr<ViewRows::Evaluator> ViewRows::borrow() const {
+std::unique_ptr<MatchingRows::Evaluator> MatchingRows::borrow() const {
   std::lock_guard lock(mutex_);
-  if (idle_.empty()) return std::make_unique<Evaluator>(view_, *filter_);
+  if (idle_.empty()) return std::make_unique<Evaluator>(view_, filter_);
   auto evaluator = std::move(idle_.back());
   idle_.pop_back();
   return evaluator;
 }
 
-void ViewRows::give_back(std::unique_ptr<Evaluator> evaluator) const {
+void MatchingRows::give_back(std::unique_ptr<Evaluator> evaluator) const {
   std::lock_guard lock(mutex_);
   idle_.push_back(std::move(evaluator));
 }
 
-bool ViewRows::contains(std::uint64_t row) const {
-  if (!view_.is_live(row)) return false;
-  if (bad_rows_ && std::binary_search(bad_rows_->begin(), bad_rows_->end(), row)) return false;
-  if (!filter_) return true;
+bool MatchingRows::look_at(std::uint64_t row) const {
   auto evaluator = borrow();
   bool ok = false;
   try {
@@ -142,19 +153,41 @@ bool ViewRows::contains(std::uint64_t row) const {
   return ok;
 }
 
+bool MatchingRows::contains(std::uint64_t row) const {
+  if (row >= rows_.maybe.size() || !rows_.maybe.test(row)) return false;
+  return rows_.sure.test(row) || look_at(row);
+}
+
+std::span<const std::uint64_t> MatchingRows::bits() const {
+  return count_ ? std::as_const(rows_).sure.words() : std::span<const std::uint64_t>();
+}
+
+std::vector<std::string> MatchingRows::warnings() const {
+  std::lock_guard lock(mutex_);
+  return idle_.empty() ? std::vector<std::string>{} : idle_.front()->filter.warnings();
+}
+
+bool ViewRows::contains(std::uint64_t row) const {
+  if (!view_.is_live(row)) return false;
+  if (bad_rows_ && std::binary_search(bad_rows_->begin(), bad_rows_->end(), row)) return false;
+  return !matching_ || matching_->contains(row);
+}
+
 std::optional<std::uint64_t> ViewRows::count() const {
-  if (filter_) return std::nullopt;
-  return view_.state().live;
+  return matching_ ? matching_->count() : view_.state().live;
 }
 
 std::uint64_t ViewRows::next(std::uint64_t row) const {
+  if (matching_) {
+    const std::size_t found = matching_->candidates().next(row);
+    return found < matching_->candidates().size() ? found : kNoRow;
+  }
   const std::uint64_t live = view_.retired().next_live(row);
   return live < view_.state().next_row ? live : kNoRow;
 }
 
-std::vector<std::string> ViewRows::warnings() const {
-  std::lock_guard lock(mutex_);
-  return idle_.empty() ? std::vector<std::string>{} : idle_.front()->filter.warnings();
+std::span<const std::uint64_t> ViewRows::bits() const {
+  return matching_ && !bad_rows_ ? matching_->bits() : std::span<const std::uint64_t>();
 }
 
 }  // namespace vecstore::query

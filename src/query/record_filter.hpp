@@ -5,7 +5,9 @@
 #include <vector>
 
 #include "index/vector_index.hpp"
+#include "index/field_query.hpp"
 #include "query/filter_eval.hpp"
+#include "shard/field_follower.hpp"
 #include "shard/read_view.hpp"
 #include "vecstore/filter.hpp"
 
@@ -24,15 +26,23 @@ class RecordFilter {
   std::vector<std::string> warnings_;
 };
 
-/// Live rows of a view, and of these the ones whose records match a filter. Asked by several threads of one
-/// search.
-class ViewRows final : public RowFilter {
+/// Which rows of a view match a filter: by field indexes, and by the documents where these do not know. Asked by
+/// several threads of one query.
+class MatchingRows {
  public:
-  /// `bad_rows`: ascending, never admitted. `filter` may be empty.
-  ViewRows(const shard::ReadView& view, const Filter* filter, const std::vector<std::uint64_t>* bad_rows);
-  bool contains(std::uint64_t row) const override;
-  std::optional<std::uint64_t> count() const override;
-  std::uint64_t next(std::uint64_t row) const override;
+  /// `fields` is of the view's state. Looks at documents now where few are to be looked at.
+  MatchingRows(const shard::ReadView& view, const Filter& filter, const shard::FieldsRead& fields,
+               const Context& ctx);
+  ~MatchingRows();
+
+  /// Of a live row.
+  bool contains(std::uint64_t row) const;
+  /// Bit per row number, when all rows are known; retired ones are not set. Else empty.
+  std::span<const std::uint64_t> bits() const;
+  /// How many rows match, when all are known.
+  std::optional<std::uint64_t> count() const { return count_; }
+  const RowBits& candidates() const { return rows_.maybe; }
+  /// Documents that were looked at, how many of them match, and how many could not be read.
   std::uint64_t evaluated() const { return evaluated_.load(); }
   std::uint64_t matched() const { return matched_.load(); }
   std::uint64_t degraded() const { return degraded_.load(); }
@@ -41,20 +51,36 @@ class ViewRows final : public RowFilter {
  private:
   /// Documents and filter of one thread.
   struct Evaluator;
+  bool look_at(std::uint64_t row) const;
   std::unique_ptr<Evaluator> borrow() const;
   void give_back(std::unique_ptr<Evaluator> evaluator) const;
 
   const shard::ReadView& view_;
-  const Filter* filter_;
-  const std::vector<std::uint64_t>* bad_rows_;
+  const Filter& filter_;
+  RowSet rows_;
+  std::optional<std::uint64_t> count_;
   mutable std::mutex mutex_;
   mutable std::vector<std::unique_ptr<Evaluator>> idle_;  // guarded by mutex_
   mutable std::atomic<std::uint64_t> evaluated_{0};
   mutable std::atomic<std::uint64_t> matched_{0};
   mutable std::atomic<std::uint64_t> degraded_{0};
+};
 
+/// Live rows of a view, and of these the ones whose records match.
+class ViewRows final : public RowFilter {
  public:
-  ~ViewRows() override;
+  /// `matching`: nullptr admits every live row. `bad_rows`: ascending, never admitted; may be nullptr.
+  ViewRows(const shard::ReadView& view, const MatchingRows* matching, const std::vector<std::uint64_t>* bad_rows)
+      : view_(view), matching_(matching), bad_rows_(bad_rows && !bad_rows->empty() ? bad_rows : nullptr) {}
+  bool contains(std::uint64_t row) const override;
+  std::optional<std::uint64_t> count() const override;
+  std::uint64_t next(std::uint64_t row) const override;
+  std::span<const std::uint64_t> bits() const override;
+
+ private:
+  const shard::ReadView& view_;
+  const MatchingRows* matching_;
+  const std::vector<std::uint64_t>* bad_rows_;
 };
 
 }  // namespace vecstore::query

@@ -73,6 +73,39 @@ std::shared_ptr<const GraphPart::Retired> GraphPart::retired_nodes(const PartQue
   return next;
 }
 
+// The nodes of the rows whose bits are set; how many they are.
+std::size_t GraphPart::admitted_nodes(std::span<const std::uint64_t> bits, const Retired& retired,
+                                      std::vector<std::uint64_t>& out) const {
+  const auto rows = row_numbers();
+  const std::uint64_t first = rows.front();
+  const auto word = [&](std::uint64_t w) { return w < bits.size() ? bits[static_cast<std::size_t>(w)] : 0; };
+  out.assign((rows_ + 63) / 64, 0);
+  if (rows.back() - first + 1 == rows_) {
+    const std::uint64_t begin = first / 64, shift = first % 64;
+    for (std::size_t w = 0; w < out.size(); ++w) {
+      out[w] = word(begin + w) >> shift;
+      if (shift > 0) out[w] |= word(begin + w + 1) << (64 - shift);
+    }
+  } else {
+    std::size_t node = 0;
+    for (std::uint64_t w = first / 64; w <= rows.back() / 64; ++w) {
+      std::uint64_t left = word(w);
+      if (left == 0) continue;
+      node = static_cast<std::size_t>(std::lower_bound(rows.begin() + static_cast<std::ptrdiff_t>(node), rows.end(), w * 64) - rows.begin());
+      for (; node < rows_ && rows[node] / 64 == w; ++node) {
+        if (left >> (rows[node] % 64) & 1) out[node / 64] |= std::uint64_t{1} << (node % 64);
+      }
+    }
+  }
+  if (rows_ % 64 != 0) out.back() &= (std::uint64_t{1} << (rows_ % 64)) - 1;
+  std::size_t count = 0;
+  for (std::size_t w = 0; w < out.size(); ++w) {
+    out[w] &= ~retired.nodes[w];
+    count += static_cast<std::size_t>(std::popcount(out[w]));
+  }
+  return count;
+}
+
 bool GraphPart::walks_for(std::span<const float> vector) const {
   if (inverse_norm(vector.data(), vector.size()) > 0) return true;
   return index_->metric() == Metric::kEuclidean && norm_in_double(vector.data(), vector.size()) < kMaxNorm;
@@ -81,18 +114,24 @@ bool GraphPart::walks_for(std::span<const float> vector) const {
 void GraphPart::search(const PartQuery& query, Context& context, std::vector<PartCandidate>& out) const {
   thread_local HnswScratch scratch;
   thread_local std::vector<HnswHit> hits;
+  thread_local std::vector<std::uint64_t> admitted;
+  const std::span<const std::uint64_t> bits = query.filter ? query.filter->bits() : std::span<const std::uint64_t>();
   const std::shared_ptr<const Retired> retired = retired_nodes(query);
   const auto rows = row_numbers();
   // Rows without gaps need no look at their numbers.
   const bool dense = rows.back() - rows.front() + 1 == rows_;
+  std::size_t live = rows_ - retired->count;
+  if (!bits.empty()) live = admitted_nodes(bits, *retired, admitted);
+  if (live == 0) return;
   const auto every_row = [&] {
     for (std::uint32_t node = 0; node < rows_; ++node) {
       if (retired->nodes[node / 64] >> (node % 64) & 1) continue;
+      if (!bits.empty() && !(admitted[node / 64] >> (node % 64) & 1)) continue;
       out.push_back({rows[node], std::numeric_limits<float>::infinity(), true});
     }
   };
   // A large share of the rows is not walked for, and codes have no range for extreme queries.
-  if (query.ef >= rows_ || query.k > rows_ / kMostShare || !walks_for(query.vector)) return every_row();
+  if (query.ef >= live || query.k > live / kMostShare || !walks_for(query.vector)) return every_row();
   HnswQuery walk;
   walk.vector = query.vector;
   walk.k = static_cast<std::uint32_t>(std::min(query.k, rows_));
@@ -100,11 +139,14 @@ void GraphPart::search(const PartQuery& query, Context& context, std::vector<Par
       std::max<std::uint32_t>(walk.k, query.ef != 0 ? static_cast<std::uint32_t>(query.ef) : kDefaultEf);
   walk.hits = std::max(
       {2 * walk.k, kLeastHits, static_cast<std::uint32_t>(std::min<std::size_t>(query.candidates, rows_))});
-  if (retired->count > 0) walk.retired = retired->nodes.data();
+  if (!bits.empty())
+    walk.admitted = admitted.data();
+  else if (retired->count > 0)
+    walk.retired = retired->nodes.data();
   if (query.bound > -std::numeric_limits<float>::infinity()) walk.known_score = query.bound;
   index_->search(walk, scratch, context, hits);
   // Among thousands of equal rows a walk may end early; with a bound it may have found all there are.
-  if (!walk.known_score && hits.size() < std::min<std::size_t>(walk.k, rows_ - retired->count))
+  if (!walk.known_score && hits.size() < std::min<std::size_t>(walk.k, live))
     return every_row();
   for (const HnswHit& hit : hits)
     out.push_back({dense ? rows.front() + hit.node : rows[hit.node], hit.score, false});

@@ -37,6 +37,8 @@ class GraphPart final : public VectorPart {
   };
   bool walks_for(std::span<const float> vector) const;
   std::shared_ptr<const Retired> retired_nodes(const PartQuery& query) const;
+  std::size_t admitted_nodes(std::span<const std::uint64_t> bits, const Retired& retired,
+                             std::vector<std::uint64_t>& out) const;
 
   std::shared_ptr<const io::IndexFile> file_;
   std::uint16_t field_;

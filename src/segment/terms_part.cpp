@@ -69,7 +69,20 @@ void TermsPart::verify(const Context& context) const {
     part_->damaged("the row numbers of the terms are not of this segment");
 }
 
+const std::uint64_t* TermsIndex::documents_of_rows(const inverted::TermSource& source) {
+  live_.push_back(std::make_shared<const std::vector<std::uint64_t>>(inverted::documents_of(source, rows_, false)));
+  return live_.back()->data();
+}
+
+void TermsIndex::add(const inverted::TermSource& newest) {
+  views_.push_back({&newest, rows_.empty() ? nullptr : documents_of_rows(newest)});
+}
+
 void TermsIndex::add(const TermsPart& part, const RetiredBits& retired) {
+  if (!rows_.empty()) {
+    meeting_damage([&] { views_.push_back({&part.terms(), documents_of_rows(part.terms())}); });
+    return;
+  }
   meeting_damage([&] { live_.push_back(part.live(retired)); });
   views_.push_back({&part.terms(), live_.back()->empty() ? nullptr : live_.back()->data()});
 }

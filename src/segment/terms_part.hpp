@@ -74,16 +74,22 @@ class TermsPart {
 /// What a search over terms reads. Lives for one call; what it points to has to outlive it.
 class TermsIndex {
  public:
+  TermsIndex() = default;
+  /// `rows`: bit per row number; others are not found. They are not retired.
+  explicit TermsIndex(std::span<const std::uint64_t> rows) : rows_(rows) {}
   /// TermsDamaged.
   void add(const TermsPart& part, const RetiredBits& retired);
   /// The newest rows: what is retired is not in it.
-  void add(const inverted::TermSource& newest) { views_.push_back({&newest, nullptr}); }
+  void add(const inverted::TermSource& newest);
 
   /// Offers what the query matches to `out`; the filter is asked late. Returns the statistics that scores
   /// were made from. TermsDamaged.
   CorpusStats search(const TermNode& query, const RowFilter* filter, Context& context, TopK& out) const;
 
  private:
+  const std::uint64_t* documents_of_rows(const inverted::TermSource& source);
+
+  std::span<const std::uint64_t> rows_;
   std::vector<inverted::TermPartView> views_;
   std::vector<std::shared_ptr<const std::vector<std::uint64_t>>> live_;
 };

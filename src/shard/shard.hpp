@@ -11,6 +11,7 @@
 #include "catalog/catalog.hpp"
 #include "shard/block_tables.hpp"
 #include "shard/prepared.hpp"
+#include "shard/field_follower.hpp"
 #include "shard/segments.hpp"
 #include "shard/sparse_follower.hpp"
 #include "shard/text_follower.hpp"
@@ -92,6 +93,7 @@ class Shard : public std::enable_shared_from_this<Shard> {
   void load_field_names(const storage::Txn& txn, const storage::CollectionState& state);
   VectorFollower& vectors(const catalog::VectorFieldSchema& field);
   TextFollower& texts() { return texts_; }
+  FieldFollower& fields() { return fields_; }
   SparseFollower& sparse(std::uint16_t field);
   /// For queries, of the collection's text fields.
   text::AnalyzerPool& query_analyzers() { return query_analyzers_; }
@@ -118,6 +120,7 @@ class Shard : public std::enable_shared_from_this<Shard> {
   const std::shared_ptr<Background> background_;
   FieldNames names_;
   TextFollower texts_;
+  FieldFollower fields_;
   text::AnalyzerPool query_analyzers_;
   std::atomic<std::uint64_t> terms_fingerprint_{0};  // 0: not known yet, or no text fields
   Segments segments_;

@@ -42,8 +42,10 @@ std::unique_ptr<TermPieces> SparseFollower::new_pieces(const ReadView& view, std
   return std::make_unique<SparsePieces>(view.shard(), field_, first_row);
 }
 
-segment::SparseIndex SparseFollower::index(const ReadView& view, const TermsRead& read) const {
+segment::SparseIndex SparseFollower::index(const ReadView& view, const TermsRead& read,
+                                            std::span<const std::uint64_t> rows) const {
   segment::SparseIndex out;
+  out.terms = segment::TermsIndex(rows);
   for (const auto& segment : read.segments) {
     if (const auto* part = segment->sparse(field_)) out.add(*part, view.retired_bits());
   }

@@ -45,8 +45,9 @@ std::unique_ptr<TermPieces> TextFollower::new_pieces(const ReadView& view, std::
   return std::make_unique<TextPieces>(view.shard(), view.schema().text_fields, first_row);
 }
 
-segment::TermsIndex TextFollower::index(const ReadView& view, const TermsRead& read) {
-  segment::TermsIndex out;
+segment::TermsIndex TextFollower::index(const ReadView& view, const TermsRead& read,
+                                            std::span<const std::uint64_t> rows) {
+  segment::TermsIndex out(rows);
   for (const auto& segment : read.segments) {
     if (const auto* texts = segment->texts()) out.add(*texts, view.retired_bits());
   }
