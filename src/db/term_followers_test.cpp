@@ -226,6 +226,40 @@ TEST_F(TermFollowersTest, OnlyTheRowsOfAHoleComeFromTheTruth) {
   EXPECT_TRUE(fs::is_empty(scratch_ / "db/tmp"));
 }
 
+TEST_F(TermFollowersTest, TemporaryFilesGoWhereTheyCan) {
+  for (int i = 0; i < 2; ++i) {
+    write(200);
+    checkpoint(shard());
+  }
+  fs::remove_all(scratch_ / "db/tmp");
+  std::ofstream(scratch_ / "db/tmp") << "in the way";
+  const char* const before = std::getenv("TMPDIR");
+  const std::string kept = before ? before : "";
+  setenv("TMPDIR", (scratch_ / "nowhere").c_str(), 1);
+  {
+    const shard::ReadView view(shard());
+    shard().segments().report_damage(shard().segments().at(view.txn())->items[0].entry.number);
+  }
+  EXPECT_GT(temporary_documents(*check(shard()).read), 0u);
+  before ? setenv("TMPDIR", kept.c_str(), 1) : unsetenv("TMPDIR");
+}
+
+TEST_F(TermFollowersTest, SegmentsThatWereReplacedAreLetGo) {
+  for (int i = 0; i < 2; ++i) {
+    write(200);
+    checkpoint(shard());
+  }
+  const std::weak_ptr<const shard::SegmentSet> searched = check(shard()).read->set;
+  EXPECT_FALSE(searched.expired());
+  for (int i = 0; i < 2; ++i) {  // the set before the newest one is kept for older views
+    write(200);
+    optimize(shard());
+    const shard::ReadView view(shard());
+    shard().segments().at(view.txn());
+  }
+  EXPECT_TRUE(searched.expired());
+}
+
 // Nothing is indexed, or much is damaged: memory holds no more than it may.
 TEST_F(TermFollowersTest, MemoryIsBoundedWhateverIsMissing) {
   for (int i = 0; i < 5; ++i) write(500);

@@ -20,10 +20,7 @@ namespace {
 class IdOrder final : public RowOrder {
  public:
   explicit IdOrder(const shard::ReadView& view) : view_(view) {}
-  bool before(std::uint64_t a, std::uint64_t b) const override {
-    if (!heads_) begin();
-    return id(a) < id(b);
-  }
+  bool before(std::uint64_t a, std::uint64_t b) const override { return id(a) < id(b); }
   std::uint64_t documents_read() const { return read_.size(); }
 
  private:
@@ -33,28 +30,30 @@ class IdOrder final : public RowOrder {
   };
   static constexpr std::size_t kKnown = 256;
 
-  void begin() const {
-    heads_.emplace(view_);
-    known_.resize(kKnown);
-  }
   // Sorting asks for the same rows again and again. What is known lasts as long as the heads and the view.
   std::string_view id(std::uint64_t row) const {
+    if (known_.empty()) known_.resize(kKnown);
     Known& known = known_[row % kKnown];
     if (known.row != row) known = {row, look_up(row)};
     return known.id;
   }
   std::string_view look_up(std::uint64_t row) const {
-    if (const auto id = heads_->find_id(row)) return *id;
-    const auto [at, is_new] = read_.try_emplace(row);
-    if (!is_new) return at->second;
-    if (!documents_) documents_.emplace(view_);
+    const auto known = read_.find(row);
+    if (known != read_.end()) return known->second;
+    std::string_view& id = read_[row];
     try {
-      at->second = documents_->read(row).id;
+      if (!heads_) heads_.emplace(view_);
+      if (const auto found = heads_->find_id(row)) {
+        read_.erase(row);
+        return *found;
+      }
+      if (!documents_) documents_.emplace(view_);
+      id = documents_->read(row).id;
     } catch (const Error& e) {
       if (e.code() != ErrorCode::kCorruption)
         throw;  // damaged: it will be left out, its place does not matter
     }
-    return at->second;
+    return id;
   }
 
   const shard::ReadView& view_;

@@ -164,6 +164,16 @@ std::optional<RecordHead> IdsPart::find(std::uint64_t row) const {
   return head;
 }
 
+void IdsPart::verify(const Context& context) const {
+  std::uint64_t found = 0, steps = 0;
+  scan(first_row_, end_row_, [&](std::uint64_t, const RecordHead&) {
+    if (++steps % 1024 == 0) context.check();
+    ++found;
+  });
+  if (found != rows_)
+    fail(ErrorCode::kCorruption, file_->path(), ": it has the ids of ", found, " rows, not of ", rows_);
+}
+
 bool IdsPart::warm_up() const {
   if (rows_ == 0 || warm_.load(std::memory_order_relaxed)) return false;
   file_->read(kIdGroupsSection);

@@ -12,6 +12,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/context.hpp"
 #include "io/index_file.hpp"
 
 namespace vecstore::segment {
@@ -50,6 +51,8 @@ class IdsPart {
   }
   /// Checks everything, once. False when that was done before.
   bool warm_up() const;
+  /// Looks every row up; kCorruption.
+  void verify(const Context& context) const;
 
  private:
   struct Place {

@@ -113,6 +113,26 @@ class IdsPartTest : public ::testing::Test {
   SegmentIdentity identity_;
 };
 
+// Older formats were shorter, and are no damage.
+TEST_F(IdsPartTest, OlderSegmentsAreNotSupported) {
+  write({}, 0, 10);
+  io::IndexFileInfo info;
+  info.kind = kSegmentFile;
+  info.store_uuid = identity_.store_uuid;
+  info.collection = identity_.collection;
+  info.covers_sequence = identity_.sequence;
+  io::IndexFileWriter file(base_, "1.vsx", info);
+  std::array<std::uint32_t, 14> meta{5};
+  file.add(kMetaSection, std::as_bytes(std::span(meta)));
+  file.finish();
+  try {
+    Segment::open(path(), identity_);
+    FAIL() << "it opened";
+  } catch (const Error& e) {
+    EXPECT_EQ(e.code(), ErrorCode::kUnsupportedFormat) << e.what();
+  }
+}
+
 TEST_F(IdsPartTest, SaysWhatWasPutIn) {
   for (int round = 0; round < 60; ++round) {
     const std::uint64_t first = rng_() % 3 == 0 ? 0 : rng_() % 1'000'000'000'000;

@@ -67,11 +67,14 @@ std::shared_ptr<const Segment> Segment::open(const std::string& path, const Segm
   file.expect(kSegmentFile, expected.store_uuid, expected.collection);
   const auto bytes = file.read(kMetaSection);
   SegmentMeta meta;
+  std::uint32_t version = 0;  // first in every format
+  if (bytes.size() < sizeof version) damaged("its meta section is cut off");
+  std::memcpy(&version, bytes.data(), sizeof version);
+  if (version != kMetaVersion)
+    fail(ErrorCode::kUnsupportedFormat, path, ": format ", version, " of a segment; this version reads ",
+         kMetaVersion);
   if (bytes.size() < sizeof meta) damaged("its meta section is cut off");
   std::memcpy(&meta, bytes.data(), sizeof meta);
-  if (meta.version != kMetaVersion)
-    fail(ErrorCode::kUnsupportedFormat, path, ": format ", meta.version, " of a segment; this version reads ",
-         kMetaVersion);
   if (meta.parts > kMaxParts || meta.sparse > kMaxParts ||
       bytes.size() != sizeof meta + meta.parts * sizeof(PartMeta) + meta.sparse * sizeof(SparseMeta))
     damaged("its meta section names ", meta.parts, " parts and ", meta.sparse, " of sparse vectors");
@@ -159,6 +162,7 @@ void Segment::verify(const Context& context) const {
   const auto damaged = file_->verify(context);
   if (!damaged.empty())
     fail(ErrorCode::kCorruption, file_->path(), ": ", damaged.size(), " of its blocks of 64 KiB are damaged");
+  ids_->verify(context);
   if (texts_) texts_->verify(context);
   for (const auto& part : sparse_) part->verify(context);
 }

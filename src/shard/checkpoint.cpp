@@ -778,7 +778,8 @@ bool Shard::merge(bool all, Context& context) {
   } catch (const FieldDropped&) {
     return true;  // once more, without it
   }
-  if (!publish(*this, replaced, entry)) return true;     // the list has changed meanwhile: look again
+  if (!publish(*this, replaced, entry)) return true;  // the list has changed meanwhile: look again
+  let_go_of_segments();
   if (store_->options().relaxed) store_->env()->sync();  // files must not go before the list that names them
   for (const SegmentEntry& e : replaced) remove_file(*store_, e);
   try {

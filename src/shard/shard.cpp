@@ -87,6 +87,12 @@ SparseFollower& Shard::sparse(std::uint16_t field) {
   return *follower;
 }
 
+void Shard::let_go_of_segments() {
+  texts_.let_go();
+  std::lock_guard lock(mutex_);
+  for (const auto& [field, follower] : sparse_) follower->let_go();
+}
+
 void Shard::ask_for_block_tables() {
   const auto step = [weak = weak_from_this()](std::stop_token stop) {
     const auto shard = weak.lock();

@@ -80,6 +80,8 @@ class Shard : public std::enable_shared_from_this<Shard> {
   bool warm_step(Context& context);
   /// Asks for both in the background.
   void look_after_segments();
+  /// After a merge: nobody keeps the files that it replaced, but for searches under way.
+  void let_go_of_segments();
 
   /// Adds a vector field, drops one or changes how it is indexed, without touching records. No commit when
   /// nothing changes.

@@ -65,8 +65,10 @@ bool TermFollower::is_at(const ReadView& view, const SegmentSet& set) const {
 
 TermsReadPtr TermFollower::bring_up(ReadView& view, Context& ctx) {
   // Never renewed in one's turn: that may wait for all transactions to end, also for those that wait here.
-  for (bool renewed = false;; renewed = true) {
-    if (renewed) {
+  // A list that ends earlier than the one seen before may just be older: it is believed at the second look.
+  for (int looks = 0;; ++looks) {
+    const bool renewed = looks >= 2;
+    if (looks > 0) {
       ctx.check();
       view.renew();
     }
@@ -105,7 +107,16 @@ bool TermFollower::step(const ReadView& view, const std::shared_ptr<const Segmen
       if (at != pieces_.end() && at->second->next_row() == hole.end_row && at->second->is_flushed()) continue;
       if (!renewed) return false;  // a newer view may have a sound segment in its place
       if (at == pieces_.end()) at = pieces_.emplace(hole.first_row, new_pieces(view, hole.first_row)).first;
-      if (at->second->add(view, hole.end_row, ctx)) at->second->flush(ctx);
+      try {
+        if (at->second->add(view, hole.end_row, ctx)) at->second->flush(ctx);
+      } catch (const Error& e) {
+        // What was interrupted in writing lacks rows; the others are as good as before.
+        if (e.code() != ErrorCode::kDeadline && e.code() != ErrorCode::kCancelled) pieces_.erase(at);
+        throw;
+      } catch (...) {
+        pieces_.erase(at);
+        throw;
+      }
       return false;
     }
     if (!bring_up_tail(view, ctx)) return false;
@@ -120,10 +131,12 @@ bool TermFollower::step(const ReadView& view, const std::shared_ptr<const Segmen
   }
 }
 
-// Half an index must not be used.
-void TermFollower::forget() {
-  tail_.reset();
-  pieces_.clear();
+// Half a tail must not be used.
+void TermFollower::forget() { tail_.reset(); }
+
+void TermFollower::let_go() {
+  const std::lock_guard lock(mutex_);
+  if (!busy_) read_.reset();
 }
 
 bool TermFollower::is_usable(const ReadView& view, const SegmentSet::Item& item) const {

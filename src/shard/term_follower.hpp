@@ -58,6 +58,8 @@ void report_damaged(Shard& shard, std::span<const SegmentSet::Item> items, std::
 class TermFollower {
  public:
   virtual ~TermFollower() = default;
+  /// Keeps no segment open that is listed no more. Does not wait: a search that is being prepared does it.
+  void let_go();
 
  protected:
   /// Whether the segment has the terms of its rows, as they would be made today.

@@ -15,6 +15,7 @@ namespace vecstore::shard {
 namespace {
 
 constexpr std::uint64_t kRowsPerView = 4'096;
+constexpr std::uint64_t kSpare = std::uint64_t{8} << 20;  // left to others on a disk
 
 /// Unlike the number of any segment that is listed, in any process that uses the same folder.
 std::uint64_t temporary_number() {
@@ -22,14 +23,34 @@ std::uint64_t temporary_number() {
   return std::uint64_t{1} << 63 | std::uint64_t{random()} << 31 | random() >> 1;
 }
 
-std::string temporary_directory(const storage::Store& store) {
-  return store.read_only() ? std::filesystem::temp_directory_path().string() : store.directory() + "/tmp";
+/// Where `bytes` find room: beside the store, else in the system's folder for temporary files, else in
+/// memory.
+std::string temporary_directory(const storage::Store& store, std::uint64_t bytes) {
+  std::vector<std::string> places;
+  if (!store.read_only()) places.push_back(store.directory() + "/tmp");
+  std::error_code none;
+  if (const auto system = std::filesystem::temp_directory_path(none); !none)
+    places.push_back(system.string());
+  places.push_back("/dev/shm");
+  for (const std::string& place : places) {
+    try {
+      os::make_directories(place);
+      if (os::disk_space(place).free_bytes < bytes + kSpare) continue;
+      const std::string probe = os::temporary_path(place, "vecstore");
+      os::make_directory(probe);
+      os::remove_directory(probe);
+      return place;
+    } catch (const Error&) {
+      // The next one then.
+    }
+  }
+  return places.front();  // which says what is wrong
 }
 
 std::shared_ptr<const segment::Segment> write_temporary(
-    Shard& shard, std::uint64_t first_row, std::uint64_t end_row,
+    Shard& shard, std::uint64_t first_row, std::uint64_t end_row, std::uint64_t bytes,
     const std::function<void(segment::SegmentWriter&)>& write) {
-  const std::string directory = temporary_directory(shard.store());
+  const std::string directory = temporary_directory(shard.store(), bytes);
   os::make_directories(directory);
   storage::SegmentEntry entry;
   entry.number = temporary_number();
@@ -73,7 +94,7 @@ void TermPieces::flush(const Context& ctx) {
   ctx.check();
   // Once begun it is brought to its end, as a builder whose writing was interrupted is of no use.
   const Context undisturbed;
-  segments_.push_back(write_temporary(shard_, written_, walk_.next_row,
+  segments_.push_back(write_temporary(shard_, written_, walk_.next_row, memory_bytes(),
                                       [&](segment::SegmentWriter& writer) { write(writer, undisturbed); }));
   written_ = walk_.next_row;
 }

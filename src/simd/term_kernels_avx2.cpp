@@ -124,24 +124,6 @@ void code_limits(const uint8_t* maxima, const uint16_t* bounds, size_t count, ui
   }
 }
 
-// A window has some hundreds at most: comparing with all of them has no branches to guess.
-void find_documents(const uint16_t* ids, const uint32_t* starts, const uint32_t* documents, size_t count,
-                    uint32_t* postings) {
-  for (size_t i = 0; i < count; ++i) {
-    const uint32_t window = documents[i] / (kTermBlock * kTermBlocks);
-    const uint32_t end = starts[window + 1];
-    const __m256i id = _mm256_set1_epi16((short)documents[i]);
-    uint32_t at = starts[window], found = kNoTermPosting;
-    for (; at + 16 <= end; at += 16) {
-      const __m256i same = _mm256_cmpeq_epi16(_mm256_loadu_si256((const __m256i*)(ids + at)), id);
-      const uint32_t pairs = (uint32_t)_mm256_movemask_epi8(same);
-      if (pairs) found = at + (uint32_t)__builtin_ctz(pairs) / 2;
-    }
-    for (; at < end; ++at) found = ids[at] == (uint16_t)documents[i] ? at : found;
-    postings[i] = found;
-  }
-}
-
 }  // namespace
 
 const TermKernels kAvx2TermKernels = {4,

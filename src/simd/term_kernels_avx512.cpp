@@ -177,12 +177,17 @@ __attribute__((target("avx512vbmi"))) void add_sparse_blocks(const uint16_t* ids
   }
 }
 
-// A window has some hundreds at most: comparing with all of them has no branches to guess.
-void find_documents(const uint16_t* ids, const uint32_t* starts, const uint32_t* documents, size_t count,
-                    uint32_t* postings) {
+// A window has some hundreds mostly: comparing with all of them has no branches to guess. Of neighbours with
+// the same terms it has thousands.
+void find_in_windows(const uint16_t* ids, const uint32_t* starts, const uint32_t* documents, size_t count,
+                     uint32_t* postings) {
   for (size_t i = 0; i < count; ++i) {
     const uint32_t window = documents[i] / (kTermBlock * kTermBlocks);
     const uint32_t end = starts[window + 1];
+    if (end - starts[window] > 256) {
+      find_documents(ids, starts, documents + i, 1, postings + i);
+      continue;
+    }
     const __m512i id = _mm512_set1_epi16((short)documents[i]);
     uint32_t found = kNoTermPosting;
     for (uint32_t at = starts[window]; at < end; at += 32) {
@@ -208,7 +213,7 @@ const TermKernels kAvx512TermKernels = {16,
                                         code_limits,
                                         add_sparse_blocks,
                                         add_dense_blocks,
-                                        find_documents};
+                                        find_in_windows};
 
 }  // namespace vecstore::simd
 #endif

@@ -62,21 +62,6 @@ void add_dense_blocks(const DenseTerm* terms, size_t count, const uint32_t* bloc
   }
 }
 
-void find_documents(const uint16_t* ids, const uint32_t* starts, const uint32_t* documents, size_t count,
-                    uint32_t* postings) {
-  for (size_t i = 0; i < count; ++i) {
-    const uint32_t window = documents[i] / (kTermBlock * kTermBlocks), end = starts[window + 1];
-    const uint16_t id = (uint16_t)documents[i];
-    uint32_t at = starts[window], left = end - at;
-    while (left > 1) {
-      const uint32_t half = left / 2;
-      at += ids[at + half] <= id ? half : 0;
-      left -= half;
-    }
-    postings[i] = at < end && ids[at] == id ? at : kNoTermPosting;
-  }
-}
-
 }  // namespace
 
 const TermKernels kScalarTermKernels = {4,

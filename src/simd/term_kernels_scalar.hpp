@@ -73,5 +73,21 @@ inline uint8_t code_limit(uint8_t maximum, uint16_t bound, uint16_t threshold, u
   return (uint8_t)(maximum > less ? maximum - less : 0);
 }
 
+// By halves; a window of a clustered term may hold thousands.
+inline void find_documents(const uint16_t* ids, const uint32_t* starts, const uint32_t* documents,
+                           size_t count, uint32_t* postings) {
+  for (size_t i = 0; i < count; ++i) {
+    const uint32_t window = documents[i] / (kTermBlock * kTermBlocks), end = starts[window + 1];
+    const uint16_t id = (uint16_t)documents[i];
+    uint32_t at = starts[window], left = end - at;
+    while (left > 1) {
+      const uint32_t half = left / 2;
+      at += ids[at + half] <= id ? half : 0;
+      left -= half;
+    }
+    postings[i] = at < end && ids[at] == id ? at : kNoTermPosting;
+  }
+}
+
 }  // namespace
 }  // namespace vecstore::simd

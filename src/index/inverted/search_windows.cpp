@@ -115,14 +115,16 @@ Quantizer::Quantizer(QueryPlan& plan) : plan_(plan) {
   std::size_t leaves = 0;
   for (const PlanLeaf& leaf : plan.leaves()) {
     double most = 0, unit = 0;
+    bool adds = false;
     for (const auto& list : leaf.lists) {
       if (!list || leaf.negative) continue;
+      adds = true;
       const double weight = static_cast<double>(leaf.weight) * list->max_value();
       most = std::max(most, weight * list->max_code() / 255);
       unit = std::max(unit, weight);
     }
-    if (unit == 0) continue;
-    ++leaves;
+    if (!adds) continue;
+    ++leaves;  // also with a weight too small for a float: its postings have the least weight all the same
     sum += most;
     largest = std::max(largest, unit);
     // A code exceeds its share by 1.001 steps at most, and by what the average length has moved.

@@ -10,9 +10,10 @@ namespace vecstore::inverted {
 
 namespace {
 
-// A part in which the leaves have fewer postings than one in so many documents is not walked in windows.
+// Fewer postings of all leaves are scored one by one: that is quicker than walking the windows, the more of
+// them there are.
 constexpr std::uint32_t kFewShare = 128;
-constexpr std::uint64_t kFewPostings = 64;
+constexpr std::uint64_t kFewPostings = 64, kMostFewPostings = 512;
 // With so many documents to intersect, windows that skip what is not promising are quicker.
 constexpr std::uint32_t kManyShare = 32;
 
@@ -73,7 +74,7 @@ void TermSearch::run(const Bm25& bm25, const CorpusStats& stats, const RowFilter
     if (postings == 0) continue;
     context.counters.postings_scored += postings;
     if (flat) {
-      if (postings <= kFewPostings)
+      if (postings <= std::clamp<std::uint64_t>(documents / kFewShare, kFewPostings, kMostFewPostings))
         search_union(state, part);
       else if (!quantizer.useful())
         search_exhaustively(state, part);

@@ -526,5 +526,38 @@ TEST(TermSearch, VeryManyTermsAreExactToo) {
   ASSERT_NO_FATAL_FAILURE(expect_as_naive(world, naive, rng, query));
 }
 
+// What adds nothing must not push sums of codes over their end.
+TEST(TermSearch, WeightsThatAreZeroAddNothing) {
+  World world;
+  world.weights = {1.0f};
+  world.parts.push_back(nullptr);
+  std::vector<std::pair<std::uint64_t, std::vector<NaiveToken>>> documents;
+  for (std::uint64_t row = 0; row < 3000; ++row) {
+    std::vector<NaiveToken> tokens;
+    if (row % 3 == 0) tokens.push_back({"x", 0, 0});
+    for (std::uint32_t t = 0; t < 60; ++t) {
+      if (row != 0) tokens.push_back({"t" + std::to_string(t), t + 1, 0});
+    }
+    documents.emplace_back(row, std::move(tokens));
+  }
+  world.parts[0] = world.build(documents);
+  std::vector<TermNode> small;
+  for (int t = 0; t < 60; ++t) small.push_back(TermNode::term("t" + std::to_string(t), 1e-30f));
+  TermNode group = TermNode::any(std::move(small));
+  group.boost = 1e-30f;
+  std::vector<TermNode> both;
+  both.push_back(TermNode::term("x"));
+  both.push_back(std::move(group));
+  const std::vector<TermPartView> views = {{world.parts[0].get(), nullptr}};
+  Context context;
+  TopK out(3);
+  const TermNode query = TermNode::any(std::move(both));
+  TermSearch search(views, query, context);
+  search.run(Bm25{0, 0}, CorpusStats(search.stats()), nullptr, context, out);
+  const auto found = out.take();
+  ASSERT_EQ(found.size(), 3u);
+  for (std::uint64_t i = 0; i < 3; ++i) EXPECT_EQ(found[i].row, 3 * i);
+}
+
 }  // namespace
 }  // namespace vecstore::inverted
