@@ -693,10 +693,12 @@ TEST_F(TermFollowersTest, FiltersShareTheCollectionsAnalyzers) {
   auto& fresh = shard_with({});
   EXPECT_EQ(fresh.query_analyzers().idle(), 0u);
   for (int i = 0; i < 3; ++i) {
-    const shard::ReadView view(fresh);
+    shard::ReadView view(fresh);
     const Filter filter = Filter::parse("MATCH(_text, 'w3')");
+    const auto fields = fresh.fields().read(view, {});
     {
-      const query::ViewRows rows(view, &filter, nullptr);
+      const query::MatchingRows matching(view, filter, *fields, {});
+      const query::ViewRows rows(view, &matching, nullptr);
       std::set<std::uint64_t> found;
       for (std::uint64_t row = 0; row < 300; ++row) {
         if (rows.contains(row)) found.insert(row);
