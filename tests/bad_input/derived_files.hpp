@@ -63,9 +63,11 @@ inline std::size_t place(const std::string& path, std::uint32_t section) {
 inline void lie(const std::string& path, std::uint32_t section, const std::function<void(Bytes&)>& change) {
   const auto size = fs::file_size(path);
   const auto file = io::IndexFile::open(path);
-  std::map<std::size_t, std::uint32_t> order;  // as they lie in the file
-  for (std::uint32_t id : file->section_ids())
-    order.emplace(reinterpret_cast<std::size_t>(file->unchecked(id).data()), id);
+  std::map<std::pair<std::size_t, std::size_t>, std::uint32_t> order;  // as they lie in the file
+  for (std::uint32_t id : file->section_ids()) {
+    const auto bytes = file->unchecked(id);
+    order.emplace(std::pair(reinterpret_cast<std::size_t>(bytes.data()), bytes.size()), id);
+  }
   const fs::path target(path);
   {
     io::IndexFileWriter writer(target.parent_path(), target.filename(), file->info(), 33);
