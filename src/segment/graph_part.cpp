@@ -124,10 +124,12 @@ void GraphPart::search(const PartQuery& query, Context& context, std::vector<Par
   if (!bits.empty()) live = admitted_nodes(bits, *retired, admitted);
   if (live == 0) return;
   const auto every_row = [&] {
-    for (std::uint32_t node = 0; node < rows_; ++node) {
-      if (retired->nodes[node / 64] >> (node % 64) & 1) continue;
-      if (!bits.empty() && !(admitted[node / 64] >> (node % 64) & 1)) continue;
-      out.push_back({rows[node], std::numeric_limits<float>::infinity(), true});
+    for (std::size_t w = 0; w < (rows_ + 63) / 64; ++w) {
+      std::uint64_t left = bits.empty() ? ~retired->nodes[w] : admitted[w];
+      for (; left != 0; left &= left - 1) {
+        const std::size_t node = w * 64 + static_cast<std::size_t>(std::countr_zero(left));
+        if (node < rows_) out.push_back({rows[node], std::numeric_limits<float>::infinity(), true});
+      }
     }
   };
   // A large share of the rows is not walked for, and codes have no range for extreme queries.
