@@ -35,9 +35,7 @@ struct FieldRange {
   End low_end = End::kOpen, high_end = End::kOpen;
   FieldBound low, high;
 
-  static FieldRange point(FieldBound value) {
-    return {End::kIncluded, End::kIncluded, value, value};
-  }
+  static FieldRange point(FieldBound value) { return {End::kIncluded, End::kIncluded, value, value}; }
   static FieldRange all_strings() { return {End::kIncluded, End::kOpen, std::string(), {}}; }
 };
 
@@ -53,7 +51,7 @@ struct FieldLeaf {
   };
   /// Which of these pass.
   enum class Pass : std::uint8_t {
-    kAny,     ///< All.
+    kAny,  ///< All.
     kNotNull,
     kRanges,     ///< Those in one of the ranges; strings among them also have to pass `text` if it is given.
     kNotRanges,  ///< Those that are not null and in none of the ranges.
@@ -69,8 +67,8 @@ struct FieldLeaf {
 /// pass.
 struct FieldPlaces {
   FieldPathKey path;
-  std::uint32_t lat = 0, lon = 0;       ///< Numbers of the names.
-  double south = -90, north = 90;       ///< No place outside passes.
+  std::uint32_t lat = 0, lon = 0;  ///< Numbers of the names.
+  double south = -90, north = 90;  ///< No place outside passes.
   std::function<bool(double lat, double lon)> test;
 };
 

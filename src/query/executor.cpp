@@ -264,7 +264,8 @@ std::vector<RowScore> Execution::run_terms(const Leaf& leaf, const segment::Term
   const IdOrder order(view_);
   const ViewRows rows(view_, matching_ ? &*matching_ : nullptr, nullptr);
   TopK out(leaf.k, leaf.score_threshold, &order);
-  const CorpusStats stats = texts.search(terms_->node(), matching_ && !matching_->count() ? &rows : nullptr, ctx, out);
+  const CorpusStats stats =
+      texts.search(terms_->node(), matching_ && !matching_->count() ? &rows : nullptr, ctx, out);
   if (request_.explain) {
     note.property("words", describe_terms(terms_->node(), stats));
     note.property("documents", stats.documents);

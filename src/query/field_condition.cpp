@@ -131,11 +131,17 @@ class Lowering {
         return out;
       case FilterOp::kLess:
       case FilterOp::kLessEqual:
-        leaf.ranges = {{End::kOpen, node->op == FilterOp::kLess ? End::kExcluded : End::kIncluded, {}, bound(values[0])}};
+        leaf.ranges = {{End::kOpen,
+                        node->op == FilterOp::kLess ? End::kExcluded : End::kIncluded,
+                        {},
+                        bound(values[0])}};
         return out;
       case FilterOp::kGreater:
       case FilterOp::kGreaterEqual:
-        leaf.ranges = {{node->op == FilterOp::kGreater ? End::kExcluded : End::kIncluded, End::kOpen, bound(values[0]), {}}};
+        leaf.ranges = {{node->op == FilterOp::kGreater ? End::kExcluded : End::kIncluded,
+                        End::kOpen,
+                        bound(values[0]),
+                        {}}};
         return out;
       case FilterOp::kBetween:
         return between(out, bound(values[0]), bound(values[1]));
@@ -159,7 +165,8 @@ class Lowering {
         leaf.ranges = {FieldRange::point(bound(values[0]))};
         if (std::holds_alternative<std::string>(values[0])) {
           leaf.text = [part = text()](std::string_view s) {
-            return part.empty() || (part.size() <= s.size() && memmem(s.data(), s.size(), part.data(), part.size()));
+            return part.empty() ||
+                   (part.size() <= s.size() && memmem(s.data(), s.size(), part.data(), part.size()));
           };
         }
         return out;
@@ -188,8 +195,9 @@ class Lowering {
     const auto is_number = [](const FieldBound& b) {
       return std::holds_alternative<std::int64_t>(b) || std::holds_alternative<double>(b);
     };
-    const bool dates_and_strings = std::holds_alternative<Instant>(low) != std::holds_alternative<Instant>(high) &&
-                                   (std::holds_alternative<std::string>(low) || std::holds_alternative<std::string>(high));
+    const bool dates_and_strings =
+        std::holds_alternative<Instant>(low) != std::holds_alternative<Instant>(high) &&
+        (std::holds_alternative<std::string>(low) || std::holds_alternative<std::string>(high));
     if (dates_and_strings) {  // Both bounds look at strings, each in its own order.
       FieldNode other = out;
       out.leaf.ranges = {{End::kIncluded, End::kOpen, std::move(low), {}}};

@@ -6,8 +6,8 @@
 
 namespace vecstore::query {
 
-/// Rows that match the filter are among those that may match the condition; rows that the condition is sure of
-/// match. `names` as the records' metadata were stored with; patterns are kept by reference to `node`.
+/// Rows that match the filter are among those that may match the condition; rows that the condition is sure
+/// of match. `names` as the records' metadata were stored with; patterns are kept by reference to `node`.
 FieldNode field_condition(const FilterNodePtr& node, const FieldNames& names);
 
 }  // namespace vecstore::query

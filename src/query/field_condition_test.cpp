@@ -15,21 +15,23 @@ namespace vecstore::query {
 namespace {
 
 /// A part of `records` as a file's reader sees it.
-std::unique_ptr<fields::FieldPart> part_of(std::span<const std::string> records, const std::vector<bool>& present,
-                                           std::size_t begin, std::size_t end) {
+std::unique_ptr<fields::FieldPart> part_of(std::span<const std::string> records,
+                                           const std::vector<bool>& present, std::size_t begin,
+                                           std::size_t end) {
   fields::FieldPartBuilder builder;
   for (std::size_t i = begin; i < end; ++i) {
     if (present[i]) builder.add(static_cast<std::uint32_t>(i - begin), records[i]);
   }
   std::string bytes;
-  fields::FieldPartWriter writer(static_cast<std::uint32_t>(end - begin), [&](std::string_view b) { bytes += b; });
+  fields::FieldPartWriter writer(static_cast<std::uint32_t>(end - begin),
+                                 [&](std::string_view b) { bytes += b; });
   builder.write(writer);
   return std::make_unique<fields::FieldPart>(bytes, writer.directory());
 }
 
 /// The same, by way of several parts, of which some rows are old and given again by another one.
-std::unique_ptr<fields::FieldPart> merged_part_of(std::span<const std::string> records, const std::vector<bool>& present,
-                                                  filter_test::Rng& rng) {
+std::unique_ptr<fields::FieldPart> merged_part_of(std::span<const std::string> records,
+                                                  const std::vector<bool>& present, filter_test::Rng& rng) {
   std::vector<std::unique_ptr<fields::FieldPart>> parts;
   std::vector<RowBits> keeps;
   std::vector<std::uint32_t> begins;
@@ -53,9 +55,12 @@ std::unique_ptr<fields::FieldPart> merged_part_of(std::span<const std::string> r
   for (std::size_t i = 0; i < records.size(); ++i) again[i] = again[i] && present[i];
   parts.push_back(part_of(records, again, 0, records.size()));
   std::vector<fields::MergeInput> inputs;
-  for (std::size_t i = 0; i < parts.size(); ++i) inputs.push_back({parts[i].get(), i < keeps.size() ? &keeps[i] : nullptr, i < keeps.size() ? begins[i] : 0});
+  for (std::size_t i = 0; i < parts.size(); ++i)
+    inputs.push_back(
+        {parts[i].get(), i < keeps.size() ? &keeps[i] : nullptr, i < keeps.size() ? begins[i] : 0});
   std::string bytes;
-  fields::FieldPartWriter writer(static_cast<std::uint32_t>(records.size()), [&](std::string_view b) { bytes += b; });
+  fields::FieldPartWriter writer(static_cast<std::uint32_t>(records.size()),
+                                 [&](std::string_view b) { bytes += b; });
   fields::merge_parts(inputs, writer, {});
   return std::make_unique<fields::FieldPart>(bytes, writer.directory());
 }
@@ -73,8 +78,8 @@ TEST(FieldConditionTest, AnswersLikeLookingAtEachRecord) {
       present[i] = rng() % 10 != 0;
       encode_metadata(present[i] ? filter_test::random_record(rng) : Metadata::object(), names, records[i]);
     }
-    const auto made = round % 2 == 0 ? part_of(records, present, 0, records.size())
-                                     : merged_part_of(records, present, rng);
+    const auto made =
+        round % 2 == 0 ? part_of(records, present, 0, records.size()) : merged_part_of(records, present, rng);
     const fields::FieldPart& part = *made;
     for (int i = 0; i < 300; ++i) {
       const Filter filter = filter_test::random_filter(rng, static_cast<int>(rng() % 4));

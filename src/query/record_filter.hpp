@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "index/vector_index.hpp"
 #include "index/field_query.hpp"
+#include "index/vector_index.hpp"
 #include "query/filter_eval.hpp"
 #include "shard/field_follower.hpp"
 #include "shard/read_view.hpp"
@@ -26,8 +26,8 @@ class RecordFilter {
   std::vector<std::string> warnings_;
 };
 
-/// Which rows of a view match a filter: by field indexes, and by the documents where these do not know. Asked by
-/// several threads of one query.
+/// Which rows of a view match a filter: by field indexes, and by the documents where these do not know. Asked
+/// by several threads of one query.
 class MatchingRows {
  public:
   /// `fields` is of the view's state. Looks at documents now where few are to be looked at.
@@ -70,7 +70,8 @@ class MatchingRows {
 class ViewRows final : public RowFilter {
  public:
   /// `matching`: nullptr admits every live row. `bad_rows`: ascending, never admitted; may be nullptr.
-  ViewRows(const shard::ReadView& view, const MatchingRows* matching, const std::vector<std::uint64_t>* bad_rows)
+  ViewRows(const shard::ReadView& view, const MatchingRows* matching,
+           const std::vector<std::uint64_t>* bad_rows)
       : view_(view), matching_(matching), bad_rows_(bad_rows && !bad_rows->empty() ? bad_rows : nullptr) {}
   bool contains(std::uint64_t row) const override;
   std::optional<std::uint64_t> count() const override;

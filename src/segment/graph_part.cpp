@@ -91,7 +91,9 @@ std::size_t GraphPart::admitted_nodes(std::span<const std::uint64_t> bits, const
     for (std::uint64_t w = first / 64; w <= rows.back() / 64; ++w) {
       std::uint64_t left = word(w);
       if (left == 0) continue;
-      node = static_cast<std::size_t>(std::lower_bound(rows.begin() + static_cast<std::ptrdiff_t>(node), rows.end(), w * 64) - rows.begin());
+      node = static_cast<std::size_t>(
+          std::lower_bound(rows.begin() + static_cast<std::ptrdiff_t>(node), rows.end(), w * 64) -
+          rows.begin());
       for (; node < rows_ && rows[node] / 64 == w; ++node) {
         if (left >> (rows[node] % 64) & 1) out[node / 64] |= std::uint64_t{1} << (node % 64);
       }
@@ -115,7 +117,8 @@ void GraphPart::search(const PartQuery& query, Context& context, std::vector<Par
   thread_local HnswScratch scratch;
   thread_local std::vector<HnswHit> hits;
   thread_local std::vector<std::uint64_t> admitted;
-  const std::span<const std::uint64_t> bits = query.filter ? query.filter->bits() : std::span<const std::uint64_t>();
+  const std::span<const std::uint64_t> bits =
+      query.filter ? query.filter->bits() : std::span<const std::uint64_t>();
   const std::shared_ptr<const Retired> retired = retired_nodes(query);
   const auto rows = row_numbers();
   // Rows without gaps need no look at their numbers.
@@ -148,8 +151,7 @@ void GraphPart::search(const PartQuery& query, Context& context, std::vector<Par
   if (query.bound > -std::numeric_limits<float>::infinity()) walk.known_score = query.bound;
   index_->search(walk, scratch, context, hits);
   // Among thousands of equal rows a walk may end early; with a bound it may have found all there are.
-  if (!walk.known_score && hits.size() < std::min<std::size_t>(walk.k, live))
-    return every_row();
+  if (!walk.known_score && hits.size() < std::min<std::size_t>(walk.k, live)) return every_row();
   for (const HnswHit& hit : hits)
     out.push_back({dense ? rows.front() + hit.node : rows[hit.node], hit.score, false});
 }

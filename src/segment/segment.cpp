@@ -141,8 +141,9 @@ const VectorPart* Segment::vectors(std::uint16_t field) const {
 }
 
 bool Segment::warm_up(Context& context) const {
-  return ids_->warm_up() || (fields_ && fields_->warm_up()) || std::any_of(parts_.begin(), parts_.end(),
-                                        [&](const PartEntry& p) { return p.part->warm_up(context); });
+  return ids_->warm_up() || (fields_ && fields_->warm_up()) ||
+         std::any_of(parts_.begin(), parts_.end(),
+                     [&](const PartEntry& p) { return p.part->warm_up(context); });
 }
 
 std::span<const std::uint64_t> Segment::unreadable(std::uint32_t section) const {
@@ -170,10 +171,9 @@ void Segment::verify(const Context& context) const {
 SegmentWriter::SegmentWriter(const std::string& directory, const SegmentIdentity& identity,
                              std::size_t fields)
     : identity_(identity),
-      file_(
-          directory, file_name(identity.number), file_info(identity),
-          static_cast<std::uint32_t>(2 + kRowSections + fields * kSectionsPerPart + inverted::kPartSections)) {
-}
+      file_(directory, file_name(identity.number), file_info(identity),
+            static_cast<std::uint32_t>(2 + kRowSections + fields * kSectionsPerPart +
+                                       inverted::kPartSections)) {}
 
 void SegmentWriter::add_flat(std::uint16_t field, Metric metric, std::size_t dimension,
                              const VectorRows& rows, const Context& context, const PartBuild& build,
@@ -346,9 +346,7 @@ void SegmentWriter::add_fields(fields::FieldPartBuilder& fields) {
 }
 
 void SegmentWriter::merge_fields(std::span<const fields::MergeInput> parts, const Context& context) {
-  write_fields([&](fields::FieldPartWriter& out) {
-    fields::merge_parts(parts, out, context);
-  });
+  write_fields([&](fields::FieldPartWriter& out) { fields::merge_parts(parts, out, context); });
 }
 
 void SegmentWriter::add_unreadable_texts(std::span<const std::uint64_t> rows) {

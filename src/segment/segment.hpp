@@ -54,8 +54,8 @@ class Segment {
   const std::vector<std::unique_ptr<const SparsePart>>& sparse_parts() const { return sparse_; }
   /// Of all rows that were live and could be read when the segment was made.
   const IdsPart& ids() const { return *ids_; }
-  /// The metadata of its rows, as it was when the segment was made; of rows that were retired by then nothing.
-  /// nullptr when it has none.
+  /// The metadata of its rows, as it was when the segment was made; of rows that were retired by then
+  /// nothing. nullptr when it has none.
   const fields::FieldPart* fields() const { return fields_.get(); }
   /// Rows, ascending, whose texts or vectors of a sparse field could not be read when the segment was built,
   /// so that it lacks them. Some may be retired. kCorruption.

@@ -62,7 +62,7 @@ struct SegmentMeta {
   std::uint64_t documents = 0;
   std::uint32_t sparse = 0;  ///< Sparse fields of which some row has a vector.
   std::uint32_t fields = 0;  ///< 1 when the file has the metadata of its rows.
-  std::uint64_t ids = 0;  ///< Rows whose ids are in the file; without any the sections are absent.
+  std::uint64_t ids = 0;     ///< Rows whose ids are in the file; without any the sections are absent.
 };
 static_assert(sizeof(SegmentMeta) == 64);
 

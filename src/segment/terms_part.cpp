@@ -70,7 +70,8 @@ void TermsPart::verify(const Context& context) const {
 }
 
 const std::uint64_t* TermsIndex::documents_of_rows(const inverted::TermSource& source) {
-  live_.push_back(std::make_shared<const std::vector<std::uint64_t>>(inverted::documents_of(source, rows_, false)));
+  live_.push_back(
+      std::make_shared<const std::vector<std::uint64_t>>(inverted::documents_of(source, rows_, false)));
   return live_.back()->data();
 }
 

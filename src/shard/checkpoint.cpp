@@ -279,9 +279,9 @@ void merge_ids(Shard& shard, const Plan& plan, segment::SegmentWriter& writer, C
       context.check();
       const std::uint64_t end = std::min(entry.end_row, first + kIdRowsPerStep);
       if (!segment) {
-        for_each_document(shard, first, end, context, [&](std::uint64_t row, const storage::Document& document) {
-          ids.add(row, head_of(document));
-        });
+        for_each_document(
+            shard, first, end, context,
+            [&](std::uint64_t row, const storage::Document& document) { ids.add(row, head_of(document)); });
       } else {
         try {
           segment->ids().scan(first, end, [&](std::uint64_t row, const segment::RecordHead& head) {
@@ -308,7 +308,8 @@ class FieldsInMemory {
   }
   const fields::FieldPart& finish(std::uint64_t end_row) {
     std::string bytes;
-    fields::FieldPartWriter out(static_cast<std::uint32_t>(end_row - first_row_), [&](std::string_view b) { bytes += b; });
+    fields::FieldPartWriter out(static_cast<std::uint32_t>(end_row - first_row_),
+                                [&](std::string_view b) { bytes += b; });
     builder_.write(out);
     return part_.emplace(std::move(bytes), out.directory());
   }
@@ -320,8 +321,8 @@ class FieldsInMemory {
   std::optional<fields::FieldPart> part_;
 };
 
-/// The metadata of the segments that are replaced, without that of retired rows; of damaged ones, and where it
-/// has changed since, from the truth.
+/// The metadata of the segments that are replaced, without that of retired rows; of damaged ones, and where
+/// it has changed since, from the truth.
 void merge_fields(Shard& shard, const Plan& plan, segment::SegmentWriter& writer, Context& context) {
   std::vector<fields::MergeInput> inputs;
   std::list<RowBits> keeps;
@@ -333,9 +334,9 @@ void merge_fields(Shard& shard, const Plan& plan, segment::SegmentWriter& writer
       for (std::uint64_t first = entry.first_row; first < entry.end_row; first += kMostRowsPerCheckpoint) {
         const std::uint64_t end = std::min(entry.end_row, first + kMostRowsPerCheckpoint);
         FieldsInMemory& rows = read.emplace_back(first);
-        for_each_document(shard, first, end, context, [&](std::uint64_t row, const storage::Document& document) {
-          rows.add(row, document);
-        });
+        for_each_document(
+            shard, first, end, context,
+            [&](std::uint64_t row, const storage::Document& document) { rows.add(row, document); });
         inputs.push_back({&rows.finish(end), nullptr, shift(first)});
       }
       continue;
@@ -347,16 +348,18 @@ void merge_fields(Shard& shard, const Plan& plan, segment::SegmentWriter& writer
     const ReadView view(shard);
     FieldsInMemory* changed = nullptr;
     DocumentReader documents(view);
-    for_each_overlay(view, entry.first_row, entry.end_row, context, [&](std::uint64_t row, std::uint64_t sequence) {
-      if (sequence <= entry.sequence || !keep.test(row - entry.first_row)) return;
-      keep.reset(row - entry.first_row);
-      if (!changed) changed = &read.emplace_back(entry.first_row);
-      try {
-        changed->add(row, documents.read(row));
-      } catch (const Error& e) {
-        if (e.code() != ErrorCode::kCorruption) throw;  // what is damaged has no place in a segment
-      }
-    });
+    for_each_overlay(view, entry.first_row, entry.end_row, context,
+                     [&](std::uint64_t row, std::uint64_t sequence) {
+                       if (sequence <= entry.sequence || !keep.test(row - entry.first_row)) return;
+                       keep.reset(row - entry.first_row);
+                       if (!changed) changed = &read.emplace_back(entry.first_row);
+                       try {
+                         changed->add(row, documents.read(row));
+                       } catch (const Error& e) {
+                         if (e.code() != ErrorCode::kCorruption)
+                           throw;  // what is damaged has no place in a segment
+                       }
+                     });
     inputs.push_back({segment->fields(), &keep, shift(entry.first_row)});
     if (changed) inputs.push_back({&changed->finish(entry.end_row), nullptr, shift(entry.first_row)});
   }

@@ -41,11 +41,12 @@ int size_class(std::size_t rows) {
   return c;
 }
 
-std::shared_ptr<const FieldsRead::Pack> finish_pack(std::vector<std::uint64_t> rows,
-                                                    const std::function<void(fields::FieldPartWriter&)>& write) {
+std::shared_ptr<const FieldsRead::Pack> finish_pack(
+    std::vector<std::uint64_t> rows, const std::function<void(fields::FieldPartWriter&)>& write) {
   auto pack = std::make_shared<FieldsRead::Pack>();
   std::string bytes;
-  fields::FieldPartWriter out(static_cast<std::uint32_t>(rows.size()), [&](std::string_view b) { bytes += b; });
+  fields::FieldPartWriter out(static_cast<std::uint32_t>(rows.size()),
+                              [&](std::string_view b) { bytes += b; });
   write(out);
   pack->part = std::make_unique<const fields::FieldPart>(std::move(bytes), out.directory());
   for (std::uint32_t i = 0; i < rows.size(); ++i) pack->numbers.emplace_back(rows[i], i);
@@ -98,7 +99,8 @@ bool FieldFollower::step(const ReadView& view, const std::shared_ptr<const Segme
   if (set != set_) take_set(set);
   follow_log(view, *set, ctx);
   const std::uint64_t end = view.state().next_row;
-  for (std::uint64_t row = view.retired().next_live(next_row_); row < end; row = view.retired().next_live(row + 1))
+  for (std::uint64_t row = view.retired().next_live(next_row_); row < end;
+       row = view.retired().next_live(row + 1))
     loose_.push_back(row);
   next_row_ = std::max(next_row_, end);
   pack(view, ctx);
@@ -136,7 +138,8 @@ void FieldFollower::take_set(const std::shared_ptr<const SegmentSet>& set) {
     known.outdated = any ? std::move(mask) : nullptr;
     known.shared = false;
   }
-  std::erase_if(packs_, [](const KnownPack& p) { return p.outdated && p.outdated->count() == p.pack->rows.size(); });
+  std::erase_if(packs_,
+                [](const KnownPack& p) { return p.outdated && p.outdated->count() == p.pack->rows.size(); });
   std::map<std::uint64_t, KnownRun> runs;
   for (const SegmentSet::Item& item : set->items) {
     const auto known = runs_.find(item.entry.number);
@@ -176,7 +179,8 @@ void FieldFollower::changed(std::uint64_t row, std::uint64_t sequence, const Seg
     if (!has_fields(*item)) return;  // all its rows are looked at
   }
   for (KnownPack& p : packs_) {
-    const auto at = std::lower_bound(p.pack->numbers.begin(), p.pack->numbers.end(), std::pair(row, std::uint32_t{0}));
+    const auto at =
+        std::lower_bound(p.pack->numbers.begin(), p.pack->numbers.end(), std::pair(row, std::uint32_t{0}));
     if (at == p.pack->numbers.end() || at->first != row) continue;
     if (!p.outdated)
       p.outdated = std::make_shared<RowBits>(p.pack->rows.size());
@@ -263,7 +267,8 @@ void FieldFollower::join_packs(const Context& ctx) {
       }
       begin += packs_[i].pack->rows.size();
     }
-    auto joined = finish_pack(std::move(rows), [&](fields::FieldPartWriter& out) { fields::merge_parts(inputs, out, ctx); });
+    auto joined = finish_pack(std::move(rows),
+                              [&](fields::FieldPartWriter& out) { fields::merge_parts(inputs, out, ctx); });
     packs_.resize(first);
     packs_.push_back({std::move(joined), std::move(outdated), false});
   }
@@ -288,7 +293,8 @@ std::shared_ptr<const FieldsRead> FieldFollower::make_read(const ReadView& view,
   return out;
 }
 
-RowSet matching_rows(const FieldsRead& read, const FieldNode& node, const ReadView& view, const Context& ctx) {
+RowSet matching_rows(const FieldsRead& read, const FieldNode& node, const ReadView& view,
+                     const Context& ctx) {
   const std::uint64_t end = view.state().next_row;
   RowSet out{RowBits(end), RowBits(end)};
   for (const FieldsRead::Run& run : read.runs) {

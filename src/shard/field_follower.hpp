@@ -28,7 +28,7 @@ struct FieldsRead {
   };
   /// Some rows, in memory: newer than segments, or with newer metadata.
   struct Pack {
-    std::vector<std::uint64_t> rows;  ///< By the pack's own numbers.
+    std::vector<std::uint64_t> rows;                               ///< By the pack's own numbers.
     std::vector<std::pair<std::uint64_t, std::uint32_t>> numbers;  ///< The inverse, ascending.
     std::unique_ptr<const fields::FieldPart> part;
   };
@@ -62,7 +62,8 @@ class FieldFollower {
     bool shared = false;
   };
 
-  bool step(const ReadView& view, const std::shared_ptr<const SegmentSet>& set, bool renewed, const Context& ctx);
+  bool step(const ReadView& view, const std::shared_ptr<const SegmentSet>& set, bool renewed,
+            const Context& ctx);
   void start_anew();
   void follow_log(const ReadView& view, const SegmentSet& set, const Context& ctx);
   void read_overlays(const ReadView& view, const SegmentSet& set, const Context& ctx);
@@ -71,14 +72,15 @@ class FieldFollower {
   bool is_needed(std::uint64_t row, const SegmentSet& set) const;
   void pack(const ReadView& view, const Context& ctx);
   void join_packs(const Context& ctx);
-  std::shared_ptr<const FieldsRead> make_read(const ReadView& view, const std::shared_ptr<const SegmentSet>& set);
+  std::shared_ptr<const FieldsRead> make_read(const ReadView& view,
+                                              const std::shared_ptr<const SegmentSet>& set);
 
   std::timed_mutex mutex_;  // guards what follows
   std::shared_ptr<const FieldsRead> read_;
   std::shared_ptr<const SegmentSet> set_;
   std::uint64_t sequence_ = 0;        // of the newest state seen
   std::optional<std::uint64_t> log_;  // the store's: changes up to there are known; none: nothing is
-  std::uint64_t next_row_ = 0;        // rows below it are in segments, packs or loose, unless they are retired
+  std::uint64_t next_row_ = 0;  // rows below it are in segments, packs or loose, unless they are retired
   /// Rows with metadata newer than their segment's, or than their own document: the commit.
   std::unordered_map<std::uint64_t, std::uint64_t> changed_;
   std::map<std::uint64_t, KnownRun> runs_;  // by number of the segment

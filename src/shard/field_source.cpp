@@ -30,7 +30,8 @@ void add_fields(const storage::Document& document, std::uint32_t row, fields::Fi
   if (document.part != 0) out.add_own(row, OwnField::kPart, number(document.part));
 }
 
-void for_each_overlay(const ReadView& view, std::uint64_t first_row, std::uint64_t end_row, const Context& ctx,
+void for_each_overlay(const ReadView& view, std::uint64_t first_row, std::uint64_t end_row,
+                      const Context& ctx,
                       const std::function<void(std::uint64_t row, std::uint64_t sequence)>& fn) {
   if (view.state().overlays == 0) return;
   const std::uint32_t collection = view.shard().collection();

@@ -14,7 +14,8 @@ void add_fields(const storage::Document& document, std::uint32_t row, fields::Fi
 
 /// Calls `fn` for the rows from `first_row` on and before `end_row` whose metadata was replaced, with the
 /// commit that did it, ascending. kCorruption.
-void for_each_overlay(const ReadView& view, std::uint64_t first_row, std::uint64_t end_row, const Context& ctx,
+void for_each_overlay(const ReadView& view, std::uint64_t first_row, std::uint64_t end_row,
+                      const Context& ctx,
                       const std::function<void(std::uint64_t row, std::uint64_t sequence)>& fn);
 
 }  // namespace vecstore::shard

@@ -43,7 +43,7 @@ std::unique_ptr<TermPieces> SparseFollower::new_pieces(const ReadView& view, std
 }
 
 segment::SparseIndex SparseFollower::index(const ReadView& view, const TermsRead& read,
-                                            std::span<const std::uint64_t> rows) const {
+                                           std::span<const std::uint64_t> rows) const {
   segment::SparseIndex out;
   out.terms = segment::TermsIndex(rows);
   for (const auto& segment : read.segments) {

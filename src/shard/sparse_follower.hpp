@@ -13,7 +13,7 @@ class SparseFollower final : public TermFollower {
   explicit SparseFollower(std::uint16_t field) : field_(field) {}
   /// `read`, of the view's state, has to outlive it. TermsDamaged.
   segment::SparseIndex index(const ReadView& view, const TermsRead& read,
-                            std::span<const std::uint64_t> rows = {}) const;
+                             std::span<const std::uint64_t> rows = {}) const;
 
  protected:
   /// Always: a segment names the fields of which its rows have vectors.

@@ -66,8 +66,7 @@ class TextPieces final : public TermPieces {
  public:
   using DocumentAlso = std::function<void(std::uint64_t row, const storage::Document& document)>;
   /// `also` gets the documents of all rows, unless it is empty.
-  TextPieces(Shard& shard, std::span<const TextField> fields, std::uint64_t first_row,
-             DocumentAlso also = {})
+  TextPieces(Shard& shard, std::span<const TextField> fields, std::uint64_t first_row, DocumentAlso also = {})
       : TermPieces(shard, first_row), also_(std::move(also)), texts_(fields) {}
   /// Everything, as part of one segment.
   void write_all(segment::SegmentWriter& writer, std::uint64_t terms, const Context& ctx);

@@ -46,7 +46,7 @@ std::unique_ptr<TermPieces> TextFollower::new_pieces(const ReadView& view, std::
 }
 
 segment::TermsIndex TextFollower::index(const ReadView& view, const TermsRead& read,
-                                            std::span<const std::uint64_t> rows) {
+                                        std::span<const std::uint64_t> rows) {
   segment::TermsIndex out(rows);
   for (const auto& segment : read.segments) {
     if (const auto* texts = segment->texts()) out.add(*texts, view.retired_bits());

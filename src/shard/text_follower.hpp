@@ -11,7 +11,7 @@ class TextFollower final : public TermFollower {
  public:
   /// `read`, of the view's state, has to outlive it. TermsDamaged.
   static segment::TermsIndex index(const ReadView& view, const TermsRead& read,
-                            std::span<const std::uint64_t> rows = {});
+                                   std::span<const std::uint64_t> rows = {});
 
  protected:
   bool has_terms(const ReadView& view, const segment::Segment& segment) const override;

@@ -1,5 +1,5 @@
-// Kernels that look for values in columns of unsigned integers. Chosen with the table of kernels.hpp. Included
-// by the ISA files: plain C only.
+// Kernels that look for values in columns of unsigned integers. Chosen with the table of kernels.hpp.
+// Included by the ISA files: plain C only.
 #pragma once
 #include <stddef.h>
 #include <stdint.h>

@@ -24,8 +24,8 @@ bool is_date(const FieldRange& range) {
 bool is_short_point(const FieldRange& range) {
   const auto* high = std::get_if<std::string>(&range.high);
   const auto* low = std::get_if<std::string>(&range.low);
-  return range.low_end == FieldRange::End::kIncluded && range.high_end == FieldRange::End::kIncluded && low && high &&
-         *low == *high && low->size() <= kMostStringBytes;
+  return range.low_end == FieldRange::End::kIncluded && range.high_end == FieldRange::End::kIncluded && low &&
+         high && *low == *high && low->size() <= kMostStringBytes;
 }
 
 /// Sorted and joined where they touch.
@@ -48,10 +48,14 @@ void add_dates(const Field& field, const FieldRange& range, std::vector<Ordinals
   auto begin = dates.begin(), end = dates.end();
   const auto before = [](const auto& date, const Instant& i) { return date.first < i; };
   const auto behind = [](const Instant& i, const auto& date) { return i < date.first; };
-  if (range.low_end == End::kIncluded) begin = std::lower_bound(begin, end, std::get<Instant>(range.low), before);
-  if (range.low_end == End::kExcluded) begin = std::upper_bound(begin, end, std::get<Instant>(range.low), behind);
-  if (range.high_end == End::kIncluded) end = std::upper_bound(begin, end, std::get<Instant>(range.high), behind);
-  if (range.high_end == End::kExcluded) end = std::lower_bound(begin, end, std::get<Instant>(range.high), before);
+  if (range.low_end == End::kIncluded)
+    begin = std::lower_bound(begin, end, std::get<Instant>(range.low), before);
+  if (range.low_end == End::kExcluded)
+    begin = std::upper_bound(begin, end, std::get<Instant>(range.low), behind);
+  if (range.high_end == End::kIncluded)
+    end = std::upper_bound(begin, end, std::get<Instant>(range.high), behind);
+  if (range.high_end == End::kExcluded)
+    end = std::lower_bound(begin, end, std::get<Instant>(range.high), before);
   for (; begin != end; ++begin) out.push_back({begin->second, begin->second + 1});
 }
 
@@ -140,7 +144,8 @@ std::vector<Passing> passing(const FieldLeaf& leaf, const FieldPart& part, const
   using At = FieldLeaf::At;
   std::vector<Passing> out;
   if (leaf.at != At::kElements) {
-    if (const FieldEntry* e = part.find(leaf.path)) out.push_back(passing(leaf, part.field(*e), false, context));
+    if (const FieldEntry* e = part.find(leaf.path))
+      out.push_back(passing(leaf, part.field(*e), false, context));
   }
   if (leaf.at != At::kPath) {
     FieldPathKey each = leaf.path;
@@ -214,7 +219,8 @@ class Evaluation {
     out.maybe = out.sure;
     for (const Passing& p : fields) p.field->add_rows(p.maybe, out.maybe);
     // Only one of the two fields may have found its place in the part.
-    if (!part_.complete() && fields.size() < 2 && leaf.at != FieldLeaf::At::kPath) out.maybe = RowBits(part_.span(), true);
+    if (!part_.complete() && fields.size() < 2 && leaf.at != FieldLeaf::At::kPath)
+      out.maybe = RowBits(part_.span(), true);
     return irregular(std::move(out));
   }
 
@@ -232,7 +238,8 @@ class Evaluation {
       if (!lat_entry || !lon_entry) continue;
       const Field& lat = part_.field(*lat_entry);
       const Field& lon = part_.field(*lon_entry);
-      const Ordinals band = lat.in_range({FieldRange::End::kIncluded, FieldRange::End::kIncluded, places.south, places.north});
+      const Ordinals band =
+          lat.in_range({FieldRange::End::kIncluded, FieldRange::End::kIncluded, places.south, places.north});
       const bool paired = lat.is_single() && lon.is_single();
       for (std::uint32_t o = band.begin; o < band.end; ++o) {
         if (o % 1024 == 0) context_.check();
@@ -260,7 +267,8 @@ class Evaluation {
 Cardinality bounded(double least, double expected, double most, double rows) {
   least = std::clamp(least, 0.0, rows);
   most = std::clamp(most, least, rows);
-  return {static_cast<std::uint64_t>(least), std::clamp(expected, least, most), static_cast<std::uint64_t>(most)};
+  return {static_cast<std::uint64_t>(least), std::clamp(expected, least, most),
+          static_cast<std::uint64_t>(most)};
 }
 
 }  // namespace
@@ -296,7 +304,8 @@ Cardinality estimate(const FieldNode& node, const FieldPart& part) {
     }
     case NodeKind::kNot: {
       const Cardinality n = estimate(node.children.front(), part);
-      return bounded(rows - static_cast<double>(n.most), rows - n.expected, rows - static_cast<double>(n.least), rows);
+      return bounded(rows - static_cast<double>(n.most), rows - n.expected,
+                     rows - static_cast<double>(n.least), rows);
     }
     case NodeKind::kMaybe: {
       const Cardinality n = estimate(node.children.front(), part);

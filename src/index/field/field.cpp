@@ -17,7 +17,9 @@ constexpr std::size_t kMostScans = 8;
 }  // namespace
 
 Field::Field(std::string_view bytes, std::uint32_t span, std::string_view what) {
-  const auto damaged = [&] [[noreturn]] { fail(ErrorCode::kCorruption, what, ": a field's numbers do not fit"); };
+  const auto damaged = [&] [[noreturn]] {
+    fail(ErrorCode::kCorruption, what, ": a field's numbers do not fit");
+  };
   if (bytes.size() < sizeof header_) damaged();
   header_ = load<FieldHeader>(bytes.data());
   std::uint64_t ordinals = 0;
@@ -79,7 +81,8 @@ Kind Field::kind_of(std::uint32_t ordinal) const {
 
 Number Field::number(std::uint32_t ordinal) const {
   const std::uint32_t i = ordinal - begins_[static_cast<std::size_t>(Kind::kNumber)];
-  const bool is_double = header_.number_form == NumberForm::kDoubles || (doubles_ && (doubles_[i / 8] >> (i % 8) & 1) != 0);
+  const bool is_double =
+      header_.number_form == NumberForm::kDoubles || (doubles_ && (doubles_[i / 8] >> (i % 8) & 1) != 0);
   return is_double ? Number::of(load<double>(numbers_ + std::size_t{8} * i))
                    : Number::of(load<std::int64_t>(numbers_ + std::size_t{8} * i));
 }
@@ -123,8 +126,10 @@ Ordinals Field::in_range(const FieldRange& range) const {
     for (const bool value : {false, true}) {
       const bool* low = std::get_if<bool>(&range.low);
       const bool* high = std::get_if<bool>(&range.high);
-      passes[value] = (range.low_end == End::kOpen || value > *low || (value == *low && range.low_end == End::kIncluded)) &&
-                      (range.high_end == End::kOpen || value < *high || (value == *high && range.high_end == End::kIncluded));
+      passes[value] = (range.low_end == End::kOpen || value > *low ||
+                       (value == *low && range.low_end == End::kIncluded)) &&
+                      (range.high_end == End::kOpen || value < *high ||
+                       (value == *high && range.high_end == End::kIncluded));
     }
     const Ordinals no = of_kind(Kind::kFalse), yes = of_kind(Kind::kTrue);
     if (passes[0] && passes[1]) return {no.begin, yes.end};
@@ -147,7 +152,8 @@ Ordinals Field::in_range(const FieldRange& range) const {
     return out;
   }
   const auto as_number = [](const FieldBound& b) {
-    return std::holds_alternative<double>(b) ? Number::of(std::get<double>(b)) : Number::of(std::get<std::int64_t>(b));
+    return std::holds_alternative<double>(b) ? Number::of(std::get<double>(b))
+                                             : Number::of(std::get<std::int64_t>(b));
   };
   Ordinals out = of_kind(Kind::kNumber);
   if (range.low_end != End::kOpen) {
@@ -198,7 +204,8 @@ void Field::scan(Ordinals range, RowBits& out) const {
 // A table of the ordinals that pass, asked for each row.
 void Field::scan_many(std::span<const Ordinals> ordinals, RowBits& out) const {
   std::vector<std::uint8_t> passes(ordinals_);
-  for (const Ordinals& o : ordinals) std::fill(passes.begin() + o.begin, passes.begin() + o.end, std::uint8_t{1});
+  for (const Ordinals& o : ordinals)
+    std::fill(passes.begin() + o.begin, passes.begin() + o.end, std::uint8_t{1});
   for (std::uint32_t row = 0; row < header_.span; ++row) {
     const std::uint32_t o = at(row);
     if (o != kNoOrdinal && passes[o]) out.set(row);
@@ -210,7 +217,8 @@ void Field::add_rows(std::span<const Ordinals> ordinals, RowBits& out) const {
   for (const Ordinals& o : ordinals) wanted += postings(o);
   if (wanted == 0) return;
   // The column is read in vectors of rows, or row by row.
-  const std::uint64_t reads = header_.span / (ordinals.size() <= kMostScans ? kRowsPerPosting / ordinals.size() : 1);
+  const std::uint64_t reads =
+      header_.span / (ordinals.size() <= kMostScans ? kRowsPerPosting / ordinals.size() : 1);
   if (column_ && wanted > reads) {
     if (ordinals.size() > kMostScans) return scan_many(ordinals, out);
     for (const Ordinals& o : ordinals) scan(o, out);

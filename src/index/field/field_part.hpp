@@ -16,7 +16,8 @@
 
 namespace vecstore::fields {
 
-/// Rows are numbered from 0. In a file, or in memory. Thread-safe. A field is checked at its first use; damage is kCorruption.
+/// Rows are numbered from 0. In a file, or in memory. Thread-safe. A field is checked at its first use;
+/// damage is kCorruption.
 class FieldPart {
  public:
   /// Sections first_section (the fields) and first_section + 1 (their directory).

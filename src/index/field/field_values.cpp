@@ -27,10 +27,11 @@ void put_column(char* out, const std::vector<std::uint32_t>& column) {
 }
 
 NumberForm form_of(const std::vector<Number>& numbers) {
-  const auto doubles = std::count_if(numbers.begin(), numbers.end(), [](const Number& n) { return n.is_double; });
-  return doubles == 0                                           ? NumberForm::kIntegers
+  const auto doubles =
+      std::count_if(numbers.begin(), numbers.end(), [](const Number& n) { return n.is_double; });
+  return doubles == 0                                          ? NumberForm::kIntegers
          : static_cast<std::size_t>(doubles) == numbers.size() ? NumberForm::kDoubles
-                                                                : NumberForm::kMixed;
+                                                               : NumberForm::kMixed;
 }
 
 }  // namespace
@@ -43,8 +44,7 @@ std::string encode_field(const FieldValues& values, std::uint32_t span) {
   header.number_form = form_of(values.numbers);
   std::uint64_t string_bytes = 0;
   for (const std::string_view s : values.strings) string_bytes += s.size();
-  if (string_bytes > UINT32_MAX || values.rows.size() > UINT32_MAX)
-    return {};
+  if (string_bytes > UINT32_MAX || values.rows.size() > UINT32_MAX) return {};
   header.string_bytes = static_cast<std::uint32_t>(string_bytes);
   const std::uint32_t ordinals = header.ordinals();
   const std::vector<std::uint32_t> column = column_of(values, ordinals, span);

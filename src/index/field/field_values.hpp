@@ -46,10 +46,10 @@ inline bool before(const Number& a, const Number& b) noexcept {
 /// Rows by value, one value after the other as ordinals go. Strings are borrowed.
 struct FieldValues {
   std::array<std::uint32_t, kKinds> entries{};
-  std::vector<Number> numbers;             ///< Ascending (before), distinct.
-  std::vector<std::string_view> strings;   ///< Ascending, distinct.
-  std::vector<std::uint32_t> starts;       ///< Per ordinal, and the end.
-  std::vector<std::uint32_t> rows;         ///< Ascending and distinct within an ordinal.
+  std::vector<Number> numbers;            ///< Ascending (before), distinct.
+  std::vector<std::string_view> strings;  ///< Ascending, distinct.
+  std::vector<std::uint32_t> starts;      ///< Per ordinal, and the end.
+  std::vector<std::uint32_t> rows;        ///< Ascending and distinct within an ordinal.
 
   void end_ordinal(Kind kind) {
     ++entries[static_cast<std::size_t>(kind)];
@@ -57,8 +57,8 @@ struct FieldValues {
   }
 };
 
-/// The field's bytes; none when they are more than an index takes (4 GiB of strings, 4 G values). `span`: rows
-/// of the part; all of `rows` are below.
+/// The field's bytes; none when they are more than an index takes (4 GiB of strings, 4 G values). `span`:
+/// rows of the part; all of `rows` are below.
 std::string encode_field(const FieldValues& values, std::uint32_t span);
 
 }  // namespace vecstore::fields

@@ -57,7 +57,8 @@ FieldValues FieldPartBuilder::Field::sorted() {
     out.rows.insert(out.rows.end(), of_kind.begin(), of_kind.end());
     out.end_ordinal(kind);
   };
-  for (const Kind kind : {Kind::kNull, Kind::kArray, Kind::kObject, Kind::kFalse, Kind::kTrue}) add_kind(kind);
+  for (const Kind kind : {Kind::kNull, Kind::kArray, Kind::kObject, Kind::kFalse, Kind::kTrue})
+    add_kind(kind);
   std::sort(numbers.begin(), numbers.end(), [](const NumberRow& a, const NumberRow& b) {
     return before(a.number, b.number) || (!before(b.number, a.number) && a.row < b.row);
   });
@@ -142,7 +143,8 @@ void FieldPartBuilder::collect(Node* node, const EncodedValue& value) {
         return;
       }
       const EncodedValue member = read_encoded(p, end);
-      if (name > FieldNames::kMaxNames) fail(ErrorCode::kCorruption, "metadata: name ", name, " is out of range");
+      if (name > FieldNames::kMaxNames)
+        fail(ErrorCode::kCorruption, "metadata: name ", name, " is out of range");
       if (Node* const next = child(*node, static_cast<std::uint32_t>(name - 1))) collect(next, member);
     }
   }

@@ -45,7 +45,7 @@ class FieldPartBuilder {
   std::unique_ptr<Node> root_;
   std::vector<Node*> nodes_;
   ByteArena strings_;
-  std::vector<Value> pending_;       // of the record that is being added
+  std::vector<Value> pending_;  // of the record that is being added
   std::vector<std::uint32_t> irregular_;
   std::uint64_t values_ = 0;
   bool cut_ = false;       // the record has values that are not indexed

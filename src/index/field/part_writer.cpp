@@ -28,7 +28,8 @@ void FieldPartWriter::finish(std::span<const std::uint32_t> irregular, bool over
     put_varint(directory_, e.path.size());
     directory_ += e.path;
     put_varint(directory_, e.offset / 64);
-    for (const std::uint64_t n : {e.length, std::uint64_t{e.rows}, std::uint64_t{e.postings}, std::uint64_t{e.ordinals}})
+    for (const std::uint64_t n :
+         {e.length, std::uint64_t{e.rows}, std::uint64_t{e.postings}, std::uint64_t{e.ordinals}})
       put_varint(directory_, n);
   }
   put_varint(directory_, irregular.size());

@@ -11,9 +11,10 @@
 
 namespace vecstore::fields {
 
-/// Directory: varint span, 1 byte flags (1: paths without a field may have values all the same), varint number
-/// of fields, then per field, ascending by path: sized path, varint offset / 64, varint length, varint rows,
-/// varint postings, varint ordinals; then varint number of irregular rows, their differences as varints.
+/// Directory: varint span, 1 byte flags (1: paths without a field may have values all the same), varint
+/// number of fields, then per field, ascending by path: sized path, varint offset / 64, varint length, varint
+/// rows, varint postings, varint ordinals; then varint number of irregular rows, their differences as
+/// varints.
 struct FieldEntry {
   FieldPathKey path;
   std::uint64_t offset = 0, length = 0;

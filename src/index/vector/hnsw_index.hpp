@@ -28,10 +28,10 @@ struct HnswOptions {
 
 /// How a search with admitted nodes goes.
 enum class HnswWay : std::uint8_t {
-  kChosen,    ///< By their number.
-  kScan,      ///< All of them are looked at.
-  kResults,   ///< A walk over them alone, which also follows the links of the others.
-  kWalk,      ///< A walk over all nodes.
+  kChosen,   ///< By their number.
+  kScan,     ///< All of them are looked at.
+  kResults,  ///< A walk over them alone, which also follows the links of the others.
+  kWalk,     ///< A walk over all nodes.
 };
 
 /// One search. What is pointed to is borrowed for the call.
