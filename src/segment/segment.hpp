@@ -7,11 +7,10 @@
 #include <string>
 #include <vector>
 
-#include "index/field/part_builder.hpp"
-#include "index/field/part_merge.hpp"
 #include "index/inverted/part_merge.hpp"
 #include "index/vector/hnsw_index.hpp"
 #include "io/index_file.hpp"
+#include "segment/fields_part.hpp"
 #include "segment/ids_part.hpp"
 #include "segment/segment_format.hpp"
 #include "segment/sparse_part.hpp"

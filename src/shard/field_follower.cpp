@@ -5,9 +5,7 @@
 
 #include "base/bytes.hpp"
 #include "base/error.hpp"
-#include "index/field/evaluate.hpp"
-#include "index/field/part_builder.hpp"
-#include "index/field/part_merge.hpp"
+#include "segment/fields_part.hpp"
 #include "shard/field_source.hpp"
 #include "shard/read_view.hpp"
 #include "storage/change_log.hpp"

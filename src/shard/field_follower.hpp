@@ -10,8 +10,7 @@
 
 #include "base/context.hpp"
 #include "base/row_bits.hpp"
-#include "index/field/field_part.hpp"
-#include "index/field_query.hpp"
+#include "segment/fields_part.hpp"
 #include "shard/segments.hpp"
 
 namespace vecstore::shard {

@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <functional>
 
-#include "index/field/part_builder.hpp"
+#include "segment/fields_part.hpp"
 #include "shard/read_view.hpp"
 #include "storage/document.hpp"
 

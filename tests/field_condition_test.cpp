@@ -5,11 +5,9 @@
 #include <cstdio>
 #include <random>
 
-#include "index/field/evaluate.hpp"
-#include "index/field/part_builder.hpp"
-#include "index/field/part_merge.hpp"
 #include "query/filter_eval.hpp"
 #include "query/filter_test_support.hpp"
+#include "segment/fields_part.hpp"
 
 namespace vecstore::query {
 namespace {
