@@ -6,6 +6,8 @@
 #include <span>
 #include <vector>
 
+#include "base/count_bits.hpp"
+
 namespace vecstore {
 
 /// Rows 0 to size - 1. Bits beyond are never set. Operations on two sets want equal sizes.
@@ -20,11 +22,7 @@ class RowBits {
   bool test(std::size_t row) const noexcept { return (words_[row / 64] >> (row % 64) & 1) != 0; }
   void set(std::size_t row) noexcept { words_[row / 64] |= std::uint64_t{1} << (row % 64); }
   void reset(std::size_t row) noexcept { words_[row / 64] &= ~(std::uint64_t{1} << (row % 64)); }
-  std::size_t count() const noexcept {
-    std::size_t n = 0;
-    for (const std::uint64_t w : words_) n += static_cast<std::size_t>(std::popcount(w));
-    return n;
-  }
+  std::size_t count() const noexcept { return count_bits(words_); }
   /// The first row of the set from `row` on; size() when there is none.
   std::size_t next(std::size_t row) const noexcept {
     if (row >= size_) return size_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 
+#include "base/count_bits.hpp"
 #include "base/error.hpp"
 #include "quant/norms.hpp"
 
@@ -100,12 +101,8 @@ std::size_t GraphPart::admitted_nodes(std::span<const std::uint64_t> bits, const
     }
   }
   if (rows_ % 64 != 0) out.back() &= (std::uint64_t{1} << (rows_ % 64)) - 1;
-  std::size_t count = 0;
-  for (std::size_t w = 0; w < out.size(); ++w) {
-    out[w] &= ~retired.nodes[w];
-    count += static_cast<std::size_t>(std::popcount(out[w]));
-  }
-  return count;
+  for (std::size_t w = 0; w < out.size(); ++w) out[w] &= ~retired.nodes[w];
+  return count_bits(out);
 }
 
 bool GraphPart::walks_for(std::span<const float> vector) const {

@@ -5,6 +5,7 @@
 #include <functional>
 #include <limits>
 
+#include "base/count_bits.hpp"
 #include "base/error.hpp"
 #include "index/vector/hnsw_index.hpp"
 #include "index/vector/hnsw_parts.hpp"
@@ -188,11 +189,12 @@ void HnswIndex::walk(const HnswQuery& query, const Limits& limits, std::uint32_t
 
 std::uint64_t HnswIndex::admitted_nodes(const HnswQuery& query) const {
   if (!query.admitted && !query.retired) return nodes_;
+  const std::size_t words = (std::size_t{nodes_} + 63) / 64;
+  if (!query.admitted) return nodes_ - count_bits({query.retired, words});
+  if (!query.retired) return count_bits({query.admitted, words});
   std::uint64_t matches = 0;
-  for (std::uint32_t i = 0; i < (nodes_ + 63) / 64; ++i) {
-    const std::uint64_t all = query.admitted ? query.admitted[i] : ~std::uint64_t{0};
-    matches += static_cast<std::uint64_t>(std::popcount(query.retired ? all & ~query.retired[i] : all));
-  }
+  for (std::size_t i = 0; i < words; ++i)
+    matches += static_cast<std::uint64_t>(std::popcount(query.admitted[i] & ~query.retired[i]));
   return matches;
 }
 
