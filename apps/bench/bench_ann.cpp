@@ -20,12 +20,12 @@
 
 #include "bench.hpp"
 #include "cli/vector_file.hpp"
+#include "measure.hpp"
 #include "vecstore/vecstore.hpp"
 
 namespace vecstore::bench {
 namespace {
 namespace fs = std::filesystem;
-using Clock = std::chrono::steady_clock;
 
 constexpr const char* kUsage =
     "usage: vecstore-bench ann [--base B.npy --queries Q.npy] [--metric cosine|dot|euclidean] [--threads N]\n"
@@ -151,24 +151,6 @@ class Seeded {
   std::array<std::vector<float>, kInner> axes_;
   std::array<std::vector<float>, 300> centres_;
 };
-
-struct Folder {
-  explicit Folder(const std::string& wanted) {
-    std::string t =
-        (fs::path(wanted.empty() ? fs::temp_directory_path() : fs::path(wanted)) / "bench-XXXXXX").string();
-    if (!mkdtemp(t.data())) throw std::runtime_error("cannot make a folder in " + t);
-    path = t;
-  }
-  ~Folder() {
-    std::error_code ignored;
-    fs::remove_all(path, ignored);
-  }
-  fs::path path;
-};
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 std::string two_digits(double value) {
   char text[32];

@@ -11,12 +11,12 @@
 #include <random>
 
 #include "bench.hpp"
+#include "measure.hpp"
 #include "vecstore/vecstore.hpp"
 
 namespace vecstore::bench {
 namespace {
 namespace fs = std::filesystem;
-using Clock = std::chrono::steady_clock;
 
 constexpr const char* kUsage =
     "usage: vecstore-bench ingest [--n ROWS] [--dim D] [--batch ROWS] [--text BYTES] [--singles ROWS] "
@@ -107,10 +107,6 @@ std::uint64_t disk_bytes(const fs::path& folder) {
   for (const auto& entry : fs::recursive_directory_iterator(folder))
     if (entry.is_regular_file()) bytes += entry.file_size();
   return bytes;
-}
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
 void batches(const Options& o, Data& data, Collection& collection, const fs::path& folder) {

@@ -13,13 +13,13 @@
 #include <stdexcept>
 
 #include "bench.hpp"
+#include "measure.hpp"
 #include "text_corpus.hpp"
 #include "vecstore/vecstore.hpp"
 
 namespace vecstore::bench {
 namespace {
 namespace fs = std::filesystem;
-using Clock = std::chrono::steady_clock;
 
 constexpr const char* kUsage =
     "usage: vecstore-bench text [--corpus F.jsonl[.gz] --queries F.jsonl] [--n TEXTS] [--count 1000]\n"
@@ -78,24 +78,6 @@ bool parse(std::span<const std::string> args, Options& o) {
     }
   }
   return args.size() % 2 == 0 && o.corpus.empty() == o.queries.empty() && o.passes > 0;
-}
-
-struct Folder {
-  explicit Folder(const std::string& wanted) {
-    std::string t =
-        (fs::path(wanted.empty() ? fs::temp_directory_path() : fs::path(wanted)) / "bench-XXXXXX").string();
-    if (!mkdtemp(t.data())) throw std::runtime_error("cannot make a folder in " + t);
-    path = t;
-  }
-  ~Folder() {
-    std::error_code ignored;
-    fs::remove_all(path, ignored);
-  }
-  fs::path path;
-};
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
 /// Of this thread: what a busy machine leaves comparable.

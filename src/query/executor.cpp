@@ -38,22 +38,19 @@ class IdOrder final : public RowOrder {
     return known.id;
   }
   std::string_view look_up(std::uint64_t row) const {
-    const auto known = read_.find(row);
-    if (known != read_.end()) return known->second;
-    std::string_view& id = read_[row];
     try {
       if (!heads_) heads_.emplace(view_);
-      if (const auto found = heads_->find_id(row)) {
-        read_.erase(row);
-        return *found;
+      if (const auto id = heads_->find_id(row)) return *id;
+      const auto [at, is_new] = read_.try_emplace(row);
+      if (is_new) {
+        if (!documents_) documents_.emplace(view_);
+        at->second = documents_->read(row).id;
       }
-      if (!documents_) documents_.emplace(view_);
-      id = documents_->read(row).id;
+      return at->second;
     } catch (const Error& e) {
-      if (e.code() != ErrorCode::kCorruption)
-        throw;  // damaged: it will be left out, its place does not matter
+      if (e.code() != ErrorCode::kCorruption) throw;
     }
-    return id;
+    return {};  // damaged: it will be left out, its place does not matter
   }
 
   const shard::ReadView& view_;

@@ -17,6 +17,21 @@ bool names(std::string_view error, const storage::Store& store, std::uint64_t nu
   return error.find(storage::segment_path(store.directory(), number)) != std::string_view::npos;
 }
 
+/// run(); where it fails, but for a deadline or a wish to end, after which it can go on, `forget` comes
+/// first.
+template <class Run, class Forget>
+auto run_or(Run&& run, Forget&& forget) -> decltype(run()) {
+  try {
+    return run();
+  } catch (const Error& e) {
+    if (e.code() != ErrorCode::kDeadline && e.code() != ErrorCode::kCancelled) forget();
+    throw;
+  } catch (...) {
+    forget();
+    throw;
+  }
+}
+
 }  // namespace
 
 void report_damaged(Shard& shard, std::span<const SegmentSet::Item> items, std::string_view error) {
@@ -94,45 +109,36 @@ bool TermFollower::step(const ReadView& view, const std::shared_ptr<const Segmen
   if (sequence_ > view.state().sequence || (covered_ > set->end_row() && !renewed)) return false;
   sequence_ = view.state().sequence;
   covered_ = set->end_row();
-  try {
-    choose_tail(view);
-    const std::vector<Hole> holes = holes_of(view, *set);
-    std::erase_if(pieces_, [&](const auto& p) {
-      return std::none_of(holes.begin(), holes.end(), [&](const Hole& h) {
-        return h.first_row == p.first && p.second->next_row() <= h.end_row;
-      });
-    });
-    for (const Hole& hole : holes) {
-      auto at = pieces_.find(hole.first_row);
-      if (at != pieces_.end() && at->second->next_row() == hole.end_row && at->second->is_flushed()) continue;
-      if (!renewed) return false;  // a newer view may have a sound segment in its place
-      if (at == pieces_.end()) at = pieces_.emplace(hole.first_row, new_pieces(view, hole.first_row)).first;
-      try {
-        if (at->second->add(view, hole.end_row, ctx)) at->second->flush(ctx);
-      } catch (const Error& e) {
-        // What was interrupted in writing lacks rows; the others are as good as before.
-        if (e.code() != ErrorCode::kDeadline && e.code() != ErrorCode::kCancelled) pieces_.erase(at);
-        throw;
-      } catch (...) {
-        pieces_.erase(at);
-        throw;
-      }
-      return false;
-    }
-    if (!bring_up_tail(view, ctx)) return false;
-    read_ = read_of(view, set);
-    return true;
-  } catch (const Error& e) {
-    if (e.code() != ErrorCode::kDeadline && e.code() != ErrorCode::kCancelled) forget();
-    throw;
-  } catch (...) {
-    forget();
-    throw;
-  }
+  // Half a tail must not be used.
+  return run_or([&] { return go_on(view, set, renewed, ctx); }, [&] { tail_.reset(); });
 }
 
-// Half a tail must not be used.
-void TermFollower::forget() { tail_.reset(); }
+bool TermFollower::go_on(const ReadView& view, const std::shared_ptr<const SegmentSet>& set, bool renewed,
+                         const Context& ctx) {
+  choose_tail(view);
+  const std::vector<Hole> holes = holes_of(view, *set);
+  std::erase_if(pieces_, [&](const auto& p) {
+    return std::none_of(holes.begin(), holes.end(), [&](const Hole& h) {
+      return h.first_row == p.first && p.second->next_row() <= h.end_row;
+    });
+  });
+  for (const Hole& hole : holes) {
+    auto at = pieces_.find(hole.first_row);
+    if (at != pieces_.end() && at->second->next_row() == hole.end_row && at->second->is_flushed()) continue;
+    if (!renewed) return false;  // a newer view may have a sound segment in its place
+    if (at == pieces_.end()) at = pieces_.emplace(hole.first_row, new_pieces(view, hole.first_row)).first;
+    // What was interrupted in writing lacks rows; the others are as good as before.
+    run_or(
+        [&] {
+          if (at->second->add(view, hole.end_row, ctx)) at->second->flush(ctx);
+        },
+        [&] { pieces_.erase(at); });
+    return false;
+  }
+  if (!bring_up_tail(view, ctx)) return false;
+  read_ = read_of(view, set);
+  return true;
+}
 
 void TermFollower::let_go() {
   const std::lock_guard lock(mutex_);

@@ -82,7 +82,8 @@ class TermFollower {
   bool is_usable(const ReadView& view, const SegmentSet::Item& item) const;
   bool step(const ReadView& view, const std::shared_ptr<const SegmentSet>& set, bool renewed,
             const Context& ctx);
-  void forget();
+  bool go_on(const ReadView& view, const std::shared_ptr<const SegmentSet>& set, bool renewed,
+             const Context& ctx);
   std::vector<Hole> holes_of(const ReadView& view, const SegmentSet& set) const;
   void choose_tail(const ReadView& view);
   void begin_tail(const ReadView& view, std::uint64_t first_row);
