@@ -20,7 +20,7 @@ space := $(empty) $(empty)
 label_of = ^($(subst $(space),|,$(strip $(1))))$$
 
 # Folders whose threads are worth ThreadSanitizer, and folders that meet LMDB.
-TSAN_TESTS := $(call tests_of,base io storage shard db) model_test
+TSAN_TESTS := $(call tests_of,base io storage shard db) model_test field_followers_test
 LMDB_TESTS := $(call tests_of,storage catalog)
 
 # ThreadSanitizer's memory layout breaks under strong address randomisation: switched off where that is allowed.

@@ -223,7 +223,9 @@ class Lowering {
       out.places.north = n[2];
     } else {
       // A place at another latitude is at least as far away as the latitudes are; a little more for rounding.
-      const double degrees = n[2] / kEarthRadius * 180 / std::numbers::pi * (1 + 1e-9) + 1e-9;
+      // On the other side of the Earth rounding is coarse.
+      const double exact = n[2] / kEarthRadius * 180 / std::numbers::pi;
+      const double degrees = exact > 170 ? 180 : exact * (1 + 1e-9) + 1e-9;
       out.places.south = std::max(-90.0, n[0] - degrees);
       out.places.north = std::min(90.0, n[0] + degrees);
     }
@@ -268,6 +270,8 @@ class Lowering {
                          : name == "_start" ? OwnField::kStart
                          : name == "_end"   ? OwnField::kEnd
                                             : OwnField::kPart;
+    // Numbers are never null.
+    if (own != OwnField::kSource && node->op == FilterOp::kIsNull) return make(Kind::kNone);
     FieldPathKey path;
     append_name(path, static_cast<std::uint32_t>(own));
     FieldNode out = leaf(node, path);

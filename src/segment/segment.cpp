@@ -164,6 +164,7 @@ void Segment::verify(const Context& context) const {
   if (!damaged.empty())
     fail(ErrorCode::kCorruption, file_->path(), ": ", damaged.size(), " of its blocks of 64 KiB are damaged");
   ids_->verify(context);
+  if (fields_) fields_->warm_up();
   if (texts_) texts_->verify(context);
   for (const auto& part : sparse_) part->verify(context);
 }

@@ -306,6 +306,9 @@ class FieldsInMemory {
   void add(std::uint64_t row, const storage::Document& document) {
     add_fields(document, static_cast<std::uint32_t>(row - first_row_), builder_);
   }
+  void add_unknown(std::span<const std::uint64_t> rows) {
+    for (const std::uint64_t row : rows) builder_.add_unknown(static_cast<std::uint32_t>(row - first_row_));
+  }
   const fields::FieldPart& finish(std::uint64_t end_row) {
     std::string bytes;
     fields::FieldPartWriter out(static_cast<std::uint32_t>(end_row - first_row_),
@@ -334,9 +337,9 @@ void merge_fields(Shard& shard, const Plan& plan, segment::SegmentWriter& writer
       for (std::uint64_t first = entry.first_row; first < entry.end_row; first += kMostRowsPerCheckpoint) {
         const std::uint64_t end = std::min(entry.end_row, first + kMostRowsPerCheckpoint);
         FieldsInMemory& rows = read.emplace_back(first);
-        for_each_document(
+        rows.add_unknown(for_each_document(
             shard, first, end, context,
-            [&](std::uint64_t row, const storage::Document& document) { rows.add(row, document); });
+            [&](std::uint64_t row, const storage::Document& document) { rows.add(row, document); }));
         inputs.push_back({&rows.finish(end), nullptr, shift(first)});
       }
       continue;
@@ -356,8 +359,8 @@ void merge_fields(Shard& shard, const Plan& plan, segment::SegmentWriter& writer
                        try {
                          changed->add(row, documents.read(row));
                        } catch (const Error& e) {
-                         if (e.code() != ErrorCode::kCorruption)
-                           throw;  // what is damaged has no place in a segment
+                         if (e.code() != ErrorCode::kCorruption) throw;
+                         changed->add_unknown(std::span(&row, 1));
                        }
                      });
     inputs.push_back({segment->fields(), &keep, shift(entry.first_row)});
@@ -396,10 +399,16 @@ void add_parts(Shard& shard, const Plan& plan, segment::SegmentWriter& writer, C
   Executor::shared().parallel_for(2, shard.segment_options().threads, [&](std::size_t i) {
     Context child = context.child();
     if (i == 0) {
-      if (texts)
+      std::vector<std::uint64_t> unreadable;
+      if (texts) {
         texts->add_all(plan.end_row, child);
-      else if (also)
-        for_each_document(shard, plan.first_row, plan.end_row, child, also);
+        unreadable.assign(texts->unreadable().begin(), texts->unreadable().end());
+      } else if (also) {
+        unreadable = for_each_document(shard, plan.first_row, plan.end_row, child, also);
+      }
+      // Only the truth can tell what these are, should it be able to again.
+      for (const std::uint64_t row : unreadable)
+        if (fields) fields->add_unknown(static_cast<std::uint32_t>(row - plan.first_row));
       return;
     }
     for (const auto& field : plan.schema.vectors) {

@@ -46,6 +46,7 @@ std::shared_ptr<const FieldsRead::Pack> finish_pack(
   fields::FieldPartWriter out(static_cast<std::uint32_t>(rows.size()),
                               [&](std::string_view b) { bytes += b; });
   write(out);
+  pack->part_bytes = bytes.size() + out.directory().size();
   pack->part = std::make_unique<const fields::FieldPart>(std::move(bytes), out.directory());
   for (std::uint32_t i = 0; i < rows.size(); ++i) pack->numbers.emplace_back(rows[i], i);
   std::sort(pack->numbers.begin(), pack->numbers.end());
@@ -53,19 +54,46 @@ std::shared_ptr<const FieldsRead::Pack> finish_pack(
   return pack;
 }
 
+// Nothing but how many rows there are.
+std::shared_ptr<const FieldsRead> nothing_known(const ReadView& view,
+                                                const std::shared_ptr<const SegmentSet>& set) {
+  auto out = std::make_shared<FieldsRead>();
+  out->sequence = view.state().sequence;
+  out->set = set;
+  storage::SegmentEntry all;
+  all.end_row = view.state().next_row;
+  out->runs.push_back({all, nullptr, nullptr});
+  return out;
+}
+
+/// The mask, to be changed.
+RowBits& own(std::shared_ptr<RowBits>& mask, bool& shared, std::size_t rows) {
+  if (!mask)
+    mask = std::make_shared<RowBits>(rows);
+  else if (shared)
+    mask = std::make_shared<RowBits>(*mask);
+  shared = false;
+  return *mask;
+}
+
 }  // namespace
 
 std::shared_ptr<const FieldsRead> FieldFollower::read(ReadView& view, const Context& ctx) {
-  for (bool renewed = false;; renewed = true, view.renew()) {
+  for (;; view.renew()) {
     const auto set = view.shard().segments().at(view.txn());
     std::unique_lock lock(mutex_, std::defer_lock);
     while (!lock.try_lock_for(kTurn)) ctx.check();
     if (read_ && read_->sequence == view.state().sequence && read_->set == set) return read_;
+    // What newer segments say of a row is not known of older ones any more.
+    if (std::pair(view.txn().env_number(), view.txn().id()) < version_) continue;
     try {
-      if (step(view, set, renewed, ctx)) return read_;
+      step(view, set, ctx);
+      return read_;
     } catch (const Error& e) {
-      if (e.code() != ErrorCode::kDeadline && e.code() != ErrorCode::kCancelled) start_anew();
-      throw;
+      if (e.code() == ErrorCode::kDeadline || e.code() == ErrorCode::kCancelled) throw;
+      start_anew();
+      if (e.code() != ErrorCode::kCorruption) throw;
+      return nothing_known(view, set);
     } catch (...) {
       start_anew();
       throw;
@@ -73,9 +101,16 @@ std::shared_ptr<const FieldsRead> FieldFollower::read(ReadView& view, const Cont
   }
 }
 
+void FieldFollower::let_go() {
+  const std::unique_lock lock(mutex_, std::try_to_lock);
+  if (lock) read_.reset();
+}
+
 void FieldFollower::start_anew() {
   log_.reset();
+  walk_.reset();
   set_.reset();
+  end_row_ = 0;
   changed_.clear();
   runs_.clear();
   packs_.clear();
@@ -84,27 +119,15 @@ void FieldFollower::start_anew() {
   next_row_ = 0;
 }
 
-// False: a newer view has to go on.
-bool FieldFollower::step(const ReadView& view, const std::shared_ptr<const SegmentSet>& set, bool renewed,
+void FieldFollower::step(const ReadView& view, const std::shared_ptr<const SegmentSet>& set,
                          const Context& ctx) {
-  if (sequence_ > view.state().sequence) return false;
-  // A damaged list can make segments end earlier than before; an older view's list does, too.
-  if (set_ && set->end_row() < set_->end_row()) {
-    if (!renewed) return false;
-    start_anew();
-  }
-  sequence_ = view.state().sequence;
-  if (set != set_) take_set(set);
+  version_ = {view.txn().env_number(), view.txn().id()};
+  if (set->end_row() < end_row_) start_anew();  // a damaged list
+  if (set_.lock() != set) take_set(set);
   follow_log(view, *set, ctx);
-  const std::uint64_t end = view.state().next_row;
-  for (std::uint64_t row = view.retired().next_live(next_row_); row < end;
-       row = view.retired().next_live(row + 1))
-    loose_.push_back(row);
-  next_row_ = std::max(next_row_, end);
   pack(view, ctx);
-  join_packs(ctx);
-  read_ = make_read(view, set);
-  return true;
+  join_packs(view, ctx);
+  make_read(view, set);
 }
 
 /// Whether the segment does not know the row as it is.
@@ -125,19 +148,12 @@ void FieldFollower::take_set(const std::shared_ptr<const SegmentSet>& set) {
   std::erase_if(loose_, gone);
   std::erase_if(unreadable_, gone);
   for (KnownPack& known : packs_) {
-    auto mask = std::make_shared<RowBits>(known.pack->rows.size());
-    bool any = false;
-    for (std::uint32_t i = 0; i < known.pack->rows.size(); ++i) {
-      if ((known.outdated && known.outdated->test(i)) || gone(known.pack->rows[i])) {
-        mask->set(i);
-        any = true;
-      }
+    const auto& rows = known.pack->rows;
+    for (std::uint32_t i = 0; i < rows.size(); ++i) {
+      if (gone(rows[i]) && !(known.outdated && known.outdated->test(i)))
+        own(known.outdated, known.shared, rows.size()).set(i);
     }
-    known.outdated = any ? std::move(mask) : nullptr;
-    known.shared = false;
   }
-  std::erase_if(packs_,
-                [](const KnownPack& p) { return p.outdated && p.outdated->count() == p.pack->rows.size(); });
   std::map<std::uint64_t, KnownRun> runs;
   for (const SegmentSet::Item& item : set->items) {
     const auto known = runs_.find(item.entry.number);
@@ -148,13 +164,30 @@ void FieldFollower::take_set(const std::shared_ptr<const SegmentSet>& set) {
     const SegmentSet::Item* item = item_of(*set, row);
     if (!item || runs_.count(item->entry.number)) continue;
     KnownRun& run = runs[item->entry.number];
-    if (!run.outdated) run.outdated = std::make_shared<RowBits>(item->entry.end_row - item->entry.first_row);
-    run.outdated->set(row - item->entry.first_row);
+    own(run.outdated, run.shared, item->entry.end_row - item->entry.first_row)
+        .set(row - item->entry.first_row);
   }
   for (const SegmentSet::Item& item : set->items) runs[item.entry.number];
   runs_ = std::move(runs);
+  add_missed(*set);
   set_ = set;
-  next_row_ = std::max(next_row_, set->end_row());
+  end_row_ = set->end_row();
+  next_row_ = std::max(next_row_, end_row_);
+}
+
+// Newer metadata of rows whose segment was of no use when it was written: they were looked at all the same.
+void FieldFollower::add_missed(const SegmentSet& set) {
+  RowBits kept(set.end_row());
+  for (const KnownPack& known : packs_) {
+    for (std::uint32_t i = 0; i < known.pack->rows.size(); ++i) {
+      const std::uint64_t row = known.pack->rows[i];
+      if (row < kept.size() && !(known.outdated && known.outdated->test(i))) kept.set(row);
+    }
+  }
+  for (const auto& [row, sequence] : changed_) {
+    if (row < kept.size() && !kept.test(row) && !unreadable_.contains(row) && is_needed(row, set))
+      loose_.insert(row);
+  }
 }
 
 void FieldFollower::changed(std::uint64_t row, std::uint64_t sequence, const SegmentSet& set) {
@@ -168,33 +201,35 @@ void FieldFollower::changed(std::uint64_t row, std::uint64_t sequence, const Seg
   }
   if (item) {
     KnownRun& run = runs_[item->entry.number];
-    if (!run.outdated)
-      run.outdated = std::make_shared<RowBits>(item->entry.end_row - item->entry.first_row);
-    else if (run.shared)
-      run.outdated = std::make_shared<RowBits>(*run.outdated);
-    run.shared = false;
-    run.outdated->set(row - item->entry.first_row);
+    own(run.outdated, run.shared, item->entry.end_row - item->entry.first_row)
+        .set(row - item->entry.first_row);
     if (!has_fields(*item)) return;  // all its rows are looked at
   }
   for (KnownPack& p : packs_) {
-    const auto at =
-        std::lower_bound(p.pack->numbers.begin(), p.pack->numbers.end(), std::pair(row, std::uint32_t{0}));
-    if (at == p.pack->numbers.end() || at->first != row) continue;
-    if (!p.outdated)
-      p.outdated = std::make_shared<RowBits>(p.pack->rows.size());
-    else if (p.shared)
-      p.outdated = std::make_shared<RowBits>(*p.outdated);
-    p.shared = false;
-    p.outdated->set(at->second);
+    const auto& numbers = p.pack->numbers;
+    const auto at = std::lower_bound(numbers.begin(), numbers.end(), std::pair(row, std::uint32_t{0}));
+    if (at != numbers.end() && at->first == row)
+      own(p.outdated, p.shared, p.pack->rows.size()).set(at->second);
   }
-  if (row >= next_row_) return;  // comes with the new rows
-  if (std::find(loose_.begin(), loose_.end(), row) == loose_.end() &&
-      std::find(unreadable_.begin(), unreadable_.end(), row) == unreadable_.end())
-    loose_.push_back(row);
+  // Those behind come with the new rows.
+  if (row < next_row_ && !unreadable_.contains(row)) loose_.insert(row);
 }
 
 void FieldFollower::follow_log(const ReadView& view, const SegmentSet& set, const Context& ctx) {
   const std::uint64_t now = storage::read_store_state(view.txn()).sequence;
+  while (walk_ || !log_ || !read_log(view, set, ctx)) {
+    log_.reset();
+    if (!walk_) walk_ = OverlayWalk{0, now};
+    read_overlays(view, set, ctx);
+    log_ = walk_->since;
+    walk_.reset();
+    if (log_ == now) break;
+  }
+  log_ = now;
+}
+
+/// False when the log does not go back so far, or is damaged.
+bool FieldFollower::read_log(const ReadView& view, const SegmentSet& set, const Context& ctx) {
   std::uint64_t steps = 0;
   const auto change = [&](std::uint64_t sequence, const storage::ChangeEntry& c) {
     if (++steps % 256 == 0) ctx.check();
@@ -202,78 +237,116 @@ void FieldFollower::follow_log(const ReadView& view, const SegmentSet& set, cons
       changed(c.row, sequence, set);
     return true;
   };
-  if (!log_ || !storage::read_changes(view.txn(), *log_, change)) read_overlays(view, set, ctx);
-  log_ = now;
+  try {
+    return storage::read_changes(view.txn(), *log_, change);
+  } catch (const Error& e) {
+    if (e.code() != ErrorCode::kCorruption) throw;
+    return false;
+  }
 }
 
 void FieldFollower::read_overlays(const ReadView& view, const SegmentSet& set, const Context& ctx) {
-  for_each_overlay(view, 0, ~std::uint64_t{0}, ctx,
-                   [&](std::uint64_t row, std::uint64_t sequence) { changed(row, sequence, set); });
+  for_each_overlay(view, walk_->next_row, ~std::uint64_t{0}, ctx,
+                   [&](std::uint64_t row, std::uint64_t sequence) {
+                     changed(row, sequence, set);
+                     walk_->next_row = row + 1;
+                   });
+}
+
+/// Whether memory holds as much as it may: further rows are looked at.
+bool FieldFollower::is_full(const ReadView& view) const {
+  std::size_t bytes = 0;
+  for (const KnownPack& p : packs_) bytes += p.pack->memory_bytes();
+  return bytes >= view.shard().segment_options().field_bytes;
 }
 
 // What is ready is kept when the deadline passes.
 void FieldFollower::pack(const ReadView& view, const Context& ctx) {
-  std::erase_if(loose_, [&](std::uint64_t row) { return !view.is_live(row); });
-  while (loose_.size() >= kLeastPack) {
-    ctx.check();
-    const std::size_t count = std::min(loose_.size(), kMostPack);
-    const auto begin = loose_.end() - static_cast<std::ptrdiff_t>(count);
-    std::sort(begin, loose_.end());
-    fields::FieldPartBuilder builder;
-    std::vector<std::uint64_t> rows, unreadable;
-    DocumentReader documents(view);
-    for (auto row = begin; row != loose_.end(); ++row) {
-      try {
-        add_fields(documents.read(*row), static_cast<std::uint32_t>(rows.size()), builder);
-        rows.push_back(*row);
-      } catch (const Error& e) {
-        if (e.code() != ErrorCode::kCorruption) throw;
-        unreadable.push_back(*row);
-      }
+  std::erase_if(packs_,
+                [](const KnownPack& p) { return p.outdated && p.outdated->count() == p.pack->rows.size(); });
+  const auto retired = [&](std::uint64_t row) { return !view.is_live(row); };
+  std::erase_if(loose_, retired);
+  std::erase_if(unreadable_, retired);
+  const std::uint64_t end = view.state().next_row;
+  while (!is_full(view)) {
+    while (next_row_ < end && loose_.size() < kMostPack) {
+      const std::uint64_t row = view.retired().next_live(next_row_);
+      if (row < end) loose_.insert(loose_.end(), row);
+      next_row_ = std::min(row, end - 1) + 1;
     }
-    auto made = finish_pack(std::move(rows), [&](fields::FieldPartWriter& out) { builder.write(out); });
-    unreadable_.insert(unreadable_.end(), unreadable.begin(), unreadable.end());
-    loose_.erase(begin, loose_.end());
-    if (!made->rows.empty()) packs_.push_back({std::move(made), nullptr, false});
+    if (loose_.size() < kLeastPack) return;
+    make_pack(view);
+    ctx.check();
   }
 }
 
-void FieldFollower::join_packs(const Context& ctx) {
+void FieldFollower::make_pack(const ReadView& view) {
+  fields::FieldPartBuilder builder;
+  std::vector<std::uint64_t> rows, unreadable;
+  DocumentReader documents(view);
+  auto end = loose_.begin();
+  for (; end != loose_.end() && rows.size() < kMostPack; ++end) {
+    try {
+      add_fields(documents.read(*end), static_cast<std::uint32_t>(rows.size()), builder);
+      rows.push_back(*end);
+    } catch (const Error& e) {
+      if (e.code() != ErrorCode::kCorruption) throw;
+      unreadable.push_back(*end);
+    }
+  }
+  auto made = finish_pack(std::move(rows), [&](fields::FieldPartWriter& out) { builder.write(out); });
+  if (!made->rows.empty()) packs_.push_back({std::move(made), nullptr, false});
+  unreadable_.insert(unreadable.begin(), unreadable.end());
+  loose_.erase(loose_.begin(), end);
+}
+
+// What a call has no time for is left to another one: more packs are slower to ask, not wrong.
+void FieldFollower::join_packs(const ReadView& view, const Context& ctx) {
   for (;;) {
     const auto last_class = packs_.empty() ? -1 : size_class(packs_.back().pack->rows.size());
     std::size_t first = packs_.size();
     while (first > 0 && size_class(packs_[first - 1].pack->rows.size()) <= last_class) --first;
-    if (packs_.size() - first < kPacksOfASize) return;
-    std::vector<fields::MergeInput> inputs;
-    std::vector<RowBits> keeps;
-    std::vector<std::uint64_t> rows;
-    keeps.reserve(packs_.size());
-    for (std::size_t i = first; i < packs_.size(); ++i) {
-      const FieldsRead::Pack& p = *packs_[i].pack;
-      const RowBits* keep = nullptr;
-      if (packs_[i].outdated) keep = &keeps.emplace_back(*packs_[i].outdated).flip();
-      inputs.push_back({p.part.get(), keep, static_cast<std::uint32_t>(rows.size())});
-      rows.insert(rows.end(), p.rows.begin(), p.rows.end());
-    }
-    // Rows that are outdated keep their numbers, but stay outdated.
-    Mask outdated;
-    std::size_t begin = 0;
-    for (std::size_t i = first; i < packs_.size(); ++i) {
-      if (packs_[i].outdated) {
-        if (!outdated) outdated = std::make_shared<RowBits>(rows.size());
-        outdated->add(*packs_[i].outdated, begin);
-      }
-      begin += packs_[i].pack->rows.size();
-    }
-    auto joined = finish_pack(std::move(rows),
-                              [&](fields::FieldPartWriter& out) { fields::merge_parts(inputs, out, ctx); });
-    packs_.resize(first);
-    packs_.push_back({std::move(joined), std::move(outdated), false});
+    if (packs_.size() - first < kPacksOfASize || !join_last(first, view, ctx)) return;
   }
 }
 
-std::shared_ptr<const FieldsRead> FieldFollower::make_read(const ReadView& view,
-                                                           const std::shared_ptr<const SegmentSet>& set) {
+bool FieldFollower::join_last(std::size_t first, const ReadView& view, const Context& ctx) {
+  std::vector<fields::MergeInput> inputs;
+  std::vector<std::vector<std::uint32_t>> numbers(packs_.size() - first);
+  std::vector<RowBits> keeps(packs_.size() - first);
+  std::vector<std::uint64_t> rows;
+  std::size_t bytes = 0;
+  // What is outdated or retired is left behind.
+  for (std::size_t i = first; i < packs_.size(); ++i) {
+    const FieldsRead::Pack& p = *packs_[i].pack;
+    RowBits& keep = keeps[i - first] = RowBits(p.rows.size());
+    for (std::uint32_t r = 0; r < p.rows.size(); ++r) {
+      numbers[i - first].push_back(static_cast<std::uint32_t>(rows.size()));
+      if ((packs_[i].outdated && packs_[i].outdated->test(r)) || !view.is_live(p.rows[r])) continue;
+      keep.set(r);
+      rows.push_back(p.rows[r]);
+    }
+    inputs.push_back({p.part.get(), &keep, 0, numbers[i - first]});
+    bytes += p.memory_bytes();
+  }
+  using std::chrono::steady_clock;
+  if (ctx.deadline && std::chrono::duration<double>(*ctx.deadline - steady_clock::now()).count() <
+                          join_cost_ * static_cast<double>(bytes))
+    return false;
+  std::shared_ptr<const FieldsRead::Pack> joined;
+  try {
+    joined = finish_pack(std::move(rows),
+                         [&](fields::FieldPartWriter& out) { fields::merge_parts(inputs, out, ctx); });
+  } catch (const Error& e) {
+    if (e.code() == ErrorCode::kDeadline) join_cost_ *= 2;
+    throw;
+  }
+  packs_.resize(first);
+  if (!joined->rows.empty()) packs_.push_back({std::move(joined), nullptr, false});
+  return true;
+}
+
+void FieldFollower::make_read(const ReadView& view, const std::shared_ptr<const SegmentSet>& set) {
   auto out = std::make_shared<FieldsRead>();
   out->sequence = view.state().sequence;
   out->set = set;
@@ -282,13 +355,19 @@ std::shared_ptr<const FieldsRead> FieldFollower::make_read(const ReadView& view,
     run.shared = true;
     out->runs.push_back({item.entry, has_fields(item) ? item.segment : nullptr, run.outdated});
   }
+  if (next_row_ < view.state().next_row) {
+    storage::SegmentEntry behind;
+    behind.first_row = next_row_;
+    behind.end_row = view.state().next_row;
+    out->runs.push_back({behind, nullptr, nullptr});
+  }
   for (KnownPack& p : packs_) {
     p.shared = true;
     out->packs.push_back({p.pack, p.outdated});
   }
-  out->loose = loose_;
+  out->loose.assign(loose_.begin(), loose_.end());
   out->loose.insert(out->loose.end(), unreadable_.begin(), unreadable_.end());
-  return out;
+  read_ = std::move(out);
 }
 
 RowSet matching_rows(const FieldsRead& read, const FieldNode& node, const ReadView& view,

@@ -1,6 +1,7 @@
 #include "shard/field_source.hpp"
 
 #include "base/bytes.hpp"
+#include "base/error.hpp"
 #include "storage/envelope.hpp"
 #include "storage/keys.hpp"
 
@@ -45,7 +46,13 @@ void for_each_overlay(const ReadView& view, std::uint64_t first_row, std::uint64
     if (key.size() != first.size() || !key.starts_with(prefix)) return;
     const auto row = load_big_endian<std::uint64_t>(key.data() + prefix.size());
     if (row >= end_row) return;
-    fn(row, storage::unseal(storage::ValueKind::kOverlay, collection, key, cursor.value()).sequence);
+    std::uint64_t sequence = ~std::uint64_t{0};
+    try {
+      sequence = storage::unseal(storage::ValueKind::kOverlay, collection, key, cursor.value()).sequence;
+    } catch (const Error& e) {
+      if (e.code() != ErrorCode::kCorruption) throw;
+    }
+    fn(row, sequence);
   }
 }
 

@@ -13,7 +13,7 @@ namespace vecstore::shard {
 void add_fields(const storage::Document& document, std::uint32_t row, fields::FieldPartBuilder& out);
 
 /// Calls `fn` for the rows from `first_row` on and before `end_row` whose metadata was replaced, with the
-/// commit that did it, ascending. kCorruption.
+/// commit that did it, ascending; of damaged metadata the commit is the largest number there is. kCorruption.
 void for_each_overlay(const ReadView& view, std::uint64_t first_row, std::uint64_t end_row,
                       const Context& ctx,
                       const std::function<void(std::uint64_t row, std::uint64_t sequence)>& fn);

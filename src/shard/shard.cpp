@@ -89,6 +89,7 @@ SparseFollower& Shard::sparse(std::uint16_t field) {
 
 void Shard::let_go_of_segments() {
   texts_.let_go();
+  fields_.let_go();
   std::lock_guard lock(mutex_);
   for (const auto& [field, follower] : sparse_) follower->let_go();
 }

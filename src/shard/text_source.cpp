@@ -86,19 +86,19 @@ segment::RecordHead head_of(const storage::Document& document) {
   return {document.id, document.source, document.start, document.end, document.part};
 }
 
-void for_each_document(Shard& shard, std::uint64_t first_row, std::uint64_t end_row, const Context& context,
+std::vector<std::uint64_t> for_each_document(Shard& shard, std::uint64_t first_row, std::uint64_t end_row, const Context& context,
                        const std::function<void(std::uint64_t, const storage::Document&)>& fn) {
   RowWalk walk;
   walk.next_row = first_row;
   while (walk.next_row < end_row) {
     const ReadView view(shard);
-    // What is damaged has no place in a segment; searches by vector and verify report it.
     walk_documents(view, walk, walk.next_row + std::min(kRowsPerView, end_row - walk.next_row), context,
                    [&](std::uint64_t row, const storage::Document& document) {
                      fn(row, document);
                      return true;
                    });
   }
+  return std::move(walk.unreadable);
 }
 
 }  // namespace vecstore::shard

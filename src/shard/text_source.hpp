@@ -42,8 +42,8 @@ void walk_texts(const ReadView& view, RowWalk& walk, std::uint64_t end_row,
 segment::RecordHead head_of(const storage::Document& document);
 
 /// Calls `fn` for the live rows between two numbers, a few thousand in one transaction: rows that are retired
-/// meanwhile may be left out, damaged ones are. kClosed, kNotFound.
-void for_each_document(Shard& shard, std::uint64_t first_row, std::uint64_t end_row, const Context& context,
-                       const std::function<void(std::uint64_t row, const storage::Document& document)>& fn);
+/// meanwhile may be left out. Returns those that could not be read, ascending. kClosed, kNotFound.
+std::vector<std::uint64_t> for_each_document(Shard& shard, std::uint64_t first_row, std::uint64_t end_row, const Context& context,
+    const std::function<void(std::uint64_t row, const storage::Document& document)>& fn);
 
 }  // namespace vecstore::shard

@@ -240,7 +240,11 @@ class Evaluation {
       const Field& lon = part_.field(*lon_entry);
       const Ordinals band =
           lat.in_range({FieldRange::End::kIncluded, FieldRange::End::kIncluded, places.south, places.north});
-      const bool paired = lat.is_single() && lon.is_single();
+      // Elements of an array may each have one of the two.
+      const bool in_one_object = lat_path.find('\0') == FieldPathKey::npos;
+      const bool paired = in_one_object && lat.is_single() && lon.is_single();
+      const std::vector<std::uint32_t> listed =
+          paired && !lon.has_column() ? lon.by_row() : std::vector<std::uint32_t>();
       for (std::uint32_t o = band.begin; o < band.end; ++o) {
         if (o % 1024 == 0) context_.check();
         for (const std::uint32_t row : lat.rows_of(o)) {
@@ -248,7 +252,7 @@ class Evaluation {
             out.maybe.set(row);
             continue;
           }
-          const std::uint32_t other = lon.at(row);
+          const std::uint32_t other = lon.has_column() ? lon.at(row) : listed[row];
           if (other == Field::kNoOrdinal || lon.kind_of(other) != Kind::kNumber) continue;
           if (places.test(as_double(lat.number(o)), as_double(lon.number(other)))) out.sure.set(row);
         }

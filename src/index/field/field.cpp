@@ -10,7 +10,7 @@ namespace vecstore::fields {
 namespace {
 
 // So many rows of a column are looked at in the time that a posting is set.
-constexpr std::uint64_t kRowsPerPosting = 16;
+constexpr std::uint64_t kRowsPerPosting = kRowsPerColumn;
 // Of more ranges a table is made.
 constexpr std::size_t kMostScans = 8;
 
@@ -101,6 +101,14 @@ std::uint32_t Field::at(std::uint32_t row) const {
     default:
       return load<std::uint32_t>(column_ + 4 * std::size_t{row}) - 1;
   }
+}
+
+std::vector<std::uint32_t> Field::by_row() const {
+  std::vector<std::uint32_t> out(header_.span, kNoOrdinal);
+  for (std::uint32_t o = 0; o < ordinals_; ++o) {
+    for (const std::uint32_t row : rows_of(o)) out[row] = o;
+  }
+  return out;
 }
 
 /// The first ordinal of the kind of which `before` does not hold.

@@ -41,11 +41,14 @@ class Field {
   std::uint64_t postings(Ordinals ordinals) const { return start(ordinals.end) - start(ordinals.begin); }
   /// Adds the rows that have one of the values.
   void add_rows(std::span<const Ordinals> ordinals, RowBits& out) const;
-  /// Whether no row has two values; then at() answers.
-  bool is_single() const { return header_.column_bytes != 0; }
+  /// Whether no row has two values.
+  bool is_single() const { return header_.rows == header_.postings; }
+  bool has_column() const { return column_ != nullptr; }
   static constexpr std::uint32_t kNoOrdinal = ~std::uint32_t{0};
-  /// The row's value, kNoOrdinal when it has none.
+  /// The row's value, kNoOrdinal when it has none. There is a column.
   std::uint32_t at(std::uint32_t row) const;
+  /// The same for all rows, of a field where no row has two values.
+  std::vector<std::uint32_t> by_row() const;
   /// The rows of one value, ascending.
   std::span<const std::uint32_t> rows_of(std::uint32_t ordinal) const {
     return rows_.subspan(start(ordinal), start(ordinal + 1) - start(ordinal));

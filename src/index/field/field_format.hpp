@@ -24,13 +24,16 @@ inline constexpr std::size_t kMostStringBytes = 256;
 inline constexpr std::size_t kMostValues = 4'096;
 /// So many paths of one part are indexed; of others nothing is known.
 inline constexpr std::size_t kMostFields = 1'024;
+/// Lists of rows are quicker than a column, and smaller, when there are fewer values.
+inline constexpr std::uint32_t kRowsPerColumn = 16;
 
 enum class NumberForm : std::uint8_t { kIntegers, kDoubles, kMixed };
 
 /// The beginning of a field's bytes, which lie at a multiple of 64. Then, each at a multiple of 8:
 ///   starts    (ordinals + 1) x 4   where the rows of each ordinal begin; absent when each has one row
 ///   rows      postings x 4         relative to the part's first row; ascending within an ordinal
-///   column    span x column_bytes  ordinal + 1 of each row, 0 = none; absent when a row has two values
+///   column    span x column_bytes  ordinal + 1 of each row, 0 = none; absent when a row has two values, or
+///                              when there are no more values than one for kRowsPerColumn rows
 ///   numbers   numbers x 8          integers or doubles, ascending
 ///   doubles   numbers bits         which numbers are doubles; absent unless the form is mixed
 ///   offsets   (strings + 1) x 4    where each string ends and the next begins

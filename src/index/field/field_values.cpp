@@ -8,8 +8,9 @@
 namespace vecstore::fields {
 namespace {
 
-/// Ordinal + 1 by row; empty when some row has two values.
+/// Ordinal + 1 by row; empty when there is to be no column.
 std::vector<std::uint32_t> column_of(const FieldValues& values, std::uint32_t ordinals, std::uint32_t span) {
+  if (values.rows.size() <= span / kRowsPerColumn) return {};
   std::vector<std::uint32_t> column(span);
   for (std::uint32_t o = 0; o < ordinals; ++o) {
     for (std::uint32_t i = values.starts[o]; i < values.starts[o + 1]; ++i) {

@@ -203,6 +203,8 @@ void FieldPartBuilder::write(FieldPartWriter& out) {
     if (!node->field.empty()) out.add(node->key, node->field.sorted());
     node->field = {};
   }
+  std::sort(irregular_.begin(), irregular_.end());
+  irregular_.erase(std::unique(irregular_.begin(), irregular_.end()), irregular_.end());
   out.finish(irregular_, overflow_);
 }
 

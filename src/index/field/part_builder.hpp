@@ -26,6 +26,8 @@ class FieldPartBuilder {
   void add(std::uint32_t row, std::string_view metadata);
   /// A value beside the metadata; the row has been added.
   void add_own(std::uint32_t row, OwnField field, const EncodedValue& value);
+  /// A row of which nothing is known: it may match whatever is asked.
+  void add_unknown(std::uint32_t row) { irregular_.push_back(row); }
   std::uint64_t values() const { return values_; }
 
   /// Empty afterwards.

@@ -9,8 +9,7 @@ namespace {
 /// One part's values of the path that is being merged.
 struct Cursor {
   const Field* field;
-  const RowBits* keep;
-  std::uint32_t shift;  // from the part's rows to the merged ones
+  const MergeInput* input;
   std::uint32_t ordinal = 0;
 };
 
@@ -45,9 +44,10 @@ FieldValues join(std::vector<Cursor>& cursors, const Context& context) {
       std::pop_heap(heap.begin(), heap.end(), later);
       Cursor& c = *heap.back();
       for (const std::uint32_t row : c.field->rows_of(c.ordinal)) {
-        if (c.keep && !c.keep->test(row)) continue;
-        sorted &= out.rows.size() == begin || out.rows.back() < row + c.shift;
-        out.rows.push_back(row + c.shift);
+        if (c.input->keep && !c.input->keep->test(row)) continue;
+        const std::uint32_t merged = c.input->number(row);
+        sorted &= out.rows.size() == begin || out.rows.back() < merged;
+        out.rows.push_back(merged);
       }
       if (++c.ordinal < c.field->ordinals())
         std::push_heap(heap.begin(), heap.end(), later);
@@ -74,7 +74,7 @@ void merge_parts(std::span<const MergeInput> inputs, FieldPartWriter& out, const
     overflow |= !in.part->complete();
     for (const FieldEntry& e : in.part->entries()) paths.insert(e.path);
     for (const std::uint32_t row : in.part->irregular()) {
-      if (!in.keep || in.keep->test(row)) irregular.push_back(row + in.shift);
+      if (!in.keep || in.keep->test(row)) irregular.push_back(in.number(row));
     }
   }
   std::sort(irregular.begin(), irregular.end());
@@ -86,7 +86,7 @@ void merge_parts(std::span<const MergeInput> inputs, FieldPartWriter& out, const
     for (const MergeInput& in : inputs) {
       const FieldEntry* const e = in.part->find(path);
       known &= e || in.part->complete();
-      if (e) cursors.push_back({&in.part->field(*e), in.keep, in.shift});
+      if (e) cursors.push_back({&in.part->field(*e), &in});
     }
     // What one part does not know is not known of all.
     overflow |= !known || written == kMostFields;
