@@ -155,13 +155,18 @@ std::uint64_t Collection::erase_where(const Filter& filter) {
     bool more = false;
     {
       shard::ReadView view(impl_->shard());
+      std::optional<query::MatchingRows> matching;
+      if (!filter.empty()) {
+        const auto fields = impl_->shard().fields().read(view, {});
+        matching.emplace(view, filter, *fields, Context());
+      }
       batch.schema = view.state().schema;
-      const query::RecordFilter record_filter(view, filter);
+      const query::ViewRows rows(view, matching ? &*matching : nullptr, nullptr);
       shard::DocumentReader documents(view);
-      for (auto row = documents.next_row(from); row; row = documents.next_row(*row + 1)) {
-        next = *row + 1;
-        const storage::Document document = documents.read(*row);
-        if (!record_filter.matches(document)) continue;
+      for (auto row = rows.next(from); row != kNoRow; row = rows.next(row + 1)) {
+        next = row + 1;
+        if (matching && !matching->contains(row)) continue;
+        const storage::Document document = documents.read(row);
         const auto entry = shard::find_id(view, document.id);
         if (!entry) continue;
         documents.check(*entry);
@@ -172,7 +177,7 @@ std::uint64_t Collection::erase_where(const Filter& filter) {
         batch.writes.push_back(w);
         if ((more = batch.writes.size() >= db::kMaxBatchRecords)) break;
       }
-      documents.require_complete();
+      if (matching) matching->require_complete();
     }
     if (!batch.writes.empty()) {
       const storage::Store::Session session(impl_->shard().store());

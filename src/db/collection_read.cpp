@@ -47,12 +47,18 @@ ScrollPage Collection::scroll(const ScrollOptions& options) const {
   if (options.limit == 0 || options.limit > kMaxPage)
     invalid("limit is ", options.limit, "; 1 to ", kMaxPage, " are allowed");
   if (!options.after.empty()) db::check_id(options.after);
-  const shard::ReadView view(impl_->shard());
+  shard::ReadView view(impl_->shard());
   ScrollPage page;
-  std::optional<query::RecordFilter> filter;
+  Filter filter;
+  std::optional<query::MatchingRows> matching;
   if (!options.where.empty()) {
-    filter.emplace(view, Filter::parse(options.where));
-    page.warnings = filter->warnings();
+    filter = Filter::parse(options.where);
+  }
+  if (!filter.empty()) {
+    const auto fields = impl_->shard().fields().read(view, {});
+    matching.emplace(view, filter, *fields, Context());
+    page.warnings = matching->warnings();
+    matching->require_complete();
   }
   const std::uint32_t number = impl_->shard().collection();
   const std::string prefix = storage::collection_prefix(number);
@@ -67,12 +73,15 @@ ScrollPage Collection::scroll(const ScrollOptions& options) const {
       break;
     }
     const storage::IdEntry entry = storage::decode_id(cursor.key(), cursor.value());
+    if (matching && !matching->contains(entry.row)) {
+      matching->require_complete();
+      continue;
+    }
     const storage::Document document = documents.read(entry.row);
     if (storage::id_key(number, document.id) != cursor.key()) {
       fail(ErrorCode::kCorruption, "collection '", name(), "': the entry of an id leads to record '",
            document.id, "'");
     }
-    if (filter && !filter->matches(document)) continue;
     page.records.push_back(shard::read_record(view, documents, document, entry, options.with_vectors));
   }
   return page;
@@ -81,14 +90,12 @@ ScrollPage Collection::scroll(const ScrollOptions& options) const {
 std::uint64_t Collection::count() const { return shard::ReadView(impl_->shard()).state().live; }
 
 std::uint64_t Collection::count(const Filter& filter) const {
-  const shard::ReadView view(impl_->shard());
+  shard::ReadView view(impl_->shard());
   if (filter.empty()) return view.state().live;
-  const query::RecordFilter record_filter(view, filter);
-  shard::DocumentReader documents(view);
-  std::uint64_t n = 0;
-  for (auto row = documents.next_row(0); row; row = documents.next_row(*row + 1))
-    n += record_filter.matches(documents.read(*row));
-  documents.require_complete();
+  const auto fields = impl_->shard().fields().read(view, {});
+  const query::MatchingRows matching(view, filter, *fields, {});
+  const std::uint64_t n = matching.count_all();
+  matching.require_complete();
   return n;
 }
 

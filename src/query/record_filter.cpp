@@ -5,6 +5,7 @@
 #include "base/error.hpp"
 #include "query/field_condition.hpp"
 #include "query/filter_check.hpp"
+#include "storage/keys.hpp"
 #include "text/analyzer.hpp"
 #include "text/analyzer_pool.hpp"
 
@@ -84,6 +85,44 @@ AnalyzeFn analyze_as(const shard::ReadView& view) {
   };
 }
 
+/// The ids that a record has to have one of; nothing when the filter does not say.
+std::optional<std::vector<std::string>> wanted_ids(const FilterNode& node) {
+  if (node.op == FilterOp::kAnd) {
+    for (const FilterNodePtr& child : node.children) {
+      if (auto ids = wanted_ids(*child)) return ids;
+    }
+    return std::nullopt;
+  }
+  if ((node.op != FilterOp::kEqual && node.op != FilterOp::kIn) || node.path.size() != 1 ||
+      node.path[0].name != "_id" || node.path[0].each != 0)
+    return std::nullopt;
+  std::vector<std::string> ids;
+  for (const FilterLiteral& value : node.values) {
+    if (std::holds_alternative<FilterDate>(value)) return std::nullopt;  // ids of the same instant
+    if (const auto* id = std::get_if<std::string>(&value)) ids.push_back(*id);
+  }
+  return ids;
+}
+
+/// No row that is not one of these ids'. Where the ids cannot be looked up nothing changes.
+void keep_ids(const shard::ReadView& view, const std::vector<std::string>& ids, const Context& ctx,
+              RowSet& rows) {
+  RowBits found(rows.maybe.size());
+  try {
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+      if (i % 256 == 0) ctx.check();
+      if (ids[i].empty() || ids[i].size() > storage::kMaxIdBytes) continue;
+      const auto entry = shard::find_id(view, ids[i]);
+      if (entry && entry->row < found.size()) found.set(entry->row);
+    }
+  } catch (const Error& e) {
+    if (e.code() != ErrorCode::kCorruption) throw;
+    return;
+  }
+  rows.sure &= found;
+  rows.maybe &= found;
+}
+
 }  // namespace
 
 RecordFilter::RecordFilter(const shard::ReadView& view, const Filter& filter)
@@ -110,6 +149,7 @@ MatchingRows::MatchingRows(const shard::ReadView& view, const Filter& filter, co
     : view_(view), filter_(filter) {
   idle_.push_back(std::make_unique<Evaluator>(view, filter));
   rows_ = shard::matching_rows(fields, field_condition(filter.node(), view.field_names()), view, ctx);
+  if (const auto ids = wanted_ids(*filter.node())) keep_ids(view, *ids, ctx, rows_);
   RowBits open = rows_.maybe;
   open -= rows_.sure;
   const std::size_t count = open.count();
@@ -124,6 +164,26 @@ MatchingRows::MatchingRows(const shard::ReadView& view, const Filter& filter, co
 }
 
 MatchingRows::~MatchingRows() = default;
+
+std::uint64_t MatchingRows::next(std::uint64_t row) const {
+  const RowBits& rows = rows_.maybe;
+  std::size_t at = rows.next(row);
+  while (at < rows.size() && !rows_.sure.test(at) && !look_at(at)) at = rows.next(at + 1);
+  return at < rows.size() ? at : kNoRow;
+}
+
+std::uint64_t MatchingRows::count_all() const {
+  if (count_) return *count_;
+  std::uint64_t rows = 0;
+  for (std::uint64_t row = next(0); row != kNoRow; row = next(row + 1)) ++rows;
+  return rows;
+}
+
+void MatchingRows::require_complete() const {
+  if (degraded_ == 0) return;
+  fail(ErrorCode::kCorruption, "collection '", view_.shard().name(), "': ", degraded_.load(),
+       " documents cannot be read; verify names them");
+}
 
 std::unique_ptr<MatchingRows::Evaluator> MatchingRows::borrow() const {
   std::lock_guard lock(mutex_);

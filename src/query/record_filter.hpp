@@ -41,6 +41,11 @@ class MatchingRows {
   std::span<const std::uint64_t> bits() const;
   /// How many rows match, when all are known.
   std::optional<std::uint64_t> count() const { return count_; }
+  /// The first row that matches from `row` on; kNoRow when there is none.
+  std::uint64_t next(std::uint64_t row) const;
+  std::uint64_t count_all() const;
+  /// kCorruption when some document could not be read, for callers whose answer must be whole.
+  void require_complete() const;
   const RowBits& candidates() const { return rows_.maybe; }
   /// Documents that were looked at, how many of them match, and how many could not be read.
   std::uint64_t evaluated() const { return evaluated_.load(); }

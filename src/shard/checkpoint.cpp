@@ -45,7 +45,8 @@ constexpr auto kQuiet = std::chrono::milliseconds(200);
 constexpr auto kTurn = std::chrono::milliseconds(20);
 // A segment is merged with those behind it once they have together more than one in so many of its rows.
 constexpr std::uint64_t kMergeFactor = 8;
-// A segment with more retired rows than one in so many is made anew.
+// A segment with more retired rows than one in so many is made anew, or with more newer metadata, which is in
+// memory until then.
 constexpr std::uint64_t kRetiredShare = 5;
 
 void sleep(const std::stop_token& stop, std::chrono::milliseconds time) {
@@ -351,18 +352,23 @@ void merge_fields(Shard& shard, const Plan& plan, segment::SegmentWriter& writer
     const ReadView view(shard);
     FieldsInMemory* changed = nullptr;
     DocumentReader documents(view);
-    for_each_overlay(view, entry.first_row, entry.end_row, context,
-                     [&](std::uint64_t row, std::uint64_t sequence) {
-                       if (sequence <= entry.sequence || !keep.test(row - entry.first_row)) return;
-                       keep.reset(row - entry.first_row);
-                       if (!changed) changed = &read.emplace_back(entry.first_row);
-                       try {
-                         changed->add(row, documents.read(row));
-                       } catch (const Error& e) {
-                         if (e.code() != ErrorCode::kCorruption) throw;
-                         changed->add_unknown(std::span(&row, 1));
-                       }
-                     });
+    try {
+      for_each_overlay(view, entry.first_row, entry.end_row, context,
+                       [&](std::uint64_t row, std::uint64_t sequence) {
+                         if (sequence <= entry.sequence || !keep.test(row - entry.first_row)) return;
+                         keep.reset(row - entry.first_row);
+                         if (!changed) changed = &read.emplace_back(entry.first_row);
+                         try {
+                           changed->add(row, documents.read(row));
+                         } catch (const Error& e) {
+                           if (e.code() != ErrorCode::kCorruption) throw;
+                           changed->add_unknown(std::span(&row, 1));
+                         }
+                       });
+    } catch (const Error& e) {
+      if (e.code() != ErrorCode::kCorruption) throw;
+      return;  // without fields each row is looked at
+    }
     inputs.push_back({segment->fields(), &keep, shift(entry.first_row)});
     if (changed) inputs.push_back({&changed->finish(entry.end_row), nullptr, shift(entry.first_row)});
   }
@@ -518,10 +524,25 @@ bool has_outdated_part(const segment::Segment& segment, const catalog::Schema& s
   });
 }
 
+/// Rows whose metadata is newer than the segment. Damaged metadata would still be so in another one.
+std::uint64_t newer_metadata(const ReadView& view, const SegmentEntry& entry, const Context& context) {
+  std::uint64_t rows = 0;
+  try {
+    for_each_overlay(view, entry.first_row, entry.end_row, context,
+                     [&](std::uint64_t row, std::uint64_t sequence) {
+                       rows += sequence > entry.sequence && sequence != kDamagedOverlay && view.is_live(row);
+                     });
+  } catch (const Error& e) {
+    if (e.code() != ErrorCode::kCorruption) throw;
+    return 0;  // nor could another segment tell
+  }
+  return rows;
+}
+
 /// What should become one segment: a run at the end of the list, or one that is damaged or has too many
 /// retired rows.
 std::optional<Run> plan_merge(const ReadView& view, const SegmentSet& set, const SegmentOptions& options,
-                              bool all) {
+                              bool all, const Context& context) {
   const std::size_t n = set.items.size();
   if (n == 0) return std::nullopt;
   const std::uint64_t terms = view.shard().terms_fingerprint(view.schema());
@@ -548,7 +569,11 @@ std::optional<Run> plan_merge(const ReadView& view, const SegmentSet& set, const
       }
     damaged[i] = damaged[i] || !item.segment;
     live[i] = item.entry.rows - std::min(item.entry.rows, retired);
-    anew[i] = damaged[i] || (all ? retired > 0 : retired * kRetiredShare > item.entry.rows) ||
+    const auto is_much = [&](std::uint64_t rows) {
+      return all ? rows > 0 : rows * kRetiredShare > item.entry.rows;
+    };
+    anew[i] = damaged[i] || is_much(retired) ||
+              (is_much(view.state().overlays) && is_much(newer_metadata(view, item.entry, context))) ||
               has_outdated_part(*item.segment, view.schema(), terms);
   }
   const auto wants_graph = [&](std::uint32_t number) {
@@ -764,7 +789,7 @@ bool Shard::merge(bool all, Context& context) {
   {
     const ReadView view(*this);
     const auto set = segments_.at(view.txn());
-    const auto run = plan_merge(view, *set, segment_options_, all);
+    const auto run = plan_merge(view, *set, segment_options_, all, context);
     if (!run) return false;
     for (std::size_t i = run->first; i < run->first + run->count; ++i) plan.replaced.push_back(set->items[i]);
     plan.retired = retired(view.txn(), view.state());

@@ -46,7 +46,7 @@ void for_each_overlay(const ReadView& view, std::uint64_t first_row, std::uint64
     if (key.size() != first.size() || !key.starts_with(prefix)) return;
     const auto row = load_big_endian<std::uint64_t>(key.data() + prefix.size());
     if (row >= end_row) return;
-    std::uint64_t sequence = ~std::uint64_t{0};
+    std::uint64_t sequence = kDamagedOverlay;
     try {
       sequence = storage::unseal(storage::ValueKind::kOverlay, collection, key, cursor.value()).sequence;
     } catch (const Error& e) {

@@ -155,6 +155,10 @@ std::vector<Passing> passing(const FieldLeaf& leaf, const FieldPart& part, const
   return out;
 }
 
+bool has_test(const FieldNode& node) {
+  return node.leaf.text || std::any_of(node.children.begin(), node.children.end(), has_test);
+}
+
 class Evaluation {
  public:
   Evaluation(const FieldPart& part, const Context& context) : part_(part), context_(context) {}
@@ -164,11 +168,15 @@ class Evaluation {
     using NodeKind = FieldNode::Kind;
     switch (node.kind) {
       case NodeKind::kAnd: {
-        RowSet out = evaluate(node.children.front());
-        for (std::size_t i = 1; i < node.children.size() && !out.maybe.none(); ++i) {
-          const RowSet next = evaluate(node.children[i]);
-          out.sure &= next.sure;
-          out.maybe &= next.maybe;
+        // What looks at every string comes last: often nothing is left by then.
+        RowSet out{RowBits(part_.span(), true), RowBits(part_.span(), true)};
+        for (const bool tests : {false, true}) {
+          for (const FieldNode& child : node.children) {
+            if (has_test(child) != tests || out.maybe.none()) continue;
+            const RowSet next = evaluate(child);
+            out.sure &= next.sure;
+            out.maybe &= next.maybe;
+          }
         }
         return out;
       }
