@@ -81,14 +81,21 @@ RowBits& own(std::shared_ptr<RowBits>& mask, bool& shared, std::size_t rows) {
 std::shared_ptr<const FieldsRead> FieldFollower::read(ReadView& view, const Context& ctx) {
   for (;; view.renew()) {
     const auto set = view.shard().segments().at(view.txn());
-    std::unique_lock lock(mutex_, std::defer_lock);
-    while (!lock.try_lock_for(kTurn)) ctx.check();
-    if (read_ && read_->sequence == view.state().sequence && read_->set == set) return read_;
+    {
+      std::unique_lock lock(mutex_);
+      for (;;) {
+        if (read_ && read_->sequence == view.state().sequence && read_->set == set) return read_;
+        if (!busy_) break;
+        free_.wait_for(lock, kTurn);
+        ctx.check();
+      }
+      busy_ = true;
+    }
+    const Turn turn(*this);
     // What newer segments say of a row is not known of older ones any more.
     if (std::pair(view.txn().env_number(), view.txn().id()) < version_) continue;
     try {
-      step(view, set, ctx);
-      return read_;
+      return step(view, set, ctx);
     } catch (const Error& e) {
       if (e.code() == ErrorCode::kDeadline || e.code() == ErrorCode::kCancelled) throw;
       start_anew();
@@ -101,9 +108,17 @@ std::shared_ptr<const FieldsRead> FieldFollower::read(ReadView& view, const Cont
   }
 }
 
+FieldFollower::Turn::~Turn() {
+  {
+    const std::lock_guard lock(follower.mutex_);
+    follower.busy_ = false;
+  }
+  follower.free_.notify_all();
+}
+
 void FieldFollower::let_go() {
-  const std::unique_lock lock(mutex_, std::try_to_lock);
-  if (lock) read_.reset();
+  const std::lock_guard lock(mutex_);
+  read_.reset();
 }
 
 void FieldFollower::start_anew() {
@@ -119,15 +134,18 @@ void FieldFollower::start_anew() {
   next_row_ = 0;
 }
 
-void FieldFollower::step(const ReadView& view, const std::shared_ptr<const SegmentSet>& set,
-                         const Context& ctx) {
+std::shared_ptr<const FieldsRead> FieldFollower::step(const ReadView& view,
+                                                      const std::shared_ptr<const SegmentSet>& set,
+                                                      const Context& ctx) {
   version_ = {view.txn().env_number(), view.txn().id()};
   if (set->end_row() < end_row_) start_anew();  // a damaged list
   if (set_.lock() != set) take_set(set);
   follow_log(view, *set, ctx);
   pack(view, ctx);
   join_packs(view, ctx);
-  make_read(view, set);
+  auto read = make_read(view, set);
+  const std::lock_guard lock(mutex_);
+  return read_ = std::move(read);
 }
 
 /// Whether the segment does not know the row as it is.
@@ -346,7 +364,8 @@ bool FieldFollower::join_last(std::size_t first, const ReadView& view, const Con
   return true;
 }
 
-void FieldFollower::make_read(const ReadView& view, const std::shared_ptr<const SegmentSet>& set) {
+std::shared_ptr<const FieldsRead> FieldFollower::make_read(const ReadView& view,
+                                                           const std::shared_ptr<const SegmentSet>& set) {
   auto out = std::make_shared<FieldsRead>();
   out->sequence = view.state().sequence;
   out->set = set;
@@ -367,7 +386,7 @@ void FieldFollower::make_read(const ReadView& view, const std::shared_ptr<const 
   }
   out->loose.assign(loose_.begin(), loose_.end());
   out->loose.insert(out->loose.end(), unreadable_.begin(), unreadable_.end());
-  read_ = std::move(out);
+  return out;
 }
 
 RowSet matching_rows(const FieldsRead& read, const FieldNode& node, const ReadView& view,

@@ -1,5 +1,6 @@
 // FieldFollower: the metadata of a collection's rows by path and value, in segments and in memory.
 #pragma once
+#include <condition_variable>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -54,10 +55,10 @@ struct FieldsRead {
 class FieldFollower {
  public:
   /// What is known at the state of `view`, which is renewed when the follower is ahead of it. kDeadline,
-  /// kCancelled: what was prepared is kept for the next call, and each call prepares something. Where the truth
-  /// does not say what changed, as it is damaged, nothing is known of any row.
+  /// kCancelled: what was prepared is kept for the next call, and each call prepares something. Where the
+  /// truth does not say what changed, as it is damaged, nothing is known of any row.
   std::shared_ptr<const FieldsRead> read(ReadView& view, const Context& ctx);
-  /// Keeps no segment, unless it is being brought up.
+  /// Keeps no segment.
   void let_go();
 
  private:
@@ -77,7 +78,15 @@ class FieldFollower {
     std::uint64_t since = 0;
   };
 
-  void step(const ReadView& view, const std::shared_ptr<const SegmentSet>& set, const Context& ctx);
+  /// Of the one thread that is at it.
+  struct Turn {
+    explicit Turn(FieldFollower& f) : follower(f) {}
+    ~Turn();
+    FieldFollower& follower;
+  };
+
+  std::shared_ptr<const FieldsRead> step(const ReadView& view, const std::shared_ptr<const SegmentSet>& set,
+                                         const Context& ctx);
   void start_anew();
   void follow_log(const ReadView& view, const SegmentSet& set, const Context& ctx);
   bool read_log(const ReadView& view, const SegmentSet& set, const Context& ctx);
@@ -91,16 +100,20 @@ class FieldFollower {
   bool is_full(const ReadView& view) const;
   void join_packs(const ReadView& view, const Context& ctx);
   bool join_last(std::size_t first, const ReadView& view, const Context& ctx);
-  void make_read(const ReadView& view, const std::shared_ptr<const SegmentSet>& set);
+  std::shared_ptr<const FieldsRead> make_read(const ReadView& view,
+                                              const std::shared_ptr<const SegmentSet>& set);
 
-  std::timed_mutex mutex_;  // guards what follows
+  std::mutex mutex_;              // guards what follows
+  std::condition_variable free_;  // when nobody is busy
   std::shared_ptr<const FieldsRead> read_;
-  std::weak_ptr<const SegmentSet> set_;  // that what follows goes with
-  std::uint64_t end_row_ = 0;            // of its segments
+  bool busy_ = false;
+  // Of the thread that is busy:
+  std::weak_ptr<const SegmentSet> set_;                // that what follows goes with
+  std::uint64_t end_row_ = 0;                          // of its segments
   std::pair<std::uint64_t, std::uint64_t> version_{};  // generation and transaction of the newest view seen
   std::optional<std::uint64_t> log_;  // the store's: changes up to there are known; none: nothing is
   std::optional<OverlayWalk> walk_;   // one that a deadline ended
-  std::uint64_t next_row_ = 0;        // rows below it are in segments, packs or loose, unless they are retired
+  std::uint64_t next_row_ = 0;  // rows below it are in segments, packs or loose, unless they are retired
   /// Rows with metadata newer than their segment's, or than their own document: the commit.
   std::unordered_map<std::uint64_t, std::uint64_t> changed_;
   std::map<std::uint64_t, KnownRun> runs_;  // by number of the segment
