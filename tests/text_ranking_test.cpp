@@ -2,7 +2,7 @@
 // in double, while records come, change and go, in several segments, in the newest rows and behind filters.
 //
 //   VECSTORE_TEST_EFFORT=100  asks 100,000 queries instead of 1,000
-//   VECSTORE_SEED=n           other worlds (printed)
+//   VECSTORE_TEST_SEED=n           other worlds (printed)
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -16,6 +16,7 @@
 #include <sstream>
 
 #include "scratch.hpp"
+#include "seed.hpp"
 #include "text/analyzer.hpp"
 #include "vecstore/vecstore.hpp"
 
@@ -521,10 +522,8 @@ class World {
 
 TEST(TextRanking, EqualsExhaustiveScoring) {
   const char* more = std::getenv("VECSTORE_TEST_EFFORT");
-  const char* given = std::getenv("VECSTORE_SEED");
   const std::size_t wanted = 1'000 * (more ? static_cast<std::size_t>(std::atoi(more)) : 1);
-  const unsigned seed = given ? static_cast<unsigned>(std::atoi(given)) : std::random_device{}();
-  std::printf("VECSTORE_SEED=%u\n", seed);
+  const unsigned seed = test::seed();
   std::map<std::uint64_t, std::size_t> by_segments;
   std::size_t outside = 0, queries = 0;
   std::uint64_t hits = 0, retired = 0;

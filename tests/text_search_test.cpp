@@ -8,6 +8,7 @@
 #include <set>
 
 #include "scratch.hpp"
+#include "seed.hpp"
 #include "vecstore/vecstore.hpp"
 
 namespace vecstore {
@@ -23,7 +24,7 @@ class TextSearch : public ::testing::Test {
     return out;
   }
 
-  unsigned seed_ = std::random_device{}();
+  unsigned seed_ = test::seed();
   std::mt19937 rng_{seed_};
   test::Scratch scratch_;
   VecDatabase db_ = VecDatabase::open(

@@ -13,6 +13,7 @@
 #include "cli/json_rows.hpp"
 #include "cli/line_reader.hpp"
 #include "cli/vector_file.hpp"
+#include "seed.hpp"
 #include "vecstore/error.hpp"
 
 namespace vecstore::cli {
@@ -74,7 +75,7 @@ class Readers : public testing::Test {
 TEST_F(Readers, LinesPlainAndGzip) {
   std::string text;
   std::vector<std::string> lines;
-  const unsigned seed = std::random_device{}();
+  const unsigned seed = test::seed();
   SCOPED_TRACE("seed " + std::to_string(seed));
   std::mt19937 random(seed);
   for (int i = 0; i < 300; ++i) {
@@ -242,7 +243,7 @@ TEST_F(Readers, NpyRefused) {
 }
 
 TEST_F(Readers, NpyHeadersAtRandomNeverCrash) {
-  const unsigned seed = std::random_device{}();
+  const unsigned seed = test::seed();
   SCOPED_TRACE("seed " + std::to_string(seed));
   std::mt19937 random(seed);
   const std::string good =

@@ -1,4 +1,4 @@
-// Life cycle: a record with a time to live, and following what changed.
+// Life cycle: a record with a time to live, writes that depend on what is stored, and following what changed.
 #include <iostream>
 
 #include <vecstore/vecstore.hpp>
@@ -17,6 +17,7 @@ int main() {
   // clang-format on
   docs.update_metadata("d2", {{"year", 2027}});
   docs.erase_where("year < 2020");
+  docs.update_where("year > 2020", MetadataChanges().increment("views").append("tags", "recent"));
   std::string seen;
   for (auto change : docs.changes({.since = seq})) {
     const char* what = change.operation == Change::Operation::kUpsert  ? "upsert"
@@ -26,7 +27,17 @@ int main() {
     seen += std::string(what) + " " + change.id + ", ";
   }
 
+  // Of two writers that read the same version, the second is refused.
+  Record read = *docs.get("d2");
+  docs.upsert(read, {.if_sequence = read.sequence});
+  bool refused = false;
+  try {
+    docs.upsert(read, {.if_sequence = read.sequence});
+  } catch (const Error& e) {
+    refused = e.code() == ErrorCode::kConflict;
+  }
+
   const auto left = *docs.get("tmp")->expires_at - std::chrono::system_clock::now();
   const bool expires = left > 23h && left <= 24h;
-  return seen == "upsert tmp, update d2, erase d1, " && expires ? 0 : 1;
+  return seen == "upsert tmp, update d2, erase d1, update d2, " && refused && expires ? 0 : 1;
 }

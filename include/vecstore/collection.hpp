@@ -1,5 +1,6 @@
 // Collection: a named set of records with one schema.
 #pragma once
+#include <concepts>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -9,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "vecstore/metadata_changes.hpp"
 #include "vecstore/options.hpp"
 #include "vecstore/query.hpp"
 #include "vecstore/record.hpp"
@@ -65,6 +67,14 @@ struct Operation {
   enum class Kind : std::uint8_t { kInsert, kUpsert, kErase, kUpdateMetadata };
   Kind kind = Kind::kUpsert;
   Record record;  ///< kErase reads only the id, kUpdateMetadata only id and metadata.
+  std::optional<SequenceNumber> if_sequence;  ///< See WriteCondition.
+};
+
+/// What has to hold when a record is written: else kConflict, which tells what is stored, and nothing is
+/// changed. Of two writers that saw the same version, one succeeds.
+struct WriteCondition {
+  std::optional<SequenceNumber> if_sequence;  ///< The stored version (Record::sequence); 0 = there is none.
+  Filter if_matches;  ///< The stored record matches, for example Filter::parse("version = 3").
 };
 
 /// The next page of a scroll.
@@ -91,6 +101,7 @@ class Collection {
   SequenceNumber insert(std::string_view id, Vector vector, Metadata metadata = {});
   /// Stores a record, replacing the one with the same id whole.
   SequenceNumber upsert(const Record& record);
+  SequenceNumber upsert(const Record& record, const WriteCondition& condition);
   SequenceNumber upsert(std::string_view id, Vector vector, Metadata metadata = {});
   SequenceNumber upsert_vector(std::string_view id, Vector vector, Metadata metadata = {});
   /// Embeds the text with the collection's model (or the one given, whose fingerprint has to agree) and
@@ -114,9 +125,25 @@ class Collection {
   /// Any mix of writes in one commit, applied in order.
   SequenceNumber batch_execute(std::span<const Operation> operations);
   /// Replaces the metadata; vectors and text stay. kNotFound for an unknown id.
-  SequenceNumber update_metadata(std::string_view id, Metadata metadata);
+  SequenceNumber update_metadata(std::string_view id, Metadata metadata,
+                                 const WriteCondition& condition = {});
+  /// Changes some of the metadata. Changes of other writers in between are not lost.
+  template <std::same_as<MetadataChanges> Changes>
+  SequenceNumber update_metadata(std::string_view id, const Changes& changes,
+                                 const WriteCondition& condition = {}) {
+    return change_metadata(id, changes, condition);
+  }
+  /// Changes the metadata of each record that matches now, once, and returns how many; in commits of at most
+  /// 10,000 records. A record that is changed meanwhile is changed as it is then, if it still matches. A
+  /// change that one of the records does not allow (MetadataChanges) ends it with an error that names the id;
+  /// what was committed before stays.
+  std::uint64_t update_where(const Filter& filter, const MetadataChanges& changes);
+  std::uint64_t update_where(std::string_view filter, const MetadataChanges& changes) {
+    return update_where(Filter::parse(filter), changes);
+  }
   /// Erases by id and returns how many existed; an unknown id is not an error.
   std::uint64_t erase(std::string_view id);
+  std::uint64_t erase(std::string_view id, const WriteCondition& condition);
   std::uint64_t erase(std::span<const std::string> ids);
   /// Erases what matches, in commits of at most 10,000 records, and returns how many.
   std::uint64_t erase_where(const Filter& filter);
@@ -161,6 +188,9 @@ class Collection {
   explicit Collection(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
  private:
+  SequenceNumber change_metadata(std::string_view id, const MetadataChanges& changes,
+                                 const WriteCondition& condition);
+
   std::shared_ptr<Impl> impl_;
 };
 

@@ -5,6 +5,7 @@
 #include "vecstore/filter.hpp"
 #include "vecstore/index_options.hpp"
 #include "vecstore/metadata.hpp"
+#include "vecstore/metadata_changes.hpp"
 #include "vecstore/metric.hpp"
 #include "vecstore/models.hpp"
 #include "vecstore/options.hpp"

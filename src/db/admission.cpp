@@ -114,6 +114,8 @@ void prepare_one(const Write& write, catalog::Schema& schema, FieldNames& names,
   check_id(record.id);
   PreparedWrite prepared;
   prepared.id = record.id;
+  prepared.expected_sequence = write.if_sequence;
+  prepared.must_match = write.must_match;
   const std::size_t first_vector = out.vectors.size();
   switch (write.kind) {
     case Operation::Kind::kInsert:

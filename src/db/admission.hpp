@@ -29,6 +29,8 @@ Sparse check_sparse(std::string_view what, Sparse sparse);
 struct Write {
   Operation::Kind kind;
   const Record* record;
+  std::optional<SequenceNumber> if_sequence;  ///< See WriteCondition.
+  bool must_match = true;                     ///< See PreparedWrite.
 };
 
 /// Turns writes into prepared writes for one commit. Learns what the schema leaves open (a dimension, the

@@ -125,13 +125,8 @@ SequenceNumber Collection::batch_insert(std::span<const Record> records) {
 SequenceNumber Collection::batch_execute(std::span<const Operation> operations) {
   std::vector<db::Write> writes;
   writes.reserve(operations.size());
-  for (const Operation& o : operations) writes.push_back({o.kind, &o.record});
+  for (const Operation& o : operations) writes.push_back({o.kind, &o.record, o.if_sequence});
   return impl_->execute(writes, true).sequence;
-}
-
-SequenceNumber Collection::update_metadata(std::string_view id, Metadata metadata) {
-  const Record record = make_record(id, {}, std::move(metadata));
-  return impl_->execute(std::array{db::Write{Operation::Kind::kUpdateMetadata, &record}}, false).sequence;
 }
 
 std::uint64_t Collection::erase(std::string_view id) {
@@ -174,6 +169,7 @@ std::uint64_t Collection::erase_where(const Filter& filter) {
         w.kind = shard::PreparedWrite::Kind::kErase;
         w.id = batch.arena.add(document.id);
         w.expected_sequence = entry->sequence;
+        w.must_match = false;
         batch.writes.push_back(w);
         if ((more = batch.writes.size() >= db::kMaxBatchRecords)) break;
       }

@@ -1,5 +1,6 @@
 // The inside of Collection.
 #pragma once
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -25,6 +26,10 @@ class Collection::Impl {
   /// Checks, encodes and commits; prepares again when another writer taught the schema something meanwhile.
   shard::ApplyResult execute(std::span<const db::Write> writes, bool is_batch,
                              const std::string* replaced_source = nullptr, const Embedder& bind = {});
+  /// Carries out one operation when the condition holds. `prepare` completes it from the stored record
+  /// (nullptr: there is none), again when that has changed before the commit.
+  shard::ApplyResult execute_if(Operation& operation, const WriteCondition& condition,
+                                const std::function<void(const Record*)>& prepare = {});
   /// The model to use: the one given, or the collection's own, found by its name. kInvalidArgument when there
   /// is none or the fingerprints differ.
   Embedder embedder(const Embedder& given);

@@ -10,6 +10,7 @@
 #include <random>
 
 #include "io/index_file.hpp"
+#include "seed.hpp"
 #include "storage/state.hpp"
 #include "storage/store.hpp"
 #include "vecstore/vecstore.hpp"
@@ -45,9 +46,6 @@ class IdsTest : public ::testing::Test {
   IdsTest() {
     std::string t = (fs::temp_directory_path() / "vecstore-XXXXXX").string();
     base_ = mkdtemp(t.data());
-    if (const char* given = std::getenv("VECSTORE_SEED")) seed_ = static_cast<unsigned>(std::atoi(given));
-    rng_.seed(seed_);
-    std::printf("seed %u\n", seed_);
   }
   ~IdsTest() override { fs::remove_all(base_); }
   std::string dir() const { return base_ + "/db"; }
@@ -183,7 +181,7 @@ class IdsTest : public ::testing::Test {
     spill(path, bytes);
   }
 
-  unsigned seed_ = 9;
+  const unsigned seed_ = test::seed();
   std::mt19937 rng_;
   std::string base_;
   std::map<std::string, Record> truth_;

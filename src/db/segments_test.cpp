@@ -11,6 +11,7 @@
 #include <random>
 #include <thread>
 
+#include "seed.hpp"
 #include "vecstore/vecstore.hpp"
 
 namespace vecstore {
@@ -43,7 +44,6 @@ class SegmentsTest : public ::testing::Test {
   SegmentsTest() {
     std::string t = (fs::temp_directory_path() / "vecstore-XXXXXX").string();
     base_ = mkdtemp(t.data());
-    std::printf("seed %u\n", seed_);
   }
   ~SegmentsTest() override { fs::remove_all(base_); }
   std::string dir() const { return base_ + "/db"; }
@@ -132,9 +132,7 @@ class SegmentsTest : public ::testing::Test {
     return out;
   }
 
-  const unsigned seed_ = ::testing::UnitTest::GetInstance()->random_seed() != 0
-                             ? static_cast<unsigned>(::testing::UnitTest::GetInstance()->random_seed())
-                             : 7;
+  const unsigned seed_ = test::seed();
   Rng rng_{seed_};
   std::string base_;
   std::size_t next_ = 0;

@@ -13,6 +13,7 @@
 
 #include "io/index_file.hpp"
 #include "scratch.hpp"
+#include "seed.hpp"
 #include "segment/segment_format.hpp"
 #include "vecstore/vecstore.hpp"
 
@@ -20,13 +21,6 @@ namespace vecstore {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::uint64_t seed() {
-  const char* given = std::getenv("VECSTORE_SEED");
-  const std::uint64_t s = given ? std::strtoull(given, nullptr, 10) : 20'261'123;
-  std::printf("VECSTORE_SEED=%llu\n", static_cast<unsigned long long>(s));
-  return s;
-}
 
 /// What a search by sparse vector must find: the slow way.
 struct Twin {
@@ -194,7 +188,7 @@ class SparseTest : public ::testing::Test {
   std::optional<VecDatabase> db_;
   std::optional<Collection> docs_;
   Twin twin_;
-  std::mt19937_64 rng_{seed()};
+  std::mt19937_64 rng_{test::seed()};
 };
 
 TEST_F(SparseTest, AnswersLikeReadingEverything) {

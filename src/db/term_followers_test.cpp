@@ -19,6 +19,7 @@
 #include "io/index_file.hpp"
 #include "query/record_filter.hpp"
 #include "scratch.hpp"
+#include "seed.hpp"
 #include "segment/segment_format.hpp"
 #include "shard/text_source.hpp"
 #include "storage/store.hpp"
@@ -34,9 +35,6 @@ using std::chrono::steady_clock;
 class TermFollowersTest : public ::testing::Test {
  protected:
   TermFollowersTest() {
-    if (const char* given = std::getenv("VECSTORE_SEED")) seed_ = static_cast<unsigned>(std::atoi(given));
-    rng_.seed(seed_);
-    std::printf("VECSTORE_SEED=%u\n", seed_);
     store_ = storage::Store::open(scratch_ / "db", {});
     const catalog::Schema schema = catalog::make_schema({.text_fields = {TextField{.analyzer = "neutral"}}});
     store_->write(
@@ -182,7 +180,7 @@ class TermFollowersTest : public ::testing::Test {
   }
 
   test::Scratch scratch_;
-  unsigned seed_ = 17;
+  const unsigned seed_ = test::seed();
   std::mt19937 rng_;
   std::uint32_t number_ = 0;
   std::shared_ptr<storage::Store> store_;

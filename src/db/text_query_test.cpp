@@ -7,6 +7,7 @@
 #include <random>
 #include <set>
 
+#include "seed.hpp"
 #include "text/analyzer.hpp"
 #include "vecstore/vecstore.hpp"
 
@@ -80,7 +81,7 @@ class TextQueryTest : public ::testing::Test {
     return {.k = 1'000, .mode = Mode::kText, .syntax = syntax, .highlight = highlight};
   }
 
-  unsigned seed_ = std::random_device{}();
+  unsigned seed_ = test::seed();
   std::mt19937 rng_{seed_};
   text::Analyzer analyzer_{"english"};
   std::string base_;

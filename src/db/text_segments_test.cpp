@@ -10,6 +10,7 @@
 #include <set>
 #include <sstream>
 
+#include "seed.hpp"
 #include "vecstore/vecstore.hpp"
 
 namespace vecstore {
@@ -22,9 +23,6 @@ class TextSegmentsTest : public ::testing::Test {
   TextSegmentsTest() {
     std::string t = (fs::temp_directory_path() / "vecstore-XXXXXX").string();
     base_ = mkdtemp(t.data());
-    if (const char* given = std::getenv("VECSTORE_SEED")) seed_ = static_cast<unsigned>(std::atoi(given));
-    rng_.seed(seed_);
-    std::printf("seed %u\n", seed_);
   }
   ~TextSegmentsTest() override { fs::remove_all(base_); }
   std::string dir() const { return base_ + "/db"; }
@@ -123,7 +121,7 @@ class TextSegmentsTest : public ::testing::Test {
     return out;
   }
 
-  unsigned seed_ = 5;
+  const unsigned seed_ = test::seed();
   std::mt19937 rng_;
   std::string base_;
   std::size_t next_ = 0;

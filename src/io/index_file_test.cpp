@@ -12,6 +12,7 @@
 
 #include "base/crc32c.hpp"
 #include "io/index_file_format.hpp"
+#include "seed.hpp"
 
 namespace vecstore::io {
 namespace {
@@ -87,7 +88,7 @@ ErrorCode code_of(const std::function<void()>& call) {
 }
 
 TEST_F(IndexFileTest, RandomSectionsComeBack) {
-  const std::uint64_t seed = std::random_device{}();
+  const std::uint64_t seed = test::seed();
   SCOPED_TRACE(concat("seed ", seed));
   std::mt19937_64 rng(seed);
   for (int round = 0; round < 30; ++round) {
@@ -201,7 +202,7 @@ TEST_F(IndexFileTest, EveryTruncationIsFound) {
 }
 
 TEST_F(IndexFileTest, LyingHeadersWithRightChecksums) {
-  const std::uint64_t seed = std::random_device{}();
+  const std::uint64_t seed = test::seed();
   SCOPED_TRACE(concat("seed ", seed));
   std::mt19937_64 rng(seed);
   write({{1, random_bytes(rng, 300)}, {2, random_bytes(rng, 70000)}});

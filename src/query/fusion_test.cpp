@@ -8,6 +8,7 @@
 #include <random>
 
 #include "query/request.hpp"
+#include "seed.hpp"
 #include "vecstore/error.hpp"
 
 namespace vecstore::query {
@@ -81,7 +82,7 @@ constexpr const char* kAll[] = {"rrf", "relative_score", "z_score",  "distributi
                                 "min", "harmonic",       "geometric"};
 
 TEST(Fusion, EqualsTheReference) {
-  const unsigned seed = std::random_device{}();
+  const unsigned seed = test::seed();
   SCOPED_TRACE(seed);
   std::mt19937 rng(seed);
   const auto below = [&](unsigned n) { return static_cast<unsigned>(rng() % n); };

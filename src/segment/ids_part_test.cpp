@@ -9,6 +9,7 @@
 #include <random>
 
 #include "base/error.hpp"
+#include "seed.hpp"
 #include "segment/segment.hpp"
 
 namespace vecstore::segment {
@@ -32,9 +33,6 @@ class IdsPartTest : public ::testing::Test {
   IdsPartTest() {
     std::string t = (fs::temp_directory_path() / "vecstore-XXXXXX").string();
     base_ = mkdtemp(t.data());
-    if (const char* given = std::getenv("VECSTORE_SEED")) seed_ = static_cast<unsigned>(std::atoi(given));
-    rng_.seed(seed_);
-    std::printf("seed %u\n", seed_);
   }
   ~IdsPartTest() override { fs::remove_all(base_); }
 
@@ -107,7 +105,7 @@ class IdsPartTest : public ::testing::Test {
     EXPECT_EQ(seen, heads.size());
   }
 
-  unsigned seed_ = 3;
+  const unsigned seed_ = test::seed();
   std::mt19937_64 rng_;
   std::string base_;
   SegmentIdentity identity_;

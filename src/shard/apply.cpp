@@ -40,6 +40,7 @@ class Application {
   void take_schema(const PreparedBatch& batch);
   void store_names(const PreparedBatch& batch, const FieldNames& names);
   std::vector<std::optional<IdEntry>> look_up(const PreparedBatch& batch);
+  void check_version(const PreparedWrite& write, const std::optional<IdEntry>& old, std::size_t item) const;
   void erase_rest_of_source(const PreparedBatch& batch);
   void retire(std::string_view id, const IdEntry& entry);
   void erase(std::string_view id, const IdEntry& entry);
@@ -87,6 +88,17 @@ void Application::store_names(const PreparedBatch& batch, const FieldNames& name
   }
 }
 
+void Application::check_version(const PreparedWrite& w, const std::optional<IdEntry>& old,
+                                std::size_t item) const {
+  const std::uint64_t stored = old ? old->sequence : 0;
+  if (stored == *w.expected_sequence) return;
+  const std::string is = old ? concat("is at sequence ", stored) : std::string("does not exist");
+  const std::string not_wanted =
+      *w.expected_sequence == 0 ? std::string("it must not exist") : concat("not at ", *w.expected_sequence);
+  throw Error(ErrorCode::kConflict,
+              concat("id '", w.id, "' in collection '", name_, "' ", is, ", ", not_wanted), item);
+}
+
 // Everything that can be refused is refused here, before the first row is written.
 std::vector<std::optional<IdEntry>> Application::look_up(const PreparedBatch& batch) {
   std::vector<std::optional<IdEntry>> old(batch.writes.size());
@@ -96,7 +108,8 @@ std::vector<std::optional<IdEntry>> Application::look_up(const PreparedBatch& ba
     if (w.kind == PreparedWrite::Kind::kInsert && old[i]) {
       throw Error(ErrorCode::kAlreadyExists, concat("id '", w.id, "' exists in collection '", name_, "'"), i);
     }
-    if (w.kind == PreparedWrite::Kind::kUpdateMetadata && !old[i]) {
+    if (w.expected_sequence && w.must_match) check_version(w, old[i], i);
+    if (w.kind == PreparedWrite::Kind::kUpdateMetadata && !old[i] && w.must_match) {
       throw Error(ErrorCode::kNotFound, concat("id '", w.id, "' does not exist in collection '", name_, "'"),
                   i);
     }
@@ -256,15 +269,18 @@ ApplyResult Application::run(const PreparedBatch& batch, const FieldNames& names
   const bool in_place = !schema_.indexes_metadata();
   for (std::size_t i = 0; i < batch.writes.size(); ++i) {
     const PreparedWrite& w = batch.writes[i];
-    const bool current = old[i] && (!w.expected_sequence || *w.expected_sequence == old[i]->sequence);
-    result.existed += current;
+    if (w.expected_sequence && *w.expected_sequence != (old[i] ? old[i]->sequence : 0)) {
+      result.left_out.push_back(i);
+      continue;
+    }
+    result.existed += old[i].has_value();
     switch (w.kind) {
       case PreparedWrite::Kind::kInsert:
       case PreparedWrite::Kind::kUpsert:
         fresh.push_back(i);
         break;
       case PreparedWrite::Kind::kErase:
-        if (current) erase(w.id, *old[i]);
+        if (old[i]) erase(w.id, *old[i]);
         break;
       case PreparedWrite::Kind::kUpdateMetadata:
         if (in_place) {

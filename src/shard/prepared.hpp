@@ -28,8 +28,10 @@ struct PreparedWrite {
   std::string_view metadata;       ///< kUpdateMetadata: the stored form.
   std::uint32_t first_vector = 0;  ///< In PreparedBatch::vectors, by ascending field.
   std::uint32_t vector_count = 0;
-  std::uint32_t content = 0;                       ///< kInsert, kUpsert: storage::IdEntry::content.
-  std::optional<std::uint64_t> expected_sequence;  ///< kErase: only this version of the record.
+  std::uint32_t content = 0;  ///< kInsert, kUpsert: storage::IdEntry::content.
+  std::optional<std::uint64_t>
+      expected_sequence;   ///< Only this version of the record; 0 = only where there is none.
+  bool must_match = true;  ///< kConflict where it is another one; else the write is left out.
 };
 
 /// The records it was prepared from must outlive it.

@@ -26,6 +26,7 @@ struct ApplyResult {
   std::uint64_t sequence = 0;
   std::uint64_t existed = 0;   ///< Ids of the batch that were there before, in the version that was expected.
   std::uint64_t next_row = 0;  ///< The collection's, after the commit.
+  std::vector<std::size_t> left_out;  ///< Writes that found another version of their record.
 };
 
 /// What becomes of rows behind the segments. Chosen when a database is opened.

@@ -8,6 +8,7 @@
 
 #include "base/error.hpp"
 #include "base/os_file.hpp"
+#include "seed.hpp"
 #include "storage/truth_writer.hpp"
 #include "storage/verify.hpp"
 
@@ -15,11 +16,6 @@ namespace vecstore::storage {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::uint64_t seed_from_environment() {
-  const char* text = std::getenv("VECSTORE_TEST_SEED");
-  return text ? std::strtoull(text, nullptr, 10) : std::random_device()();
-}
 
 // Everything that a truth says, apart from how its rows lie in blocks and what was dropped.
 using Contents = std::map<std::string, std::string>;
@@ -140,7 +136,7 @@ bool sweep_all(Store& store) {
 }
 
 TEST(Generation, CompactionKeepsEverything) {
-  const std::uint64_t seed = seed_from_environment();
+  const std::uint64_t seed = test::seed();
   SCOPED_TRACE(concat("VECSTORE_TEST_SEED=", seed));
   std::mt19937_64 random(seed);
   ScratchDirectory scratch;
@@ -172,7 +168,7 @@ TEST(Generation, CompactionKeepsEverything) {
 }
 
 TEST(Generation, CommitsMadeMeanwhileAreCopied) {
-  const std::uint64_t seed = seed_from_environment();
+  const std::uint64_t seed = test::seed();
   SCOPED_TRACE(concat("VECSTORE_TEST_SEED=", seed));
   std::mt19937_64 random(seed);
   for (int round = 0; round < 6; ++round) {
@@ -490,7 +486,7 @@ TEST(Generation, OldOneStaysWhileItIsRead) {
 }
 
 TEST(Generation, WritersAndReadersGoOn) {
-  const std::uint64_t seed = seed_from_environment();
+  const std::uint64_t seed = test::seed();
   SCOPED_TRACE(concat("VECSTORE_TEST_SEED=", seed));
   ScratchDirectory scratch;
   auto store = Store::open(scratch / "db", {});

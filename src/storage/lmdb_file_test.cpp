@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "base/crc32c.hpp"
+#include "seed.hpp"
 #include "storage/truth_writer.hpp"
 #include "storage/verify.hpp"
 
@@ -23,7 +24,7 @@ constexpr std::size_t kMetaLastPage = 16 + 120;
 /// A closed store, and what opening it says.
 class BadFile : public ::testing::Test {
  protected:
-  BadFile() : random_(std::random_device()()), dir_(scratch_ / "db") {
+  BadFile() : random_(test::seed()), dir_(scratch_ / "db") {
     auto store = Store::open(dir_, {.map_size = 1 << 22});
     TruthWriter writer(*store, "c", 2);
     random_commits(writer, random_, 25);

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "base/error.hpp"
+#include "seed.hpp"
 #include "storage/block_table.hpp"
 #include "storage/document.hpp"
 #include "storage/keys.hpp"
@@ -164,7 +165,7 @@ void expect_prefetched(const ReadTxn& txn, const RowSpace& space,
 }
 
 TEST_F(StoreTest, RowsAgainstAMap) {
-  const unsigned seed = std::random_device()();
+  const unsigned seed = test::seed();
   RecordProperty("seed", std::to_string(seed));
   std::mt19937 random(seed);
   auto store = Store::open(dir(), {.map_size = 1 << 20});

@@ -8,6 +8,7 @@
 #include <cstdio>
 
 #include "base/crc32c.hpp"
+#include "seed.hpp"
 #include "storage/lmdb_file.hpp"
 #include "storage/truth_writer.hpp"
 #include "storage/verify.hpp"
@@ -15,10 +16,6 @@
 namespace vecstore::storage {
 namespace {
 
-std::uint64_t seed_from_environment() {
-  const char* text = std::getenv("VECSTORE_TEST_SEED");
-  return text ? std::strtoull(text, nullptr, 10) : std::random_device()();
-}
 std::uint64_t times(std::uint64_t usual) {
   const char* text = std::getenv("VECSTORE_TEST_FACTOR");
   return text ? usual * std::strtoull(text, nullptr, 10) : usual;
@@ -34,7 +31,7 @@ struct Entry {
 /// it.
 class DamagedStore : public ::testing::Test {
  protected:
-  DamagedStore() : seed_(seed_from_environment()), random_(seed_), dir_(scratch_ / "db") {
+  DamagedStore() : seed_(test::seed()), random_(seed_), dir_(scratch_ / "db") {
     auto store = Store::open(dir_, {.map_size = 1 << 22});
     TruthWriter first(*store, "first", 2);
     TruthWriter second(*store, "second", 1);

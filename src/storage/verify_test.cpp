@@ -6,15 +6,12 @@
 #include <chrono>
 #include <thread>
 
+#include "seed.hpp"
 #include "storage/truth_writer.hpp"
 
 namespace vecstore::storage {
 namespace {
 
-std::uint64_t seed_from_environment() {
-  const char* text = std::getenv("VECSTORE_TEST_SEED");
-  return text ? std::strtoull(text, nullptr, 10) : std::random_device()();
-}
 std::uint64_t times(std::uint64_t usual) {
   const char* text = std::getenv("VECSTORE_TEST_FACTOR");
   return text ? usual * std::strtoull(text, nullptr, 10) : usual;
@@ -40,7 +37,7 @@ TEST(Verify, EmptyStoreIsSound) {
 }
 
 TEST(Verify, SoundStoresHaveNoDamage) {
-  const std::uint64_t seed = seed_from_environment();
+  const std::uint64_t seed = test::seed();
   std::mt19937_64 random(seed);
   for (std::uint64_t round = 0; round < times(3); ++round) {
     ScratchDirectory scratch;

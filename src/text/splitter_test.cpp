@@ -3,6 +3,7 @@
 #include <chrono>
 #include <random>
 
+#include "seed.hpp"
 #include "text/markdown.hpp"
 #include "text/utf8.hpp"
 #include "vecstore/error.hpp"
@@ -80,7 +81,7 @@ TEST(Splitter, RefusesBadSizes) {
 }
 
 TEST(Splitter, RandomTextsKeepTheInvariants) {
-  const unsigned seed = std::random_device{}();
+  const unsigned seed = test::seed();
   SCOPED_TRACE(seed);
   std::mt19937 rng(seed);
   static constexpr std::string_view kParts[] = {"wing",    " ",     " ",    "\n",       "\n\n",

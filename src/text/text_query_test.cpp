@@ -5,6 +5,7 @@
 #include <random>
 
 #include "base/error.hpp"
+#include "seed.hpp"
 
 namespace vecstore::text {
 namespace {
@@ -180,7 +181,7 @@ struct TreeMaker {
 };
 
 TEST(TextQuery, PrintedTreesAreReadBack) {
-  const unsigned seed = std::random_device{}();
+  const unsigned seed = test::seed();
   SCOPED_TRACE(seed);
   TreeMaker make{std::mt19937(seed)};
   std::size_t bools = 0;
@@ -199,7 +200,7 @@ TEST(TextQuery, RandomTextsNeverCrash) {
   static constexpr std::string_view kParts[] = {"a",    "bc",     " ", " ",  "+", "-",      "(",    ")",
                                                 "\"",   "*",      "~", "^",  ":", "\\",     "AND ", "OR ",
                                                 "NOT ", "title:", "2", ".5", "é", "\u3000", "\xFF", "\t"};
-  const unsigned seed = std::random_device{}();
+  const unsigned seed = test::seed();
   SCOPED_TRACE(seed);
   std::mt19937 rng(seed);
   std::size_t accepted = 0;

@@ -1,4 +1,5 @@
 #include "durability/harness.hpp"
+#include "seed.hpp"
 
 #include <signal.h>
 #include <sys/mman.h>
@@ -174,6 +175,10 @@ std::uint64_t stride(std::uint64_t sanitized, std::uint64_t usual) {
 }
 
 int commits() { return static_cast<int>(number_from("VECSTORE_DURABILITY_COMMITS", 40)); }
-unsigned seed() { return static_cast<unsigned>(number_from("VECSTORE_DURABILITY_SEED", 1)); }
+
+unsigned seed() {
+  static const unsigned seed = test::seed();
+  return seed;
+}
 
 }  // namespace vecstore::durability

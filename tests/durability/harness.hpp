@@ -77,7 +77,7 @@ Findings in_parallel(const Worker& work);
 std::uint64_t stride(std::uint64_t sanitized, std::uint64_t usual = 1);
 /// Commits per scenario, VECSTORE_DURABILITY_COMMITS, default 40. The soak raises it.
 int commits();
-/// Seed of all scripts, VECSTORE_DURABILITY_SEED, default 1.
+/// Seed of all scripts.
 unsigned seed();
 
 }  // namespace vecstore::durability

@@ -1,6 +1,6 @@
 // The whole public API against a plain model, under random operations.
 //
-//   VECSTORE_SEED=n       other operations (printed with every failure)
+//   VECSTORE_TEST_SEED=n       other operations (printed with every failure)
 //   VECSTORE_MODEL_OPS=n  how many; the default is what a quick run takes, continuous integration asks for
 //   200,000
 #include <gtest/gtest.h>
@@ -14,6 +14,7 @@
 #include "model/runner.hpp"
 #include "model/shrink.hpp"
 #include "scratch.hpp"
+#include "seed.hpp"
 
 namespace vecstore::model {
 namespace {
@@ -25,7 +26,10 @@ std::uint64_t from_environment(const char* name, std::uint64_t otherwise) {
   return text && *text ? std::strtoull(text, nullptr, 10) : otherwise;
 }
 
-std::uint64_t seed() { return from_environment("VECSTORE_SEED", 1); }
+std::uint64_t seed() {
+  static const std::uint64_t seed = test::seed();
+  return seed;
+}
 
 struct Failure {
   std::size_t at = 0;
@@ -66,7 +70,7 @@ void report(const std::vector<Op>& ops, const Failure& failure, const Setting& s
   for (std::size_t i = 0; i < list.size() && i < 60; ++i)
     text += concat(i, " ", describe(list[i], setting), "\n");
   const auto again = run(list, setting);
-  ADD_FAILURE() << "VECSTORE_SEED=" << episode_seed << ": " << failure.what << "\n"
+  ADD_FAILURE() << "VECSTORE_TEST_SEED=" << episode_seed << ": " << failure.what << "\n"
                 << list.size() << " operations that show it:\n"
                 << text
                 << (again ? concat("operation ", again->at, ": ", again->what)
@@ -75,7 +79,7 @@ void report(const std::vector<Op>& ops, const Failure& failure, const Setting& s
 
 TEST(ModelTest, RandomOperations) {
   const std::size_t total = from_environment("VECSTORE_MODEL_OPS", 8000);
-  std::cout << "VECSTORE_SEED=" << seed() << " VECSTORE_MODEL_OPS=" << total << std::endl;
+  std::cout << "VECSTORE_MODEL_OPS=" << total << std::endl;
   const Setting setting;
   for (std::size_t done = 0, episode = 0; done < total; ++episode) {
     const std::uint64_t episode_seed = seed() + episode;
@@ -95,7 +99,6 @@ TEST_P(ManyRecords, QueriesAreExact) {
   const std::uint8_t slot = GetParam();
   const Setting setting{.ids = 26'000, .dimension = slot == 3 ? std::size_t{0} : 16};
   const test::Scratch scratch;
-  std::cout << "VECSTORE_SEED=" << seed() << std::endl;
   Rng rng(seed() + slot);
   std::size_t step = 0;
   try {
@@ -132,7 +135,7 @@ TEST_P(ManyRecords, QueriesAreExact) {
     EXPECT_NE(plan->to_string().find("segments"), std::string::npos) << plan->to_string();
     runner.step({Kind::kVerify, slot, 0});
   } catch (const Mismatch& m) {
-    FAIL() << "VECSTORE_SEED=" << seed() << ", step " << step << ": " << m.what;
+    FAIL() << "VECSTORE_TEST_SEED=" << seed() << ", step " << step << ": " << m.what;
   }
 }
 
@@ -147,7 +150,7 @@ INSTANTIATE_TEST_SUITE_P(Metrics, ManyRecords,
 TEST(ModelTest, Threads) {
   constexpr int kThreads = 4;
   const std::size_t total = from_environment("VECSTORE_MODEL_THREAD_OPS", 4000);
-  std::cout << "VECSTORE_SEED=" << seed() << " VECSTORE_MODEL_THREAD_OPS=" << total << std::endl;
+  std::cout << "VECSTORE_MODEL_THREAD_OPS=" << total << std::endl;
   const test::Scratch scratch;
   const Setting whole;
   const OpenOptions options{.durability = Durability::kRelaxed,
@@ -191,7 +194,7 @@ TEST(ModelTest, Threads) {
     });
   }
   for (auto& thread : threads) thread.join();
-  for (const std::string& f : failures) ASSERT_EQ(f, "") << "VECSTORE_SEED=" << seed();
+  for (const std::string& f : failures) ASSERT_EQ(f, "") << "VECSTORE_TEST_SEED=" << seed();
 
   // All of it together, from the database as it is after closing.
   DatabaseModel all = empty;
@@ -228,7 +231,7 @@ TEST(ModelTest, Threads) {
     }
     runner.step({Kind::kVerify, 0, 0});
   } catch (const Mismatch& m) {
-    FAIL() << "VECSTORE_SEED=" << seed() << ": " << m.what;
+    FAIL() << "VECSTORE_TEST_SEED=" << seed() << ": " << m.what;
   }
 }
 

@@ -11,16 +11,10 @@
 
 #include "index/inverted/memory_sparse.hpp"
 #include "index/inverted/part_builder.hpp"
+#include "seed.hpp"
 
 namespace vecstore::inverted {
 namespace {
-
-std::mt19937_64 random_from_seed() {
-  const char* given = std::getenv("VECSTORE_SEED");
-  const std::uint64_t seed = given ? std::strtoull(given, nullptr, 10) : 61;
-  std::printf("VECSTORE_SEED=%llu\n", static_cast<unsigned long long>(seed));
-  return std::mt19937_64(seed);
-}
 
 using Documents = std::map<std::uint64_t, std::vector<std::string>>;  // live rows with their words
 
@@ -82,7 +76,7 @@ Told told_by(const Documents& documents, std::size_t words) {
 }
 
 TEST(MemoryTermsView, ShowsTheMomentItWasTaken) {
-  auto random = random_from_seed();
+  std::mt19937_64 random(test::seed());
   constexpr std::size_t kWords = 40;
   MemoryTerms terms({1.0f, 2.0f});
   Documents live;
@@ -112,7 +106,7 @@ TEST(MemoryTermsView, ShowsTheMomentItWasTaken) {
 }
 
 TEST(MemorySparseView, ShowsTheMomentItWasTaken) {
-  auto random = random_from_seed();
+  std::mt19937_64 random(test::seed());
   constexpr std::size_t kDimensions = 30;
   MemorySparse vectors;
   std::vector<std::uint64_t> live;
@@ -140,7 +134,7 @@ TEST(MemorySparseView, ShowsTheMomentItWasTaken) {
 // For the thread sanitizer above all.
 TEST(MemoryTermsView, IsReadWhileDocumentsComeAndGo) {
   MemoryTerms terms({1.0f, 2.0f});
-  auto random = random_from_seed();
+  std::mt19937_64 random(test::seed());
   const auto add = [&](std::uint64_t row) {
     std::vector<std::string> text(1 + random() % 10);
     for (std::string& w : text) w = word(random() % 30);

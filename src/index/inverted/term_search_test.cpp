@@ -15,6 +15,7 @@
 #include "index/inverted/part_merge.hpp"
 #include "index/inverted/term_part.hpp"
 #include "scratch.hpp"
+#include "seed.hpp"
 
 namespace vecstore::inverted {
 namespace {
@@ -242,7 +243,7 @@ unsigned effort() {
 }
 
 TEST(TermSearch, AgreesWithTheNaiveOne) {
-  const unsigned seed = std::random_device{}();
+  const unsigned seed = vecstore::test::seed();
   std::printf("seed %u\n", seed);
   std::mt19937 rng(seed);
   for (unsigned round = 0; round < 6 * effort(); ++round) {
@@ -357,7 +358,7 @@ TEST(TermSearch, LargePartsAgreeWithPlainSums) {
 }
 
 TEST(TermSearch, MergesEqualAFreshBuild) {
-  const unsigned seed = std::random_device{}();
+  const unsigned seed = vecstore::test::seed();
   std::printf("seed %u\n", seed);
   std::mt19937 rng(seed);
   for (int round = 0; round < 4; ++round) {
