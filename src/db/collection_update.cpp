@@ -65,15 +65,19 @@ class Changes {
 };
 
 std::vector<std::string> matching_ids(shard::Shard& shard, const Filter& filter) {
-  const shard::ReadView view(shard);
-  const query::RecordFilter record_filter(view, filter);
+  shard::ReadView view(shard);
+  std::optional<query::MatchingRows> matching;
+  if (!filter.empty()) {
+    const auto fields = shard.fields().read(view, {});
+    matching.emplace(view, filter, *fields, Context());
+  }
+  const query::ViewRows rows(view, matching ? &*matching : nullptr, nullptr);
   shard::DocumentReader documents(view);
   std::vector<std::string> ids;
-  for (auto row = documents.next_row(0); row; row = documents.next_row(*row + 1)) {
-    const storage::Document document = documents.read(*row);
-    if (record_filter.matches(document)) ids.emplace_back(document.id);
+  for (std::uint64_t row = rows.next(0); row != kNoRow; row = rows.next(row + 1)) {
+    if (!matching || matching->contains(row)) ids.emplace_back(documents.read(row).id);
   }
-  documents.require_complete();
+  if (matching) matching->require_complete();
   return ids;
 }
 
