@@ -5,7 +5,6 @@
 #include "base/error.hpp"
 #include "query/field_condition.hpp"
 #include "query/filter_check.hpp"
-#include "storage/keys.hpp"
 #include "text/analyzer.hpp"
 #include "text/analyzer_pool.hpp"
 
@@ -14,6 +13,7 @@ namespace {
 
 // So many documents are looked at before a search begins; of more only those of promising rows are.
 constexpr std::size_t kMostDecided = 4'096;
+constexpr std::size_t kMostIdBytes = 512;
 
 /// A document's own fields, as filters see them.
 class DocumentFields final : public RecordFields {
@@ -111,7 +111,7 @@ void keep_ids(const shard::ReadView& view, const std::vector<std::string>& ids, 
   try {
     for (std::size_t i = 0; i < ids.size(); ++i) {
       if (i % 256 == 0) ctx.check();
-      if (ids[i].empty() || ids[i].size() > storage::kMaxIdBytes) continue;
+      if (ids[i].empty() || ids[i].size() > kMostIdBytes) continue;
       const auto entry = shard::find_id(view, ids[i]);
       if (entry && entry->row < found.size()) found.set(entry->row);
     }

@@ -3,7 +3,6 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
-#include <list>
 #include <optional>
 #include <thread>
 
@@ -12,6 +11,7 @@
 #include "base/os_file.hpp"
 #include "segment/graph_part.hpp"
 #include "segment/sketch_part.hpp"
+#include "shard/field_merge.hpp"
 #include "shard/field_source.hpp"
 #include "shard/quarantine.hpp"
 #include "shard/read_view.hpp"
@@ -300,80 +300,12 @@ void merge_ids(Shard& shard, const Plan& plan, segment::SegmentWriter& writer, C
   writer.add_ids(ids);
 }
 
-/// The metadata of rows in memory, as one part. Rows are numbered from `first_row`.
-class FieldsInMemory {
- public:
-  explicit FieldsInMemory(std::uint64_t first_row) : first_row_(first_row) {}
-  void add(std::uint64_t row, const storage::Document& document) {
-    add_fields(document, static_cast<std::uint32_t>(row - first_row_), builder_);
-  }
-  void add_unknown(std::span<const std::uint64_t> rows) {
-    for (const std::uint64_t row : rows) builder_.add_unknown(static_cast<std::uint32_t>(row - first_row_));
-  }
-  const fields::FieldPart& finish(std::uint64_t end_row) {
-    std::string bytes;
-    fields::FieldPartWriter out(static_cast<std::uint32_t>(end_row - first_row_),
-                                [&](std::string_view b) { bytes += b; });
-    builder_.write(out);
-    return part_.emplace(std::move(bytes), out.directory());
-  }
-  std::uint64_t first_row() const { return first_row_; }
-
- private:
-  const std::uint64_t first_row_;
-  fields::FieldPartBuilder builder_;
-  std::optional<fields::FieldPart> part_;
-};
-
-/// The metadata of the segments that are replaced, without that of retired rows; of damaged ones, and where
-/// it has changed since, from the truth.
+/// The metadata of the segments that are replaced.
 void merge_fields(Shard& shard, const Plan& plan, segment::SegmentWriter& writer, Context& context) {
-  std::vector<fields::MergeInput> inputs;
-  std::list<RowBits> keeps;
-  std::list<FieldsInMemory> read;
-  const segment::RetiredBits retired = plan.retired_bits();
-  const auto shift = [&](std::uint64_t row) { return static_cast<std::uint32_t>(row - plan.first_row); };
-  for (const auto& [entry, segment] : plan.replaced) {
-    if (!segment || !segment->fields()) {
-      for (std::uint64_t first = entry.first_row; first < entry.end_row; first += kMostRowsPerCheckpoint) {
-        const std::uint64_t end = std::min(entry.end_row, first + kMostRowsPerCheckpoint);
-        FieldsInMemory& rows = read.emplace_back(first);
-        rows.add_unknown(for_each_document(
-            shard, first, end, context,
-            [&](std::uint64_t row, const storage::Document& document) { rows.add(row, document); }));
-        inputs.push_back({&rows.finish(end), nullptr, shift(first)});
-      }
-      continue;
-    }
-    RowBits& keep = keeps.emplace_back(entry.end_row - entry.first_row, true);
-    for (std::uint64_t row = entry.first_row; row < entry.end_row; ++row) {
-      if (retired.contains(row)) keep.reset(row - entry.first_row);
-    }
-    const ReadView view(shard);
-    FieldsInMemory* changed = nullptr;
-    DocumentReader documents(view);
-    try {
-      for_each_overlay(view, entry.first_row, entry.end_row, context,
-                       [&](std::uint64_t row, std::uint64_t sequence) {
-                         if (sequence <= entry.sequence || !keep.test(row - entry.first_row)) return;
-                         keep.reset(row - entry.first_row);
-                         if (!changed) changed = &read.emplace_back(entry.first_row);
-                         try {
-                           changed->add(row, documents.read(row));
-                         } catch (const Error& e) {
-                           if (e.code() != ErrorCode::kCorruption) throw;
-                           changed->add_unknown(std::span(&row, 1));
-                         }
-                       });
-    } catch (const Error& e) {
-      if (e.code() != ErrorCode::kCorruption) throw;
-      return;  // without fields each row is looked at
-    }
-    inputs.push_back({segment->fields(), &keep, shift(entry.first_row)});
-    if (changed) inputs.push_back({&changed->finish(entry.end_row), nullptr, shift(entry.first_row)});
-  }
+  const FieldMerge merge(shard, plan.replaced, plan.retired_bits(), context);
+  if (!merge.is_known()) return;  // without fields each row is looked at
   try {
-    writer.merge_fields(inputs, context);
+    writer.merge_fields(merge.inputs(), context);
   } catch (const Error& e) {
     if (e.code() != ErrorCode::kCorruption) throw;
     report_damaged(shard, plan.replaced, e.what());
@@ -522,21 +454,6 @@ bool has_outdated_part(const segment::Segment& segment, const catalog::Schema& s
                                     [&](const auto& f) { return f.number == p.meta.field; });
     return field != schema.vectors.end() && is_outdated(p, *field);
   });
-}
-
-/// Rows whose metadata is newer than the segment. Damaged metadata would still be so in another one.
-std::uint64_t newer_metadata(const ReadView& view, const SegmentEntry& entry, const Context& context) {
-  std::uint64_t rows = 0;
-  try {
-    for_each_overlay(view, entry.first_row, entry.end_row, context,
-                     [&](std::uint64_t row, std::uint64_t sequence) {
-                       rows += sequence > entry.sequence && sequence != kDamagedOverlay && view.is_live(row);
-                     });
-  } catch (const Error& e) {
-    if (e.code() != ErrorCode::kCorruption) throw;
-    return 0;  // nor could another segment tell
-  }
-  return rows;
 }
 
 /// What should become one segment: a run at the end of the list, or one that is damaged or has too many

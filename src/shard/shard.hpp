@@ -42,8 +42,8 @@ struct SegmentOptions {
   std::size_t term_bytes = std::size_t{128} << 20;
   /// So many rows have their terms in memory at most.
   std::uint64_t tail_rows = 65'536;
-  /// So much memory may be taken by metadata that no segment has; further rows are looked at by each query that
-  /// asks for it.
+  /// So much memory may be taken by metadata that no segment has; further rows are looked at by each query
+  /// that asks for it.
   std::size_t field_bytes = std::size_t{256} << 20;
 };
 

@@ -86,8 +86,9 @@ segment::RecordHead head_of(const storage::Document& document) {
   return {document.id, document.source, document.start, document.end, document.part};
 }
 
-std::vector<std::uint64_t> for_each_document(Shard& shard, std::uint64_t first_row, std::uint64_t end_row, const Context& context,
-                       const std::function<void(std::uint64_t, const storage::Document&)>& fn) {
+std::vector<std::uint64_t> for_each_document(
+    Shard& shard, std::uint64_t first_row, std::uint64_t end_row, const Context& context,
+    const std::function<void(std::uint64_t, const storage::Document&)>& fn) {
   RowWalk walk;
   walk.next_row = first_row;
   while (walk.next_row < end_row) {

@@ -43,7 +43,8 @@ segment::RecordHead head_of(const storage::Document& document);
 
 /// Calls `fn` for the live rows between two numbers, a few thousand in one transaction: rows that are retired
 /// meanwhile may be left out. Returns those that could not be read, ascending. kClosed, kNotFound.
-std::vector<std::uint64_t> for_each_document(Shard& shard, std::uint64_t first_row, std::uint64_t end_row, const Context& context,
+std::vector<std::uint64_t> for_each_document(
+    Shard& shard, std::uint64_t first_row, std::uint64_t end_row, const Context& context,
     const std::function<void(std::uint64_t row, const storage::Document& document)>& fn);
 
 }  // namespace vecstore::shard

@@ -11,8 +11,8 @@ namespace vecstore::fields {
 
 struct MergeInput {
   const FieldPart* part = nullptr;
-  const RowBits* keep = nullptr;  ///< Of the part's rows; nullptr: all.
-  std::uint32_t shift = 0;        ///< What the part's first row becomes; the others follow.
+  const RowBits* keep = nullptr;                ///< Of the part's rows; nullptr: all.
+  std::uint32_t shift = 0;                      ///< What the part's first row becomes; the others follow.
   std::span<const std::uint32_t> numbers = {};  ///< Or, unless empty: what each row becomes, ascending.
 
   std::uint32_t number(std::uint32_t row) const { return numbers.empty() ? row + shift : numbers[row]; }
