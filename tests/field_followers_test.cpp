@@ -707,10 +707,10 @@ TEST_F(FieldFollowersTest, CountScrollAndEraseAreThoseOfEachRecord) {
       ASSERT_EQ(found, expected) << f;
     }
     const std::string some = "r" + std::to_string(rng_() % ids_);
-    for (const std::string& f :
-         {"_id = '" + some + "'", "_id IN ('" + some + "', 'r7', 'nobody', '') AND n >= 0",
-          "NOT (_id = '" + some + "')", "_id = '" + some + "' OR n = 3", "_id IN ()",
-          "_id = '" + some + "' AND n < 0", "_id = '" + some + "' AND _id = 'r7'", "_id LIKE 'r1%'"}) {
+    for (const std::string& f : std::vector<std::string>{
+             "_id = '" + some + "'", "_id IN ('" + some + "', 'r7', 'nobody', '') AND n >= 0",
+             "NOT (_id = '" + some + "')", "_id = '" + some + "' OR n = 3", "_id IN ()",
+             "_id = '" + some + "' AND n < 0", "_id = '" + some + "' AND _id = 'r7'", "_id LIKE 'r1%'"}) {
       std::uint64_t expected = 0;
       for (const auto& [id, m] : model) {
         const std::string number = std::to_string(m.get("n").as_int());
