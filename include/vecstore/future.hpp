@@ -13,6 +13,8 @@
 #include <utility>
 #include <variant>
 
+#include "vecstore/error.hpp"
+
 namespace vecstore {
 
 namespace detail {
@@ -109,37 +111,47 @@ class [[nodiscard]] Future {
   Future() = default;
   explicit Future(std::shared_ptr<State> state) : state_(std::move(state)) {}
 
-  /// False for one that was made empty or moved from; it must not be used otherwise.
+  /// False for one that was made empty, moved from or used; using it is kInvalidArgument.
   bool valid() const noexcept { return state_ != nullptr; }
-  bool ready() const { return state_->is_ready(); }
-  void wait() const { state_->wait(); }
+  bool ready() const { return state().is_ready(); }
+  void wait() const { state().wait(); }
   /// False when it is not there by then.
   bool wait_for(std::chrono::milliseconds time) const {
-    return state_->wait_until(std::chrono::steady_clock::now() + time);
+    return state().wait_until(std::chrono::steady_clock::now() + time);
   }
   /// Waits; the result, or the call's exception.
-  T get() { return std::exchange(state_, nullptr)->take(); }
+  T get() { return take_state()->take(); }
   /// Calls fn with this future, ready, on the thread that brings the result, or here and now when it is
   /// there. What fn throws is lost.
   void then(std::function<void(Future<T>)> fn) {
-    auto state = std::exchange(state_, nullptr);
-    auto call = [fn = std::move(fn), state]() noexcept {
+    auto shared = take_state();
+    auto call = [fn = std::move(fn), shared]() noexcept {
       try {
-        fn(Future(state));
+        fn(Future(shared));
       } catch (...) {
       }
     };
-    if (!state->on_ready(call)) call();
+    if (!shared->on_ready(call)) call();
   }
   /// Asks the call to end: with kCancelled when it has not begun, or is a query or something else that takes
   /// a stop token and has not ended yet. A coroutine passes this on to what it awaits.
-  void cancel() { state_->stop.request_stop(); }
+  void cancel() { state().stop.request_stop(); }
 
   class Awaiter;
-  Awaiter operator co_await() { return Awaiter(std::exchange(state_, nullptr)); }
+  Awaiter operator co_await() { return Awaiter(take_state()); }
   struct promise_type;
 
  private:
+  State& state() const {
+    if (!state_)
+      throw Error(ErrorCode::kInvalidArgument, "the future has no result: it was empty, or used before");
+    return *state_;
+  }
+  std::shared_ptr<State> take_state() {
+    state();
+    return std::exchange(state_, nullptr);
+  }
+
   std::shared_ptr<State> state_;
 };
 

@@ -224,6 +224,18 @@ Future<void> nested(AsyncCollection c, std::vector<Query> queries, std::size_t& 
   if (!record) throw Error(ErrorCode::kNotFound, "as expected");
 }
 
+TEST_F(AsyncTest, AFutureIsUsedOnce) {
+  auto db = open();
+  auto future = db.stats();
+  future.get();
+  EXPECT_FALSE(future.valid());
+  EXPECT_EQ(code_of(std::move(future)), ErrorCode::kInvalidArgument);
+  Future<void> empty;
+  EXPECT_THROW(empty.wait(), Error);
+  EXPECT_THROW(empty.cancel(), Error);
+  EXPECT_THROW(empty.then([](Future<void>) {}), Error);
+}
+
 TEST_F(AsyncTest, CoroutinesAwaitCallsAndEachOther) {
   auto db = open();
   auto c = db.create_collection("c").get();
