@@ -30,7 +30,7 @@ db              : query shard catalog storage text io
 """
 
 # Public headers that only db (their implementation), programs and tests include; all others are the vocabulary.
-FACADE = {"vec_store.hpp", "vec_database.hpp", "collection.hpp", "vecstore.hpp", "vecstore.h"}
+FACADE = {"vec_store.hpp", "vec_database.hpp", "collection.hpp", "async.hpp", "vecstore.hpp", "vecstore.h"}
 FACADE_USERS = {"db"}
 
 # First match wins: pattern of an outside header, and the folders under src/ where it may appear.

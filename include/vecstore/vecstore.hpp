@@ -1,8 +1,10 @@
 // The whole public interface.
 #pragma once
+#include "vecstore/async.hpp"
 #include "vecstore/collection.hpp"
 #include "vecstore/error.hpp"
 #include "vecstore/filter.hpp"
+#include "vecstore/future.hpp"
 #include "vecstore/index_options.hpp"
 #include "vecstore/metadata.hpp"
 #include "vecstore/metadata_changes.hpp"
