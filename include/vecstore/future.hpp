@@ -57,7 +57,8 @@ class FutureState {
   }
   T take() {
     wait();
-    if (result_.index() == 2) std::rethrow_exception(std::get<2>(result_));
+    // Moved, so that nobody else has to free it.
+    if (result_.index() == 2) std::rethrow_exception(std::exchange(std::get<2>(result_), nullptr));
     if constexpr (!std::is_void_v<T>) return std::move(std::get<1>(result_));
   }
   std::stop_source stop;
