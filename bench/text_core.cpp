@@ -328,12 +328,12 @@ int measure_sparse(const Options& o) {
   Index index;
   const double start = cpu();
   {
-    SparsePartBuilder builder(!o.coded);
+    SparsePartBuilder builder;
     for (std::size_t i = 0; i < records.size(); ++i)
       builder.add(i, records[i].dimensions, records[i].weights);
     const std::string name = "bench-sparse-" + std::to_string(getpid());
     io::IndexFileWriter file(o.dir, name, {});
-    builder.write(file, 1, {});
+    builder.write(file, 1, {}, o.coded);
     file.finish();
     index.add(o.dir + "/" + name);
   }

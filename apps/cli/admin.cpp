@@ -44,6 +44,7 @@ IndexOptions index_options(const IndexArguments& given) {
   if (given.ef_construction) out.ef_construction = given.ef_construction;
   if (given.ef_search) out.ef_search = given.ef_search;
   if (given.oversampling) out.oversampling = given.oversampling;
+  if (given.sparse_codes) out.sparse_codes = parse_codes(*given.sparse_codes);
   return out;
 }
 
@@ -57,8 +58,10 @@ Metadata describe(const std::string& vector, const IndexStats& index) {
     out["ef_search"] = Metadata(s.ef_search);
     out["oversampling"] = json_number(s.oversampling);
   }
+  out["sparse_codes"] = Metadata(to_string(s.sparse_codes));
   out["graph_rows"] = Metadata(index.graph_rows);
   out["scanned_rows"] = Metadata(index.scanned_rows);
+  out["sparse_rows"] = Metadata(index.sparse_rows);
   out["outdated_rows"] = Metadata(index.outdated_rows);
   return out;
 }
@@ -73,6 +76,8 @@ std::string index_line(const Metadata& index) {
   }
   line += "; " + grouped(number("graph_rows")) + " rows in graphs, " + grouped(number("scanned_rows")) +
           " in scanned codes";
+  if (number("sparse_rows") > 0)
+    line += ", " + grouped(number("sparse_rows")) + " with sparse codes " + index["sparse_codes"].as_string();
   if (number("outdated_rows") > 0) line += ", " + grouped(number("outdated_rows")) + " to be built anew";
   return line + "\n";
 }

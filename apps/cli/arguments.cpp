@@ -117,6 +117,11 @@ void add_index(CLI::App* command, IndexArguments& index) {
       ->add_option("--oversampling", index.oversampling,
                    "Graph: at least so many times k are scored with full vectors, 1 to 100")
       ->type_name("X");
+  command
+      ->add_option("--sparse-codes", index.sparse_codes,
+                   "Sparse vectors: f32 (the default) is exact, int8 takes less than half of the disk")
+      ->check(CLI::IsMember({"f32", "int8"}))
+      ->type_name("");
   command->add_option("--index", index.json, "The same as JSON: {\"profile\": \"fast\", \"ef_search\": 100}")
       ->type_name("JSON");
 }

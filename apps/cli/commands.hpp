@@ -118,6 +118,7 @@ struct IndexArguments {
   std::optional<std::uint32_t> ef_construction;
   std::optional<std::uint32_t> ef_search;
   std::optional<float> oversampling;
+  std::optional<std::string> sparse_codes;
 };
 
 struct AlterOptions {

@@ -1,7 +1,8 @@
 // Sparse vectors through the Collection API: sparse.py asks for what it measures. bench_sparse DATA DIRECTORY
-// writes the vectors of DATA/records.bin (200 indices, then 200 weights per record) to a database in
-// DIRECTORY, then answers lines on standard input: "K PASSES" runs the queries of DATA/queries.bin (40 and
-// 40) with that k.
+// CODES writes the vectors of DATA/records.bin (200 indices, then 200 weights per record) to a database in
+// DIRECTORY, with these sparse_codes (f32, int8), then answers lines on standard input: "K PASSES MODE" runs
+// the queries of DATA/queries.bin (40 and 40) with that k; MODE is best (what a query gets that says
+// nothing), codes (without exact scores), exact, or recall: of the first two against the third.
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
@@ -10,6 +11,7 @@
 #include <fstream>
 #include <iostream>
 #include <limits>
+#include <set>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -62,23 +64,52 @@ void build(Collection& docs, const std::string& path) {
   std::fflush(stdout);
 }
 
+Query query_of(const Sparse& vector, std::int64_t k, const std::string& mode) {
+  return Query(Vector(vector))
+      .k(k)
+      .exact(mode == "exact")
+      .exact_scores(mode != "codes")
+      .with_text(false)
+      .with_metadata(false);
+}
+
+void print_recall(const Collection& docs, const std::vector<Sparse>& queries, std::int64_t k) {
+  std::size_t all = 0, best = 0, codes = 0;
+  for (const Sparse& q : queries) {
+    std::set<std::string> exact;
+    for (const Hit& hit : docs.query(query_of(q, k, "exact"))) exact.insert(hit.id);
+    all += exact.size();
+    for (const Hit& hit : docs.query(query_of(q, k, "best"))) best += exact.count(hit.id);
+    for (const Hit& hit : docs.query(query_of(q, k, "codes"))) codes += exact.count(hit.id);
+  }
+  std::printf("{\"k\": %lld, \"recall\": %.4f, \"recall_codes\": %.4f}\n", static_cast<long long>(k),
+              static_cast<double>(best) / static_cast<double>(all),
+              static_cast<double>(codes) / static_cast<double>(all));
+  std::fflush(stdout);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) try {
-  if (argc != 3) throw std::runtime_error("bench_sparse DATA DIRECTORY");
+  if (argc != 4) throw std::runtime_error("bench_sparse DATA DIRECTORY CODES");
   const std::string data = argv[1];
   auto db = VecDatabase::open(argv[2], {.threads = 1});
-  auto docs = db.get_or_create_collection("docs", {.text_fields = {}});
+  auto docs = db.get_or_create_collection(
+      "docs", {.index = {.sparse_codes = parse_codes(argv[3])}, .text_fields = {}});
   if (docs.count() == 0) build(docs, data + "/records.bin");
   const std::vector<Sparse> queries = read(data + "/queries.bin", kQueryTerms);
-  for (std::int64_t k, passes; std::cin >> k >> passes;) {
+  std::string mode;
+  for (std::int64_t k, passes; std::cin >> k >> passes >> mode;) {
+    if (mode == "recall") {
+      print_recall(docs, queries, k);
+      continue;
+    }
     double best = std::numeric_limits<double>::infinity(), best_wall = best, check = 0;
     for (std::int64_t p = 0; p < passes; ++p) {
       check = 0;
       const double cpu = seconds(CLOCK_PROCESS_CPUTIME_ID), wall = seconds(CLOCK_MONOTONIC);
       for (const Sparse& q : queries) {
-        for (const Hit& hit : docs.query(Query(Vector(q)).k(k).with_text(false).with_metadata(false)))
-          check += static_cast<double>(hit.score);
+        for (const Hit& hit : docs.query(query_of(q, k, mode))) check += static_cast<double>(hit.score);
       }
       best = std::min(best, seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu);
       best_wall = std::min(best_wall, seconds(CLOCK_MONOTONIC) - wall);

@@ -1,9 +1,12 @@
 #!/usr/bin/env python3
 """Sparse vectors: VecStore's Collection and Qdrant Edge, one search thread each, in turns; ids and scores are returned.
 
+`vecstore` keeps exact values in its index, `int8` codes alone (sparse_codes); `int8-codes` is the latter without exact scores,
+`int8-exact` with exact().
+
     pip install qdrant-edge-py numpy
     cmake --build --preset release --target bench_sparse
-    python bench/sparse/sparse.py --folder DIR [--records 300000] [--queries 200] [--rounds 3] [--only vecstore]
+    python bench/sparse/sparse.py --folder DIR [--records 300000] [--queries 200] [--rounds 3] [--only ENGINE,ENGINE]
 
 Terms Zipf(1.0) over 30,000, 200 per record and 40 per query without replacement, weights log-normal(0, 0.7), seed 7.
 Milliseconds per query are processor time of the process (ms) and wall time, the best of all passes; `check` is the sum of all scores.
@@ -43,15 +46,21 @@ def read(path, width):
 
 
 class VecStore:
-    def __init__(self, folder):
-        fresh = not (folder / "vecstore").exists()
-        self.process = subprocess.Popen([BINARY, folder, folder / "vecstore"], stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, text=True)
-        if fresh:
-            print("vecstore", self.process.stdout.readline().strip(), flush=True)
+    processes = {}
 
-    def run(self, k):
-        print(k, 1, file=self.process.stdin, flush=True)
+    def __init__(self, folder, codes, mode):
+        self.mode = mode
+        if codes not in self.processes:
+            path = folder / f"vecstore-{codes}"
+            fresh = not path.exists()
+            self.processes[codes] = subprocess.Popen([BINARY, folder, path, codes], stdin=subprocess.PIPE,
+                                                     stdout=subprocess.PIPE, text=True)
+            if fresh:
+                print(path.name, self.processes[codes].stdout.readline().strip(), flush=True)
+        self.process = self.processes[codes]
+
+    def run(self, k, mode=None):
+        print(k, 1, mode or self.mode, file=self.process.stdin, flush=True)
         return json.loads(self.process.stdout.readline())
 
 
@@ -98,15 +107,18 @@ def main():
     parser.add_argument("--records", type=int, default=300_000)
     parser.add_argument("--queries", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", choices=["vecstore", "qdrant", "data"])
+    parser.add_argument("--only", help="engines, with commas; or data")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     if not (options.folder / "queries.bin").exists():
         rng = np.random.default_rng(7)
         draw(rng, options.records, PER_RECORD, options.folder / "records.bin")
         draw(rng, options.queries, PER_QUERY, options.folder / "queries.bin")
-    engines = {name: make(options.folder) for name, make in [("vecstore", VecStore), ("qdrant", Qdrant)]
-               if options.only in (None, name)}
+    makers = {"vecstore": lambda folder: VecStore(folder, "f32", "best"), "int8": lambda folder: VecStore(folder, "int8", "best"),
+              "int8-codes": lambda folder: VecStore(folder, "int8", "codes"),
+              "int8-exact": lambda folder: VecStore(folder, "int8", "exact"), "qdrant": Qdrant}
+    engines = {name: make(options.folder) for name, make in makers.items()
+               if options.only is None or name in options.only.split(",")}
     best = {}
     for _ in range(options.rounds):
         for k in (10, 100):
@@ -119,8 +131,11 @@ def main():
     for (name, k), result in best.items():
         print(name, json.dumps(result), flush=True)
     for k in (10, 100):
-        if len(engines) == 2:
-            print(f"ratio at {k}: {best['qdrant', k]['ms'] / best['vecstore', k]['ms']:.2f} (processor time)")
+        for name in engines:
+            if "qdrant" in engines and name != "qdrant":
+                print(f"{name} at {k}: {best['qdrant', k]['ms'] / best[name, k]['ms']:.2f} times as many queries (processor time)")
+        if "int8" in engines:
+            print("int8", json.dumps(engines["int8"].run(k, "recall")), flush=True)
 
 
 if __name__ == "__main__":

@@ -44,7 +44,8 @@ struct IndexStats {
   IndexSettings settings;           ///< What is wanted now, for as many rows as there are.
   std::uint64_t graph_rows = 0;     ///< Rows in graphs.
   std::uint64_t scanned_rows = 0;   ///< Rows in codes that are scanned.
-  std::uint64_t outdated_rows = 0;  ///< Of both: made with other settings; the background makes them anew.
+  std::uint64_t sparse_rows = 0;    ///< Rows in the inverted index of sparse vectors.
+  std::uint64_t outdated_rows = 0;  ///< Of these: made with other settings; the background makes them anew.
 };
 
 struct CollectionStats {
@@ -57,8 +58,7 @@ struct CollectionStats {
   std::uint64_t segment_bytes = 0;    ///< Their size.
   std::uint64_t rows_outside = 0;     ///< Rows that no segment covers: a query reads them from the truth.
   std::uint64_t segment_damages = 0;  ///< Damaged or missing files met since the database was opened.
-  /// Of dense vectors, by name; "" is the one without a name. Sparse ones have no settings: the counts above
-  /// include them.
+  /// Of vectors by name, their dense and sparse parts together; "" is the one without a name.
   std::map<std::string, IndexStats> indexes;
 };
 

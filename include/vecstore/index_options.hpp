@@ -30,6 +30,19 @@ enum class Profile : std::uint8_t { kBalanced = 1, kFast = 2, kSmall = 3 };
 /// what is found has the codes' scores and their order. Cosines of kInt4Residual are off by some
 /// ten-thousandths, those of kInt4 by some hundredths (up to 0.06 with 48 dimensions), which costs kInt4 a
 /// sixth of its recall there; dot products by as much of the product of the lengths.
+///
+/// Of a vector's sparse part (IndexOptions::sparse_codes):
+///
+/// | codes | bytes per entry | search                                                                     |
+/// |-------|-----------------|----------------------------------------------------------------------------|
+/// | kF32  | about 4.8       | exact: 8-bit codes choose, the values beside them decide                   |
+/// | kInt8 | about 1.8       | ranked by 8-bit codes alone; exact for a query that says exact(), by proven |
+/// |       |                 | bounds and more of the full vectors                                        |
+///
+/// A code stands for a multiple of 1/255 of the largest value of its index in the same segment, and so is off
+/// by 1/510 of that value at most (by 1/255 where it stands for a value below 1/510 of it). A score of codes
+/// alone is off by the sum of these, each times the query's value. The newest rows, which are in no segment
+/// yet, have their full values.
 enum class Codes : std::uint8_t { kInt4Residual = 1, kInt4 = 2, kInt8 = 3, kF32 = 4 };
 
 std::string_view to_string(Profile profile);
@@ -38,8 +51,9 @@ std::string_view to_string(Codes codes);
 Profile parse_profile(std::string_view name);
 Codes parse_codes(std::string_view name);
 
-/// How one vector field is indexed. The profile decides everything; what is given beside it takes its place.
-/// m, ef_construction, ef_search and oversampling belong to graphs: with kInt8 or kF32 they are refused.
+/// How one vector field is indexed, in its dense and its sparse part. The profile decides everything; what is
+/// given beside it takes its place. m, ef_construction, ef_search and oversampling belong to graphs: with
+/// kInt8 or kF32 they are refused.
 struct IndexOptions {
   Profile profile = Profile::kBalanced;
   std::optional<Codes> codes;
@@ -49,6 +63,8 @@ struct IndexOptions {
   /// Of queries that do not say it: at least so many times k candidates are scored with their full vectors.
   /// 1 to 100.
   std::optional<float> oversampling;
+  /// What stands for the values of the vector's sparse part: kF32, which every profile has, or kInt8.
+  std::optional<Codes> sparse_codes;
 
   bool operator==(const IndexOptions&) const = default;
 };
@@ -66,6 +82,7 @@ struct IndexSettings {
   std::uint32_t ef_construction = 0;
   std::uint32_t ef_search = 0;
   float oversampling = 0;
+  Codes sparse_codes = Codes::kF32;  ///< kF32 or kInt8.
 
   /// Whether segments get graphs.
   bool has_graph() const noexcept { return codes == Codes::kInt4Residual || codes == Codes::kInt4; }

@@ -109,13 +109,14 @@ class QueryBase {
   Self& autocut(std::int64_t jumps) { return autocut_ = jumps, self(); }
   /// Which named vector to search, in its dense and sparse parts; empty = the one without a name.
   Self& using_vector(std::string name) { return vector_name_ = std::move(name), self(); }
-  /// The true best, whatever it costs, instead of nearly all of them from a graph.
+  /// The true best, whatever it costs, instead of nearly all of them from a graph or from sparse codes.
   Self& exact(bool value = true) { return exact_ = value, self(); }
   /// How far a graph is searched: larger finds more of the true best, slower. 0 = the collection's
   /// (IndexOptions::ef_search); what is below offset + k is raised to it. At most 65,536.
   Self& ef(std::int64_t value) { return ef_ = value, self(); }
   /// At least so many times k of what a graph finds are scored with their full vectors, 1 to 100: more of the
-  /// true best where codes are coarse. 0 = the collection's (IndexOptions::oversampling).
+  /// true best where codes are coarse. 0 = the collection's (IndexOptions::oversampling); 1.5 for sparse
+  /// codes.
   Self& oversampling(float value) { return oversampling_ = value, self(); }
   /// false: scores may be estimates from the index's own codes (see Codes), which saves reading the full
   /// vectors; there is no oversampling then.
@@ -157,7 +158,10 @@ class QueryBase {
 /// The nearest records to a vector.
 ///
 /// Of a sparse vector (Vector::sparse): the records with the largest dot product, summed in float by
-/// ascending index; always exact. Records without a common index are no hits. Values may be negative or zero:
+/// ascending index. Exact, but for fields with IndexOptions::sparse_codes kInt8: there 1.5 k candidates by
+/// their codes are scored with their full vectors; `exact` reads those of all that may be among the best;
+/// exact_scores(false) reads none: ranks and scores are the codes' (Codes says how far they may be off).
+/// Records without a common index are no hits. Values may be negative or zero:
 /// vectors with a value below 2^-50 or above 2^50 are kept apart from the inverted index and read from the
 /// disk one by one, and a query with such a value reads all vectors of the field (about 1 microsecond each;
 /// `explain` tells). Of a hybrid vector both parts are searched and fused, as HybridQuery does by default.

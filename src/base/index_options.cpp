@@ -99,9 +99,12 @@ void set_member(IndexOptions& out, std::string_view name, const Metadata& value)
     if (!value.is_number())
       invalid("index.oversampling is ", value.to_json().substr(0, 80), "; a number is wanted");
     out.oversampling = static_cast<float>(value.as_double());
+  } else if (name == "sparse_codes") {
+    out.sparse_codes = parse_codes(word(name, value));
   } else {
-    invalid("index: '", name.substr(0, 80),
-            "' is unknown; known are profile, codes, m, ef_construction, ef_search, oversampling");
+    invalid(
+        "index: '", name.substr(0, 80),
+        "' is unknown; known are profile, codes, m, ef_construction, ef_search, oversampling, sparse_codes");
   }
 }
 
@@ -126,6 +129,7 @@ IndexSettings index_settings(const IndexOptions& options, std::uint64_t rows) {
   IndexSettings out;
   out.profile = options.profile;
   out.codes = options.codes.value_or(row.codes);
+  out.sparse_codes = options.sparse_codes.value_or(Codes::kF32);
   if (!out.has_graph()) return out;
   const double doublings = std::max(0.0, std::log2(static_cast<double>(rows) / kRowsOfEf));
   const double ef = row.ef_search * std::pow(kEfPerDoubling, doublings);
@@ -142,6 +146,8 @@ IndexSettings index_settings(const IndexOptions& options, std::uint64_t rows) {
 void check_index_options(std::string_view what, const IndexOptions& o) {
   if (to_string(o.profile) == "unknown") invalid(what, "profile is no profile");
   if (o.codes && to_string(*o.codes) == "unknown") invalid(what, "codes are no codes");
+  if (o.sparse_codes && *o.sparse_codes != Codes::kF32 && *o.sparse_codes != Codes::kInt8)
+    invalid(what, "sparse_codes are '", to_string(*o.sparse_codes), "'; 'f32' and 'int8' are allowed");
   check_range(what, "m", o.m, kMinM, kMaxM);
   check_range(what, "ef_construction", o.ef_construction, kMinEfConstruction, kMaxEfConstruction);
   check_range(what, "ef_search", o.ef_search, 1u, kMaxEf);
@@ -165,6 +171,7 @@ Metadata index_metadata(const IndexOptions& o) {
   if (o.ef_construction) out["ef_construction"] = Metadata(*o.ef_construction);
   if (o.ef_search) out["ef_search"] = Metadata(*o.ef_search);
   if (o.oversampling) out["oversampling"] = Metadata(shortest(*o.oversampling));
+  if (o.sparse_codes) out["sparse_codes"] = Metadata(to_string(*o.sparse_codes));
   return out;
 }
 

@@ -26,9 +26,9 @@ bool says(const std::string& message, std::initializer_list<std::string_view> wo
 
 TEST(IndexOptions, JsonHasWhatIsGivenAndNothingElse) {
   EXPECT_EQ(to_json({}), R"({"profile":"balanced"})");
-  const IndexOptions all{Profile::kFast, Codes::kInt4, 32, 200, 100, 1.1f};
+  const IndexOptions all{Profile::kFast, Codes::kInt4, 32, 200, 100, 1.1f, Codes::kInt8};
   EXPECT_EQ(to_json(all), R"({"profile":"fast","codes":"int4","m":32,"ef_construction":200,"ef_search":100,)"
-                          R"("oversampling":1.1})");
+                          R"("oversampling":1.1,"sparse_codes":"int8"})");
   EXPECT_EQ(parse_index_options(to_json(all)), all);
   EXPECT_EQ(parse_index_options("{}"), IndexOptions{});
   EXPECT_EQ(parse_index_options(R"({"oversampling": 3})").oversampling, 3.0f);
@@ -54,6 +54,10 @@ TEST(IndexOptions, RefusalsNameMemberValueAndLimits) {
   EXPECT_TRUE(says(refused(R"({"profile": "huge"})"), {"profile 'huge'", "balanced, fast, small"}));
   EXPECT_TRUE(says(refused(R"({"codes": "pq"})"), {"codes 'pq'", "int4+residual, int4, int8, f32"}));
   EXPECT_TRUE(says(refused(R"({"codes": 4})"), {"index.codes is 4", "name"}));
+  EXPECT_TRUE(
+      says(refused(R"({"sparse_codes": "int4"})"), {"index.sparse_codes", "'int4'", "'f32' and 'int8'"}));
+  EXPECT_TRUE(says(refused(R"({"sparse_codes": 8})"), {"index.sparse_codes is 8", "name"}));
+  EXPECT_THROW(check_index_options("", {.sparse_codes = static_cast<Codes>(9)}), Error);
   EXPECT_TRUE(says(refused(R"({"ef": 4})"), {"'ef' is unknown", "ef_search"}));
   EXPECT_TRUE(says(refused("[]"), {"object"}));
   // Nothing is accepted that would do nothing.
@@ -84,6 +88,9 @@ TEST(IndexOptions, ProfilesDecideAndSingleSettingsTakeTheirPlace) {
   EXPECT_EQ(many.m, balanced.m);
   EXPECT_EQ(many.ef_construction, balanced.ef_construction);
   EXPECT_EQ(index_settings({.ef_search = 33}, 10'000'000).ef_search, 33u);
+  EXPECT_EQ(small.sparse_codes, Codes::kF32);
+  EXPECT_EQ(index_settings({.sparse_codes = Codes::kInt8}, 1000).sparse_codes, Codes::kInt8);
+  EXPECT_EQ(index_settings({.codes = Codes::kF32, .sparse_codes = Codes::kInt8}, 1000).codes, Codes::kF32);
   for (const Codes codes : {Codes::kInt8, Codes::kF32}) {
     const IndexSettings scanned = index_settings({.codes = codes}, 1000);
     EXPECT_FALSE(scanned.has_graph());
@@ -99,6 +106,7 @@ TEST(IndexOptions, WhatALaterVersionStoredIsReadAsFarAsItIsKnown) {
   EXPECT_EQ(read(R"({"profile": "fast", "codes": "pq", "layout": [1], "m": 20})"),
             (IndexOptions{.profile = Profile::kFast, .m = 20}));
   EXPECT_EQ(read(R"({"profile": "tiny", "m": 4000, "ef_search": "auto"})"), IndexOptions{});
+  EXPECT_EQ(read(R"({"sparse_codes": "int2", "m": 20})"), IndexOptions{.m = 20});
   EXPECT_EQ(read(R"({"codes": "f32", "m": 20})"), IndexOptions{.codes = Codes::kF32});
 }
 

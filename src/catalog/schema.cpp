@@ -82,6 +82,11 @@ VectorFieldSchema& Schema::add(std::string name, ElementType element, Metric met
   return vectors.back();
 }
 
+Codes Schema::sparse_codes(std::string_view name) const {
+  const VectorFieldSchema* field = find(name);
+  return index_settings(field ? field->index : IndexOptions{}, 0).sparse_codes;
+}
+
 bool Schema::indexes_metadata() const {
   for (const auto& f : text_fields) {
     if (f.path != "text") return true;

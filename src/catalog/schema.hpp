@@ -34,6 +34,8 @@ struct Schema {
   VectorFieldSchema* find(std::string_view name, ElementType element = ElementType::kF32);
   VectorFieldSchema& add(std::string name, ElementType element, Metric metric, std::size_t dimension,
                          const IndexOptions& index = {});
+  /// What stands for the values of the sparse vectors of this name: kF32 or kInt8.
+  Codes sparse_codes(std::string_view name) const;
   /// True when a text field lies in the metadata, so that changing metadata changes what text search finds.
   bool indexes_metadata() const;
 

@@ -3,6 +3,7 @@
 #include "db/admission.hpp"
 #include "db/collection_impl.hpp"
 #include "query/record_filter.hpp"
+#include "shard/sparse_source.hpp"
 #include "storage/keys.hpp"
 
 namespace vecstore {
@@ -109,8 +110,18 @@ CollectionStats Collection::stats() const {
   out.rows_outside = s.next_row - set->end_row();
   out.segment_damages = impl_->shard().segments().damages();
   for (const auto& field : view.schema().vectors) {
-    if (field.element != ElementType::kF32) continue;
     IndexStats& index = out.indexes[field.name];
+    if (field.element == ElementType::kSparse) {
+      for (const auto& item : set->items) {
+        const segment::SparsePart* part = item.segment ? item.segment->sparse(field.number) : nullptr;
+        if (!part) continue;
+        index.sparse_rows += part->meta().documents;
+        if (shard::is_outdated(*part, view.schema(), field.name))
+          index.outdated_rows += part->meta().documents;
+      }
+      continue;
+    }
+    if (field.element != ElementType::kF32) continue;
     index.settings = index_settings(field.index, s.live);
     for (const auto& item : set->items) {
       const auto* part = item.segment ? item.segment->find(field.number) : nullptr;

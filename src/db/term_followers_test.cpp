@@ -291,7 +291,7 @@ TEST_F(TermFollowersTest, LargePartsAreBuiltInPieces) {
     entry.end_row = 3'000;
     segment::SegmentWriter writer(scratch_.path(), of.segments().identity(entry), 4);
     texts.write_all(writer, segment::terms_fingerprint(fields), context);
-    vectors.write_all(writer, context);
+    vectors.write_all(writer, false, context);
     writer.finish();
     return segment::Segment::open(scratch_ / (std::to_string(number) + ".vsx"),
                                   of.segments().identity(entry));

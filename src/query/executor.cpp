@@ -246,9 +246,20 @@ std::vector<RowScore> Execution::run_sparse(const Leaf& leaf, const segment::Spa
   TopK out(leaf.k, leaf.score_threshold, &order);
   SparseSearch search(view_, *field, *request_.sparse, matching_ ? &rows : nullptr);
   if (index) {
+    // Until parts that were made with codes are made anew, it is as if each query asked for exactness.
+    const bool wanted = view_.schema().sparse_codes(request_.vector_name) == Codes::kInt8;
+    const SparseCodes codes = request_.exact           ? SparseCodes::kProven
+                              : !request_.exact_scores ? SparseCodes::kAlone
+                              : wanted                 ? SparseCodes::kRescored
+                                                       : SparseCodes::kProven;
     note.property("terms", request_.sparse->indices.size());
+    note.property("weights", index->coded.empty()              ? "f32"
+                             : codes == SparseCodes::kAlone    ? "8-bit codes"
+                             : codes == SparseCodes::kRescored ? "8-bit codes, the best with f32"
+                                                               : "8-bit codes, then f32");
     if (!index->apart.empty()) note.property("vectors read from the truth", index->apart.size());
-    search.with_index(*index, ctx, out);
+    const float oversampling = request_.oversampling != 0 ? request_.oversampling : kSparseOversampling;
+    search.with_index(*index, codes, oversampling, ctx, out);
   } else {
     note.property("scan", "all vectors, as the query has values below 2^-50 or above 2^50");
     search.scan(ctx, out);

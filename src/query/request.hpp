@@ -14,6 +14,8 @@
 namespace vecstore::query {
 
 inline constexpr std::int64_t kMaxHits = 10'000;
+/// So many times k of what codes of sparse vectors find are scored with their full vectors.
+inline constexpr float kSparseOversampling = 1.5f;
 inline constexpr std::size_t kFusionCandidates = 100;  ///< Of each part, or offset + k where that is more.
 
 /// Checked and complete: nothing here is invalid for the collection.

@@ -293,15 +293,16 @@ void SegmentWriter::end_sparse(const SparseMeta& meta, std::span<const std::uint
   rows_ = std::max(rows_, meta.documents + meta.apart);
 }
 
-void SegmentWriter::add_sparse(std::uint16_t field, SparseRowsBuilder& vectors, const Context& context) {
+void SegmentWriter::add_sparse(std::uint16_t field, SparseRowsBuilder& vectors, bool codes,
+                               const Context& context) {
   const SparseMeta meta{field, 0, vectors.plain_.documents(), vectors.apart_.size()};
-  if (meta.documents > 0) vectors.plain_.write(file_, sparse_section(field, 0), context);
+  if (meta.documents > 0) vectors.plain_.write(file_, sparse_section(field, 0), context, codes);
   end_sparse(meta, vectors.apart_);
   vectors.apart_.clear();
 }
 
 void SegmentWriter::merge_sparse(std::uint16_t field, std::span<const SparsePart* const> parts,
-                                 const RetiredBits& retired, const Context& context) {
+                                 const RetiredBits& retired, bool codes, const Context& context) {
   std::vector<inverted::MergeInput> inputs;
   std::vector<std::shared_ptr<const std::vector<std::uint64_t>>> live;
   std::vector<std::uint64_t> apart;
@@ -314,7 +315,7 @@ void SegmentWriter::merge_sparse(std::uint16_t field, std::span<const SparsePart
     }
   }
   meta.apart = apart.size();
-  if (meta.documents > 0) inverted::merge_parts(inputs, file_, sparse_section(field, 0), context);
+  if (meta.documents > 0) inverted::merge_parts(inputs, file_, sparse_section(field, 0), context, codes);
   end_sparse(meta, apart);
 }
 

@@ -119,13 +119,13 @@ class SegmentWriter {
   void merge_texts(std::span<const TermsPart* const> parts, std::uint64_t terms, const RetiredBits& retired,
                    const Context& context);
 
-  /// The vectors of a sparse field. `vectors` is empty afterwards.
-  void add_sparse(std::uint16_t field, SparseRowsBuilder& vectors, const Context& context);
+  /// The vectors of a sparse field; `codes`: with codes of their values alone. `vectors` is empty afterwards.
+  void add_sparse(std::uint16_t field, SparseRowsBuilder& vectors, bool codes, const Context& context);
 
-  /// Those of other segments, which lie one behind the other, without those of retired rows. kCorruption: one
-  /// of them is damaged.
+  /// Those of other segments, which lie one behind the other and have no codes, without those of retired
+  /// rows. kCorruption: one of them is damaged.
   void merge_sparse(std::uint16_t field, std::span<const SparsePart* const> parts, const RetiredBits& retired,
-                    const Context& context);
+                    bool codes, const Context& context);
 
   /// What is ready of the ids, so that not all of them are in memory: from time to time, with no other call
   /// between this and add_ids.

@@ -127,6 +127,7 @@ void SparsePart::verify(const Context& context) const {
 void SparseIndex::add(const SparsePart& part, const RetiredBits& retired) {
   meeting_damage([&] {
     if (part.terms()) terms.add(*part.terms(), retired);
+    if (part.has_codes()) coded.push_back(&part.terms()->terms());
     const auto rows = part.apart();
     apart.insert(apart.end(), rows.begin(), rows.end());
   });
@@ -144,6 +145,22 @@ void SparseIndex::search(const SparseRow& query, const RowFilter* filter, Contex
   for (std::size_t i = 0; i < query.indices.size(); ++i)
     wanted.push_back(TermNode::term(inverted::sparse_term(query.indices[i]), query.values[i]));
   terms.search(TermNode::any(std::move(wanted)), filter, context, out);
+}
+
+double SparseIndex::most_lacking(const SparseRow& query) const {
+  double sum = 0;
+  for (std::size_t i = 0; i < query.indices.size(); ++i) {
+    const std::string term = inverted::sparse_term(query.indices[i]);
+    float largest = 0;
+    meeting_damage([&] {
+      for (const inverted::TermPart* part : coded) {
+        if (const auto list = part->list(term, kAnyField, {})) largest = std::max(largest, list->max_value());
+      }
+    });
+    sum += static_cast<double>(query.values[i]) * static_cast<double>(largest);
+  }
+  constexpr double kRounding = 1.0002;  // of a code, which is computed in float
+  return sum * kRounding / 510;
 }
 
 }  // namespace vecstore::segment

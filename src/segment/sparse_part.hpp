@@ -74,6 +74,8 @@ class SparsePart {
   const SparseMeta& meta() const { return meta_; }
   /// nullptr when all vectors stand apart.
   const TermsPart* terms() const { return terms_.get(); }
+  /// Whether its vectors' values are codes.
+  bool has_codes() const { return terms_ && terms_->terms().has_codes(); }
   /// Rows whose vectors are read from the truth, ascending; some may be retired.
   std::span<const std::uint64_t> apart() const;
   /// How many of its vectors' rows are retired.
@@ -92,15 +94,19 @@ class SparsePart {
 /// What a search of a sparse field reads. Lives for one call; what it points to has to outlive it.
 struct SparseIndex {
   TermsIndex terms;
-  std::vector<std::uint64_t> apart;  ///< Ascending; some may be retired.
+  std::vector<std::uint64_t> apart;              ///< Ascending; some may be retired.
+  std::vector<const inverted::TermPart*> coded;  ///< Of the parts those whose values are codes.
 
   /// TermsDamaged.
   void add(const SparsePart& part, const RetiredBits& retired);
   /// `tail` has to outlive it.
   void add(const SparseTailView& tail);
   /// Offers the vectors that the query, which is_plain, shares an index with and that do not stand apart; the
-  /// filter is asked late. TermsDamaged.
+  /// filter is asked late. Scores are exact but for vectors in `coded`. TermsDamaged.
   void search(const SparseRow& query, const RowFilter* filter, Context& context, TopK& out) const;
+  /// By how much a vector's score may be below its exact one, at most; rounding of sums not counted.
+  /// TermsDamaged.
+  double most_lacking(const SparseRow& query) const;
 };
 
 }  // namespace vecstore::segment

@@ -17,6 +17,7 @@
 #include "shard/read_view.hpp"
 #include "shard/row_source.hpp"
 #include "shard/shard.hpp"
+#include "shard/sparse_source.hpp"
 #include "shard/term_pieces.hpp"
 #include "shard/text_source.hpp"
 
@@ -242,26 +243,29 @@ bool merge_texts(Shard& shard, const Plan& plan, segment::SegmentWriter& writer,
 }
 
 /// The vectors of one sparse field: of the segments that are replaced, where all of them are there, or from
-/// the truth.
-void add_sparse_part(Shard& shard, const Plan& plan, std::uint16_t field, segment::SegmentWriter& writer,
-                     Context& context) {
+/// the truth. From there also where some has codes only: codes of codes would be worse with every merge.
+void add_sparse_part(Shard& shard, const Plan& plan, const catalog::VectorFieldSchema& schema,
+                     segment::SegmentWriter& writer, Context& context) {
+  const std::uint16_t field = schema.number;
+  const bool codes = plan.schema.sparse_codes(schema.name) == Codes::kInt8;
   std::vector<const segment::SparsePart*> parts;
   bool all = !plan.replaced.empty();
   for (const SegmentSet::Item& item : plan.replaced) {
-    all = all && item.segment;
-    if (const auto* part = all ? item.segment->sparse(field) : nullptr) parts.push_back(part);
+    const auto* part = item.segment ? item.segment->sparse(field) : nullptr;
+    all = all && item.segment && !(part && part->has_codes());
+    if (part) parts.push_back(part);
   }
   if (!all) {
     SparsePieces vectors(shard, field, plan.first_row);
     vectors.add_all(plan.end_row, context);
-    vectors.write_all(writer, context);
+    vectors.write_all(writer, codes, context);
     return;
   }
   std::vector<std::uint64_t> unreadable;
   try {
     for (const SegmentSet::Item& item : plan.replaced)
       add_live(plan, item.segment->unreadable_sparse(field), unreadable);
-    writer.merge_sparse(field, parts, plan.retired_bits(), context);
+    writer.merge_sparse(field, parts, plan.retired_bits(), codes, context);
   } catch (const Error& e) {
     if (e.code() != ErrorCode::kCorruption) throw;
     report_damaged(shard, plan.replaced, e.what());
@@ -351,7 +355,7 @@ void add_parts(Shard& shard, const Plan& plan, segment::SegmentWriter& writer, C
     }
     for (const auto& field : plan.schema.vectors) {
       if (has_parts(field)) add_part(shard, plan, field, writer, child);
-      if (is_sparse(field)) add_sparse_part(shard, plan, field.number, writer, child);
+      if (is_sparse(field)) add_sparse_part(shard, plan, field, writer, child);
     }
   });
   if (texts) texts->write_all(writer, shard.terms_fingerprint(plan.schema), context);
@@ -449,10 +453,10 @@ struct Run {
 /// Parts of dropped fields are nobody's.
 bool has_outdated_part(const segment::Segment& segment, const catalog::Schema& schema, std::uint64_t terms) {
   if (segment.terms() != terms) return true;
-  return std::any_of(segment.parts().begin(), segment.parts().end(), [&](const auto& p) {
-    const auto field = std::find_if(schema.vectors.begin(), schema.vectors.end(),
-                                    [&](const auto& f) { return f.number == p.meta.field; });
-    return field != schema.vectors.end() && is_outdated(p, *field);
+  return std::any_of(schema.vectors.begin(), schema.vectors.end(), [&](const auto& field) {
+    const segment::Segment::PartEntry* dense = segment.find(field.number);
+    const segment::SparsePart* sparse = segment.sparse(field.number);
+    return (dense && is_outdated(*dense, field)) || (sparse && is_outdated(*sparse, schema, field.name));
   });
 }
 

@@ -14,6 +14,10 @@ constexpr std::uint64_t kRowsPerCheck = 256;
 
 }  // namespace
 
+bool is_outdated(const segment::SparsePart& part, const catalog::Schema& schema, std::string_view name) {
+  return part.terms() && part.has_codes() != (schema.sparse_codes(name) == Codes::kInt8);
+}
+
 SparseReader::SparseReader(const ReadView& view, std::uint16_t field)
     : view_(view), reader_(view.txn(), {storage::BlockKind::kVectors, view.shard().collection(), field, 0}) {}
 

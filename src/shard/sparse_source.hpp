@@ -4,9 +4,11 @@
 #include <functional>
 #include <optional>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "base/context.hpp"
+#include "catalog/schema.hpp"
 #include "segment/sparse_part.hpp"
 #include "shard/row_walk.hpp"
 #include "storage/rows.hpp"
@@ -14,6 +16,9 @@
 namespace vecstore::shard {
 
 class ReadView;
+
+/// Whether a part of the sparse vectors of this name is not what the schema asks for.
+bool is_outdated(const segment::SparsePart& part, const catalog::Schema& schema, std::string_view name);
 
 /// Reads a view's vectors by row, quickest in ascending order. One thread at a time.
 class SparseReader {

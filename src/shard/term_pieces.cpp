@@ -130,17 +130,17 @@ void SparsePieces::walk(const ReadView& view, RowWalk& walk, std::uint64_t end_r
 }
 
 void SparsePieces::write(segment::SegmentWriter& writer, const Context& ctx) {
-  writer.add_sparse(field_, vectors_, ctx);
+  writer.add_sparse(field_, vectors_, false, ctx);
 }
 
-void SparsePieces::write_all(segment::SegmentWriter& writer, const Context& ctx) {
+void SparsePieces::write_all(segment::SegmentWriter& writer, bool codes, const Context& ctx) {
   if (segments().empty()) {
-    writer.add_sparse(field_, vectors_, ctx);
+    writer.add_sparse(field_, vectors_, codes, ctx);
   } else {
     flush(ctx);
     std::vector<const segment::SparsePart*> parts;
     for (const auto& segment : segments()) parts.push_back(segment->sparse(field_));
-    writer.merge_sparse(field_, parts, {}, ctx);
+    writer.merge_sparse(field_, parts, {}, codes, ctx);
   }
   writer.add_unreadable_sparse(field_, unreadable());
 }

@@ -87,8 +87,8 @@ class SparsePieces final : public TermPieces {
  public:
   SparsePieces(Shard& shard, std::uint16_t field, std::uint64_t first_row)
       : TermPieces(shard, first_row), field_(field) {}
-  /// Everything, as part of one segment.
-  void write_all(segment::SegmentWriter& writer, const Context& ctx);
+  /// Everything, as part of one segment; `codes`: with codes of the values alone.
+  void write_all(segment::SegmentWriter& writer, bool codes, const Context& ctx);
 
  protected:
   void walk(const ReadView& view, RowWalk& walk, std::uint64_t end_row, const Context& ctx) override;

@@ -272,6 +272,10 @@ class Database(ProgramTest):
         self.assertEqual((altered["profile"], altered["codes"], "m" in altered), ("balanced", "int8", False))
         self.assertEqual(self.run_program.json("collections", "x.vdb")["collections"][0]["index"], {"profile": "balanced", "codes": "int8"})
         self.assertIn("codes int8", self.run_program("stats", "x.vdb"))
+        altered = self.run_program.json("alter", "x.vdb", "b", "--sparse-codes", "int8")
+        self.assertEqual((altered["codes"], altered["sparse_codes"], altered["sparse_rows"]), ("int4+residual", "int8", 0))
+        self.assertEqual(self.run_program.json("collections", "x.vdb")["collections"][1]["index"], {"profile": "balanced", "sparse_codes": "int8"})
+        self.run_program("alter", "x.vdb", "b", "--sparse-codes", "int4", code=2)
         for words, args in ((["index.m is 65", "2 to 64"], ["--m", "65"]), (["m is 8", "int8"], ["--codes", "int8", "--m", "8"]),
                             (["'speed' is unknown", "ef_search"], ["--index", '{"speed": 1}'])):
             for command in ("create", "alter"):

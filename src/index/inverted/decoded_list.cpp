@@ -78,6 +78,15 @@ DecodedList DecodedList::of_stored(std::span<const std::uint32_t> docs, const fl
   return list;
 }
 
+DecodedList DecodedList::of_codes(std::span<const std::uint32_t> docs, std::span<const std::uint8_t> codes,
+                                  float max_value, std::uint32_t documents) {
+  DecodedList list(docs, documents);
+  list.step_ = max_value / 255.0f;
+  list.by_codes_ = true;
+  list.set_codes(codes, max_value);
+  return list;
+}
+
 void DecodedList::encode(const Norm& norm, const float* lengths) {
   norm_ = norm;
   // A byte per block may double what a list takes, not more.

@@ -40,6 +40,10 @@ class DecodedList {
   static DecodedList of_stored(std::span<const std::uint32_t> docs, const float* values,
                                std::uint32_t documents);
 
+  /// Values that are known as codes only: code * (max_value / 255).
+  static DecodedList of_codes(std::span<const std::uint32_t> docs, std::span<const std::uint8_t> codes,
+                              float max_value, std::uint32_t documents);
+
   /// Computes the codes of a text's term.
   void encode(const Norm& norm, const float* lengths);
   /// Takes the codes of a vector's term.
@@ -56,6 +60,7 @@ class DecodedList {
 
   float value(std::uint32_t posting) const {
     if (stored_ != nullptr) return stored_[posting];
+    if (by_codes_) return static_cast<float>(codes_[posting]) * step_;
     if (classes_.empty()) return values_[posting];
     const std::uint8_t c = classes_[posting];
     return class_values_[c != kEscape ? c : escaped(posting)];
@@ -107,6 +112,8 @@ class DecodedList {
   std::uint8_t max_code_ = 0;
   std::array<std::uint8_t, kRanks.size()> rank_codes_{};
   float max_value_ = 1;
+  float step_ = 0;         // of values that are codes
+  bool by_codes_ = false;  // they are
   Norm norm_;
   std::vector<std::uint32_t> docs_;
   std::vector<std::uint16_t> ids_;

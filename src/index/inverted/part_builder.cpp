@@ -160,8 +160,8 @@ std::size_t SparsePartBuilder::memory_bytes() const {
   return (dimensions_.capacity() + weights_.capacity()) * 4 + dimensions_.size() * 16 + ends_.size() * 16;
 }
 
-void SparsePartBuilder::write(io::IndexFileWriter& file, std::uint32_t first_section,
-                              const Context& context) {
+void SparsePartBuilder::write(io::IndexFileWriter& file, std::uint32_t first_section, const Context& context,
+                              bool codes) {
   // Counting sort by dimension; documents stay in order.
   std::vector<std::uint32_t> order(dimensions_.begin(), dimensions_.end());
   std::sort(order.begin(), order.end());
@@ -193,7 +193,7 @@ void SparsePartBuilder::write(io::IndexFileWriter& file, std::uint32_t first_sec
   weights_ = {};
   const PartClasses none;
   PartWriter writer(file, first_section, documents_, none,
-                    std::uint32_t{exact_ ? kExactWeights : kCodedWeights});
+                    std::uint32_t{codes ? kCodedWeights : kExactWeights});
   for (std::size_t t = 0; t < order.size(); ++t) {
     context.check();
     const std::size_t count = static_cast<std::size_t>(begins[t + 1] - begins[t]);
@@ -201,7 +201,7 @@ void SparsePartBuilder::write(io::IndexFileWriter& file, std::uint32_t first_sec
                        std::span<const float>(weights).subspan(begins[t], count));
   }
   writer.finish();
-  *this = SparsePartBuilder(exact_);
+  *this = SparsePartBuilder();
 }
 
 }  // namespace vecstore::inverted

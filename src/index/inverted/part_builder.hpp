@@ -57,16 +57,15 @@ class TermPartBuilder {
 /// Sparse vectors. Keeps 12 bytes per component; write() needs as much again.
 class SparsePartBuilder {
  public:
-  /// `exact`: weights are kept as floats, else as one byte each.
-  explicit SparsePartBuilder(bool exact = true) : exact_(exact) {}
   /// Rows ascending; dimensions ascending, weights finite and > 0. Throws kInvalidArgument.
   void add(std::uint64_t row, std::span<const std::uint32_t> dimensions, std::span<const float> weights);
   std::uint32_t documents() const { return static_cast<std::uint32_t>(documents_.rows.size()); }
   std::size_t memory_bytes() const;
-  void write(io::IndexFileWriter& file, std::uint32_t first_section, const Context& context);
+  /// `codes`: weights are kept as one byte each, else as floats. The builder is empty afterwards.
+  void write(io::IndexFileWriter& file, std::uint32_t first_section, const Context& context,
+             bool codes = false);
 
  private:
-  bool exact_;
   PartDocuments documents_;
   std::vector<std::uint32_t> dimensions_;
   std::vector<float> weights_;

@@ -22,6 +22,7 @@ struct Input {
 void check_inputs(std::span<const MergeInput> inputs) {
   if (inputs.empty()) invalid("a merge needs at least one part");
   const TermPart& first = *inputs[0].part;
+  if (first.has_codes()) invalid("parts with codes of weights cannot be merged");
   for (std::size_t i = 1; i < inputs.size(); ++i) {
     const TermPart &before = *inputs[i - 1].part, &part = *inputs[i].part;
     bool same = part.fields() == first.fields() && part.header().flags == first.header().flags;
@@ -52,8 +53,8 @@ void take_documents(const MergeInput& in, Input& input, PartDocuments& documents
 class Merger {
  public:
   Merger(std::span<const MergeInput> inputs, io::IndexFileWriter& file, std::uint32_t first_section,
-         const Context& context)
-      : context_(context), flags_(inputs[0].part->header().flags) {
+         const Context& context, bool codes)
+      : context_(context), flags_(codes ? std::uint32_t{kCodedWeights} : inputs[0].part->header().flags) {
     const TermPart& first = *inputs[0].part;
     documents_.lengths.resize(first.fields());
     for (std::uint32_t f = 0; f < first.fields(); ++f)
@@ -148,9 +149,10 @@ class Merger {
 }  // namespace
 
 void merge_parts(std::span<const MergeInput> inputs, io::IndexFileWriter& file, std::uint32_t first_section,
-                 const Context& context) {
+                 const Context& context, bool codes) {
   check_inputs(inputs);
-  Merger(inputs, file, first_section, context).run();
+  if (codes && inputs[0].part->fields() != 0) invalid("terms of texts have no weights");
+  Merger(inputs, file, first_section, context, codes).run();
 }
 
 }  // namespace vecstore::inverted

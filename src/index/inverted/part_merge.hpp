@@ -23,7 +23,10 @@ struct MergeInput {
 /// of classes. The rows of each input lie behind those of the one before; fields, their weights and what is
 /// kept are the same. Throws kInvalidArgument where they are not, kCorruption (naming the file), kCancelled,
 /// ...; the file is then to be thrown away. Memory: 12 bytes per document, the dictionary, the longest list.
+///
+/// `codes`: weights, which the inputs have as floats, become codes. Inputs with codes are kInvalidArgument:
+/// codes of codes would be worse with every merge.
 void merge_parts(std::span<const MergeInput> inputs, io::IndexFileWriter& file, std::uint32_t first_section,
-                 const Context& context);
+                 const Context& context, bool codes = false);
 
 }  // namespace vecstore::inverted

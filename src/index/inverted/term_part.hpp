@@ -50,6 +50,9 @@ class TermPart final : public TermSource {
   void expand_fuzzy(std::string_view word, std::uint32_t distance, std::uint32_t exact, std::size_t limit,
                     const Context& context, std::vector<Expansion>& out) const override;
 
+  /// Whether weights are codes: values are then rounded to multiples of DecodedList::max_value() / 255.
+  bool has_codes() const { return (header_.flags & kCodedWeights) != 0; }
+
   // For merges and checks.
   const PartHeader& header() const { return header_; }
   const FieldHeader& field(std::uint32_t f) const { return fields_[f]; }

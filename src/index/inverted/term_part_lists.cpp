@@ -61,16 +61,9 @@ std::shared_ptr<DecodedList> TermPart::decode_vector_list(const TermEntry& entry
     if (!(largest > 0) || !std::isfinite(largest)) damaged("weights are damaged");
     const auto stored = file_->read(first_ + kWeightsSection, entry.first_posting, entry.doc_freq);
     const auto* first = reinterpret_cast<const std::uint8_t*>(stored.data());
-    codes.assign(first, first + stored.size());
-    std::vector<float> values(codes.size());
-    for (std::size_t i = 0; i < values.size(); ++i) {
-      if (codes[i] == 0) damaged("weights are damaged");
-      values[i] = static_cast<float>(codes[i]) * (largest / 255.0f);
-    }
-    auto list =
-        std::make_shared<DecodedList>(DecodedList::of_values(docs, std::move(values), header_.documents));
-    list->set_codes(codes, largest);
-    return list;
+    if (std::find(first, first + stored.size(), 0) != first + stored.size()) damaged("weights are damaged");
+    return std::make_shared<DecodedList>(
+        DecodedList::of_codes(docs, {first, stored.size()}, largest, header_.documents));
   }
   const auto stored = file_->read(first_ + kWeightsSection, entry.first_posting * sizeof(float),
                                   entry.doc_freq * sizeof(float));

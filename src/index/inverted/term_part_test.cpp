@@ -2,9 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <random>
 #include <set>
 
@@ -12,6 +14,7 @@
 #include "index/inverted/fuzzy.hpp"
 #include "index/inverted/naive_terms.hpp"
 #include "index/inverted/part_builder.hpp"
+#include "index/inverted/part_merge.hpp"
 #include "index/inverted/term_search.hpp"
 #include "scratch.hpp"
 #include "seed.hpp"
@@ -204,7 +207,7 @@ void make(const std::string& dir, bool vectors, bool exact) {
   std::mt19937 rng(4);
   io::IndexFileWriter file(dir, "good", {});
   if (vectors) {
-    SparsePartBuilder builder(exact);
+    SparsePartBuilder builder;
     for (std::uint32_t d = 0; d < 3000; ++d) {
       std::vector<std::uint32_t> dims;
       std::vector<float> weights;
@@ -215,7 +218,7 @@ void make(const std::string& dir, bool vectors, bool exact) {
       }
       builder.add(d * 3, dims, weights);
     }
-    builder.write(file, kFirst, {});
+    builder.write(file, kFirst, {}, !exact);
   } else {
     TermPartBuilder builder({1.0f, 2.0f});
     for (std::uint32_t d = 0; d < 3000; ++d) {
@@ -228,6 +231,61 @@ void make(const std::string& dir, bool vectors, bool exact) {
     builder.write(file, kFirst, {});
   }
   file.finish();
+}
+
+/// Codes come from floats, also when parts are merged, and are not merged again.
+TEST(TermPart, CodesAreMadeOnceFromExactWeights) {
+  std::mt19937 rng(vecstore::test::seed());
+  Scratch scratch;
+  SparsePartBuilder all, some[2];
+  std::map<std::uint32_t, std::map<std::uint32_t, float>> lists;
+  for (std::uint32_t d = 0; d < 600; ++d) {
+    std::vector<std::uint32_t> dims;
+    std::vector<float> weights;
+    for (std::uint32_t i = 0; i < 20; ++i) {
+      if (rng() % 3 == 0) continue;
+      dims.push_back(i);
+      weights.push_back(std::exp(static_cast<float>(rng() % 4'000) / 500 - 6));
+      lists[i][d] = weights.back();
+    }
+    all.add(d, dims, weights);
+    some[d / 300].add(d, dims, weights);
+  }
+  const auto part = [&](const std::string& name, auto&& write) {
+    io::IndexFileWriter file(scratch.path(), name, {});
+    write(file);
+    file.finish();
+    return TermPart::open(io::IndexFile::open(scratch / name), kFirst);
+  };
+  using File = io::IndexFileWriter;
+  const auto whole = part("whole", [&](File& f) { all.write(f, kFirst, {}, true); });
+  const auto first = part("first", [&](File& f) { some[0].write(f, kFirst, {}); });
+  const auto second = part("second", [&](File& f) { some[1].write(f, kFirst, {}); });
+  const MergeInput inputs[] = {{first.get(), nullptr}, {second.get(), nullptr}};
+  const auto merged = part("merged", [&](File& f) { merge_parts(inputs, f, kFirst, {}, true); });
+  EXPECT_TRUE(whole->has_codes());
+  EXPECT_FALSE(first->has_codes());
+  EXPECT_TRUE(merged->has_codes());
+  merged->verify({});
+  for (const auto& [dimension, list] : lists) {
+    float largest = 0;
+    for (const auto& [doc, weight] : list) largest = std::max(largest, weight);
+    for (const auto& p : {whole, merged}) {
+      const auto found = p->list(sparse_term(dimension), kAnyField, {});
+      ASSERT_EQ(found->size(), list.size());
+      EXPECT_EQ(found->max_value(), largest);
+      std::uint32_t i = 0;
+      for (const auto& [doc, weight] : list) {
+        const double value = static_cast<double>(found->value(i++)),
+                     step = static_cast<double>(largest) / 255;
+        EXPECT_GT(value, 0.99 * step);
+        EXPECT_NEAR(value, std::max(static_cast<double>(weight), step), 0.5001 * step);
+      }
+    }
+  }
+  const MergeInput coded[] = {{merged.get(), nullptr}};
+  for (const bool codes : {false, true})
+    EXPECT_THROW(part("bad", [&](File& f) { merge_parts(coded, f, kFirst, {}, codes); }), Error);
 }
 
 /// Flips in the file are found by checksums: an answer is right, or there is none.
