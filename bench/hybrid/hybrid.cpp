@@ -1,5 +1,5 @@
-// Hybrid queries beside their parts, and how soon a fresh process answers the first one. Through the
-// Collection API; prints one JSON line per figure.
+// Hybrid queries beside their parts, how soon a fresh process answers the first one, and queries that a word
+// filters. Through the Collection API; prints one JSON line per figure.
 //
 //     bench_hybrid MODE --base B.npy --queries Q.npy --texts T.jsonl[.gz] --query-texts Q.jsonl (bench_hybrid
 //     help)
@@ -20,6 +20,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <sstream>
 #include <stdexcept>
 #include <string>
@@ -33,7 +34,7 @@ namespace fs = std::filesystem;
 using namespace vecstore;
 
 constexpr const char* kHelp =
-    "bench_hybrid parts|open [options]\n"
+    "bench_hybrid parts|open|match [options]\n"
     "  --base B.npy --texts T.jsonl[.gz]          vectors (float32) and texts of the records, in the same "
     "order\n"
     "  --queries Q.npy --query-texts Q.jsonl      the same of the queries\n"
@@ -41,7 +42,9 @@ constexpr const char* kHelp =
     "  --rows N         records (all)    --words W  of each query (12)\n"
     "parts: --count Q (300) --rounds R (7)        a hybrid top-10, its parts alone, on one thread and on "
     "two\n"
-    "open:  --runs R (11)                         process start to first answer: text, vector, hybrid\n";
+    "open:  --runs R (11)                         process start to first answer: text, vector, hybrid\n"
+    "match: --count Q (100) --rounds R (2)        vector, text and count with MATCH of a rare word, a "
+    "frequent one, two\n";
 
 constexpr std::int64_t kK = 10, kCandidates = 100;
 constexpr std::size_t kBatch = 5'000;
@@ -330,10 +333,104 @@ int run_open(const Options& options, const std::string& place) {
   return ok ? 0 : 1;
 }
 
+// ---- match ----
+
+/// In how many texts each word stands: ASCII letters alone, so that analyzers see one word, too.
+std::map<std::string, std::size_t> word_counts(const Options& options) {
+  std::map<std::string, std::size_t> out;
+  Texts texts(options.text("texts"));
+  for (auto text = texts.next(); text; text = texts.next()) {
+    std::set<std::string> words;
+    std::string word;
+    for (const char c : *text + " ") {
+      const char lower = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+      if (lower >= 'a' && lower <= 'z') {
+        word += lower;
+        continue;
+      }
+      if (word.size() >= 4) words.insert(word);
+      word.clear();
+    }
+    for (const std::string& w : words) ++out[w];
+  }
+  return out;
+}
+
+/// The word that stands in about so many texts. Stop words are passed over, which filters do not find, and
+/// rare words that share their stem with frequent ones.
+std::string word_in(const Collection& c, const std::map<std::string, std::size_t>& counts,
+                    std::size_t texts) {
+  std::vector<std::pair<std::size_t, std::string>> near;
+  for (const auto& [word, n] : counts) near.emplace_back(n > texts ? n - texts : texts - n, word);
+  std::sort(near.begin(), near.end());
+  const std::size_t most = std::min<std::size_t>(10'000, 2 * texts);
+  for (const auto& [distance, word] : near) {
+    const Hits hits = c.query_text(word, {.k = static_cast<std::int64_t>(most),
+                                          .mode = Mode::kText,
+                                          .with_text = false,
+                                          .with_metadata = false});
+    if (!hits.empty() && (most == 10'000 || hits.size() < most)) return word;
+  }
+  throw std::runtime_error("no word is in the collection");
+}
+
+int run_match(const Options& options, const std::string& place) {
+  auto db = VecDatabase::open(place, {.background_threads = 1});
+  const auto c = db.get_collection("c");
+  const std::vector<Asked> queries = read_queries(options, options.number("count", 100));
+  const std::size_t rounds = options.number("rounds", 2);
+  const auto counts = word_counts(options);
+  const std::size_t all = c.count();
+  const std::string frequent = word_in(c, counts, all / 8), second = word_in(c, counts, all / 30);
+  const std::string words[] = {word_in(c, counts, 30), frequent, frequent + " " + second};
+  for (const std::string& word : words) {
+    const Filter filter = Filter::parse("MATCH(_text, ?)", {word});
+    std::uint64_t matches = 0;
+    const std::pair<const char*, std::function<void(const Asked&)>> ways[] = {
+        {"count", [&](const Asked&) { matches = c.count(filter); }},
+        {"vector",
+         [&](const Asked& q) {
+           c.query(
+               Query(Vector(q.vector)).k(kK).where(filter).threads(1).with_text(false).with_metadata(false));
+         }},
+        {"text",
+         [&](const Asked& q) {
+           c.query_text(q.text, {.k = kK,
+
+                                 .mode = Mode::kText,
+                                 .where = filter,
+                                 .with_text = false,
+                                 .with_metadata = false,
+                                 .threads = 1});
+         }},
+    };
+    for (const auto& [name, ask] : ways) {
+      double first = 0;
+      std::vector<double> wall, cpu;
+      for (std::size_t round = 0; round < rounds; ++round) {
+        if (round == 1) wall.clear(), cpu.clear();  // the first one warms up
+        for (const Asked& q : queries) {
+          const double begin = now(), cpu_begin = seconds_of(CLOCK_THREAD_CPUTIME_ID);
+          ask(q);
+          cpu.push_back(1e6 * (seconds_of(CLOCK_THREAD_CPUTIME_ID) - cpu_begin));
+          wall.push_back(1e6 * (now() - begin));
+        }
+        if (round == 0) first = wall[0];
+      }
+      std::printf(
+          "{\"figure\": \"%s\", \"match\": \"%s\", \"matches\": %llu, \"first_us\": %.0f, \"p50_us\": %.0f, "
+          "\"cpu_p50_us\": %.0f}\n",
+          name, word.c_str(), static_cast<unsigned long long>(matches), first, median(wall), median(cpu));
+      std::fflush(stdout);
+    }
+  }
+  return 0;
+}
+
 int run(const std::string& mode, const Options& options) {
   if (mode == "open-child") return run_open_child(options);
-  const auto modes = std::map<std::string, int (*)(const Options&, const std::string&)>{{"parts", run_parts},
-                                                                                        {"open", run_open}};
+  const auto modes = std::map<std::string, int (*)(const Options&, const std::string&)>{
+      {"parts", run_parts}, {"open", run_open}, {"match", run_match}};
   const auto found = modes.find(mode);
   if (found == modes.end()) return std::fputs(kHelp, stderr), 2;
   const bool own = !options.given.contains("dir");

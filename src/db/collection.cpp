@@ -150,13 +150,10 @@ std::uint64_t Collection::erase_where(const Filter& filter) {
     bool more = false;
     {
       shard::ReadView view(impl_->shard());
-      std::optional<query::MatchingRows> matching;
-      if (!filter.empty()) {
-        const auto fields = impl_->shard().fields().read(view, {});
-        matching.emplace(view, filter, *fields, Context());
-      }
+      Context context;
+      const auto matching = filter.empty() ? nullptr : query::find_matching_rows(view, filter, context);
       batch.schema = view.state().schema;
-      const query::ViewRows rows(view, matching ? &*matching : nullptr, nullptr);
+      const query::ViewRows rows(view, matching.get(), nullptr);
       shard::DocumentReader documents(view);
       for (auto row = rows.next(from); row != kNoRow; row = rows.next(row + 1)) {
         next = row + 1;

@@ -51,13 +51,13 @@ ScrollPage Collection::scroll(const ScrollOptions& options) const {
   shard::ReadView view(impl_->shard());
   ScrollPage page;
   Filter filter;
-  std::optional<query::MatchingRows> matching;
+  std::unique_ptr<query::MatchingRows> matching;
   if (!options.where.empty()) {
     filter = Filter::parse(options.where);
   }
   if (!filter.empty()) {
-    const auto fields = impl_->shard().fields().read(view, {});
-    matching.emplace(view, filter, *fields, Context());
+    Context context;
+    matching = query::find_matching_rows(view, filter, context);
     page.warnings = matching->warnings();
     matching->require_complete();
   }
@@ -93,10 +93,10 @@ std::uint64_t Collection::count() const { return shard::ReadView(impl_->shard())
 std::uint64_t Collection::count(const Filter& filter) const {
   shard::ReadView view(impl_->shard());
   if (filter.empty()) return view.state().live;
-  const auto fields = impl_->shard().fields().read(view, {});
-  const query::MatchingRows matching(view, filter, *fields, {});
-  const std::uint64_t n = matching.count_all();
-  matching.require_complete();
+  Context context;
+  const auto matching = query::find_matching_rows(view, filter, context);
+  const std::uint64_t n = matching->count_all();
+  matching->require_complete();
   return n;
 }
 

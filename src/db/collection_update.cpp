@@ -66,12 +66,9 @@ class Changes {
 
 std::vector<std::string> matching_ids(shard::Shard& shard, const Filter& filter) {
   shard::ReadView view(shard);
-  std::optional<query::MatchingRows> matching;
-  if (!filter.empty()) {
-    const auto fields = shard.fields().read(view, {});
-    matching.emplace(view, filter, *fields, Context());
-  }
-  const query::ViewRows rows(view, matching ? &*matching : nullptr, nullptr);
+  Context context;
+  const auto matching = filter.empty() ? nullptr : query::find_matching_rows(view, filter, context);
+  const query::ViewRows rows(view, matching.get(), nullptr);
   shard::DocumentReader documents(view);
   std::vector<std::string> ids;
   for (std::uint64_t row = rows.next(0); row != kNoRow; row = rows.next(row + 1)) {

@@ -123,6 +123,7 @@ class TermFollowersTest : public ::testing::Test {
                           out.rows.clear();
                           if (meanwhile) meanwhile();
                           out.read = reads[0];
+                          out.degraded = out.read->unreadable.size();
                           const segment::TermsIndex index = of.texts().index(view, *reads[0]);
                           TopK best(100'000, std::nullopt, nullptr);
                           index.search(TermNode::term(word), nullptr, context, best);
@@ -132,7 +133,6 @@ class TermFollowersTest : public ::testing::Test {
                             out.scores[h.row] = h.score;
                           }
                         });
-    out.degraded = context.counters.records_degraded;
     return out;
   }
   std::size_t sparse_hits(shard::Shard& of, std::uint32_t index) {

@@ -1,5 +1,6 @@
 // FieldNode: a condition on the metadata of rows, as a tree of plain data; RowSet: the rows that meet it.
 #pragma once
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -7,6 +8,7 @@
 #include <variant>
 #include <vector>
 
+#include "base/context.hpp"
 #include "base/instant.hpp"
 #include "base/metadata_names.hpp"
 #include "base/row_bits.hpp"
@@ -72,23 +74,6 @@ struct FieldPlaces {
   std::function<bool(double lat, double lon)> test;
 };
 
-struct FieldNode {
-  enum class Kind : std::uint8_t {
-    kAnd,
-    kOr,
-    kNot,
-    kLeaf,
-    kPlaces,
-    kMaybe,    ///< Its only child's rows may match, no others: each has to be looked at.
-    kUnknown,  ///< Any row may match.
-    kNone,     ///< None does.
-  };
-  Kind kind = Kind::kUnknown;
-  std::vector<FieldNode> children;
-  FieldLeaf leaf;
-  FieldPlaces places;
-};
-
 /// Rows that match for certain, and those that may: `maybe` contains `sure`.
 struct RowSet {
   RowBits sure, maybe;
@@ -99,6 +84,38 @@ struct Cardinality {
   std::uint64_t least = 0;
   double expected = 0;
   std::uint64_t most = 0;
+};
+
+/// Rows that another index finds, by their numbers in the collection. Retired ones may be among them.
+struct FoundRows {
+  std::function<RowSet(const Context&)> find;
+  std::function<Cardinality()> estimate;
+};
+
+struct FieldNode {
+  enum class Kind : std::uint8_t {
+    kAnd,
+    kOr,
+    kNot,
+    kLeaf,
+    kPlaces,
+    kFound,    ///< Of the collection's rows, not of a part's; uncertain where its child, if there is one, may
+               ///< match.
+    kMaybe,    ///< Its only child's rows may match, no others: each has to be looked at.
+    kUnknown,  ///< Any row may match.
+    kNone,     ///< None does.
+  };
+  Kind kind = Kind::kUnknown;
+  std::vector<FieldNode> children;
+  FieldLeaf leaf;
+  FieldPlaces places;
+  FoundRows found;
+
+  /// Whether any part of it is kFound.
+  bool has_found() const {
+    return kind == Kind::kFound ||
+           std::any_of(children.begin(), children.end(), [](const FieldNode& c) { return c.has_found(); });
+  }
 };
 
 }  // namespace vecstore

@@ -8,6 +8,7 @@
 #include "base/error.hpp"
 #include "base/executor.hpp"
 #include "base/metadata_codec.hpp"
+#include "query/match_terms.hpp"
 #include "query/record_filter.hpp"
 #include "query/sparse_search.hpp"
 #include "query/text_terms.hpp"
@@ -152,6 +153,7 @@ class Execution {
   shard::ReadView& view_;
   Context& ctx_;
   std::optional<MatchingRows> matching_;  // nullopt: no filter
+  std::optional<double> expected_;        // rows, by an estimate; for explain
   std::optional<TextTerms> terms_;
   std::optional<text::Highlighter> highlighter_;
   std::mutex mutex_;  // guards what leaves add to: the context's counters and
@@ -167,6 +169,7 @@ void Execution::note_filter(Note& note) {
   c.records_degraded += matching_->degraded();
   warnings_ = matching_->warnings();
   note.property("filter", filter()->to_string());
+  if (expected_) note.counter("rows expected to match", static_cast<std::uint64_t>(*expected_ + 0.5));
   if (const auto count = matching_->count()) note.counter("rows that match", *count);
   if (matching_->evaluated() > 0) note.counter("records looked at", matching_->evaluated());
 }
@@ -332,7 +335,8 @@ std::vector<std::vector<RowScore>> Execution::search(const Plan& plan, std::vect
       request_.sparse && segment::is_plain({request_.sparse->indices, request_.sparse->values});
   for (;;) {
     const auto field = sparse_field();
-    shard::TextFollower* texts = request_.text ? &view_.shard().texts() : nullptr;
+    const bool by_words = filter() && asks_for_texts(*filter(), view_);
+    shard::TextFollower* texts = request_.text || by_words ? &view_.shard().texts() : nullptr;
     shard::SparseFollower* sparse = plain && field ? &view_.shard().sparse(*field) : nullptr;
     std::vector<shard::TermFollower*> followers;
     if (texts) followers.push_back(texts);
@@ -346,12 +350,18 @@ std::vector<std::vector<RowScore>> Execution::search(const Plan& plan, std::vect
       lists.reset();
       if (sparse_field() != field) return;  // the view has moved on to another schema
       if (fields && fields->sequence != view_.state().sequence) return;  // or just on
-      if (fields && !matching_) matching_.emplace(view_, *filter(), *fields, ctx_);
+      const shard::TermsRead* words = by_words ? reads.front().get() : nullptr;
+      matching_.reset();  // of a view that may have been renewed
+      if (fields) matching_.emplace(view_, *filter(), *fields, ctx_, words);
+      if (fields && request_.explain) expected_ = estimated_rows(view_, *filter(), *fields, words).expected;
       const auto rows = matching_ ? matching_->bits() : std::span<const std::uint64_t>();
       std::optional<segment::TermsIndex> text_index;
       std::optional<segment::SparseIndex> sparse_index;
-      if (texts) text_index = texts->index(view_, *reads.front(), rows);
+      if (request_.text) text_index = texts->index(view_, *reads.front(), rows);
       if (sparse) sparse_index = sparse->index(view_, *reads.back(), rows);
+      // Filters count what they look at themselves.
+      if (request_.text) ctx_.counters.records_degraded += reads.front()->unreadable.size();
+      if (sparse) ctx_.counters.records_degraded += reads.back()->unreadable.size();
       lists = run_leaves(plan, {text_index ? &*text_index : nullptr, sparse_index ? &*sparse_index : nullptr},
                          notes);
     });

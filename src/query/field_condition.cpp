@@ -75,7 +75,8 @@ class ZeroField final : public RecordFields {
 
 class Lowering {
  public:
-  explicit Lowering(const FieldNames& names) : names_(names) {}
+  Lowering(const FieldNames& names, const FindMatched& find_matched)
+      : names_(names), find_matched_(find_matched) {}
 
   FieldNode lower(const FilterNodePtr& node) const {
     switch (node->op) {
@@ -88,18 +89,40 @@ class Lowering {
       default:
         break;
     }
-    if (is_record_field(node->path.front().name)) return record_field(node);
-    const std::optional<FieldPathKey> path = key_of({}, node->path);
+    const bool is_own = is_record_field(node->path.front().name);
+    const std::optional<FieldPathKey> path = is_own ? std::nullopt : key_of({}, node->path);
+    if (node->op == FilterOp::kMatch && find_matched_) {
+      if (auto found = find_matched_(*node)) return matched(std::move(*found), path);
+    }
+    if (is_own) return record_field(node);
     if (node->op == FilterOp::kAny) return path ? any(*path, node->children[0]) : make(Kind::kNone);
     if (!path) return node->op == FilterOp::kIsNull ? negate(make(Kind::kNone)) : make(Kind::kNone);
     return leaf(node, *path);
   }
 
  private:
+  // What the field indexes answer alone comes first, in one.
   FieldNode group(Kind kind, const FilterNodePtr& node) const {
-    std::vector<FieldNode> children;
-    for (const FilterNodePtr& child : node->children) children.push_back(lower(child));
-    return make(kind, std::move(children));
+    std::vector<FieldNode> plain, others;
+    for (const FilterNodePtr& child : node->children) {
+      FieldNode lowered = lower(child);
+      (lowered.has_found() ? others : plain).push_back(std::move(lowered));
+    }
+    if (others.empty()) return make(kind, std::move(plain));
+    if (plain.size() == 1) others.insert(others.begin(), std::move(plain.front()));
+    if (plain.size() > 1) others.insert(others.begin(), make(kind, std::move(plain)));
+    return make(kind, std::move(others));
+  }
+
+  static FieldNode matched(MatchedRows found, const std::optional<FieldPathKey>& path) {
+    FieldNode out = make(Kind::kFound);
+    out.found = std::move(found.rows);
+    if (!found.spread || !path) return out;
+    FieldNode arrays = make(Kind::kLeaf);
+    arrays.leaf.path = *path;
+    arrays.leaf.at = FieldLeaf::At::kElements;
+    out.children.push_back(std::move(arrays));
+    return out;
   }
 
   /// Nothing when no record can have a value there that is indexed.
@@ -254,7 +277,9 @@ class Lowering {
       default:
         break;
     }
-    if (is_record_field(node->path.front().name)) return make(Kind::kUnknown);
+    // A record's text has the words whatever the element.
+    if (is_record_field(node->path.front().name))
+      return node->op == FilterOp::kMatch ? maybe(lower(node)) : make(Kind::kUnknown);
     const auto in_object = key_of(path, node->path), in_array = key_of(each, node->path);
     if (!in_object) return make(Kind::kNone);
     return either(leaf(node, *in_object), leaf(node, *in_array));
@@ -284,13 +309,15 @@ class Lowering {
   }
 
   const FieldNames& names_;
+  const FindMatched& find_matched_;
   ZeroField zero_;
 };
 
 }  // namespace
 
-FieldNode field_condition(const FilterNodePtr& node, const FieldNames& names) {
-  return Lowering(names).lower(node);
+FieldNode field_condition(const FilterNodePtr& node, const FieldNames& names,
+                          const FindMatched& find_matched) {
+  return Lowering(names, find_matched).lower(node);
 }
 
 }  // namespace vecstore::query

@@ -5,8 +5,7 @@
 #include "base/error.hpp"
 #include "query/field_condition.hpp"
 #include "query/filter_check.hpp"
-#include "text/analyzer.hpp"
-#include "text/analyzer_pool.hpp"
+#include "query/match_terms.hpp"
 
 namespace vecstore::query {
 namespace {
@@ -52,37 +51,9 @@ class DocumentFields final : public RecordFields {
   mutable std::string text_;
 };
 
-/// MATCH sees a field as its analyzer does; fields that are not indexed as text are split and folded only.
-/// One thread at a time.
-class FieldAnalyzers {
- public:
-  /// Borrows the text fields' analyzers when they are first needed.
-  explicit FieldAnalyzers(const shard::ReadView& view)
-      : pool_(view.shard().query_analyzers()), fields_(view.schema().text_fields) {}
-
-  auto terms(std::string_view path, std::string_view value) {
-    const auto field = std::find_if(fields_.begin(), fields_.end(), [&](const TextField& f) {
-      return f.path == path || (f.path == "text" && path == "_text");
-    });
-    if (field == fields_.end()) {
-      if (!neutral_) neutral_.emplace(text::find_analyzer("neutral"));
-      return neutral_->terms(value);
-    }
-    if (!lease_) lease_.emplace(pool_.take(fields_));
-    return (*lease_)[static_cast<std::size_t>(field - fields_.begin())].terms(value);
-  }
-
- private:
-  text::AnalyzerPool& pool_;
-  const std::vector<TextField> fields_;
-  std::optional<text::AnalyzerPool::Lease> lease_;
-  std::optional<text::Analyzer> neutral_;
-};
-
-AnalyzeFn analyze_as(const shard::ReadView& view) {
-  return [analyzers = std::make_shared<FieldAnalyzers>(view)](std::string_view path, std::string_view value) {
-    return analyzers->terms(path, value);
-  };
+FieldNode condition_of(const shard::ReadView& view, const Filter& filter, const shard::TermsRead* texts) {
+  return field_condition(filter.node(), view.field_names(),
+                         texts ? match_by_terms(view, *texts) : FindMatched());
 }
 
 /// The ids that a record has to have one of; nothing when the filter does not say.
@@ -145,10 +116,11 @@ struct MatchingRows::Evaluator {
 };
 
 MatchingRows::MatchingRows(const shard::ReadView& view, const Filter& filter, const shard::FieldsRead& fields,
-                           const Context& ctx)
+                           const Context& ctx, const shard::TermsRead* texts)
     : view_(view), filter_(filter) {
+  const FieldNode condition = condition_of(view, filter, texts);
   idle_.push_back(std::make_unique<Evaluator>(view, filter));
-  rows_ = shard::matching_rows(fields, field_condition(filter.node(), view.field_names()), view, ctx);
+  rows_ = shard::matching_rows(fields, condition, view, ctx);
   if (const auto ids = wanted_ids(*filter.node())) keep_ids(view, *ids, ctx, rows_);
   RowBits open = rows_.maybe;
   open -= rows_.sure;
@@ -225,6 +197,28 @@ std::span<const std::uint64_t> MatchingRows::bits() const {
 std::vector<std::string> MatchingRows::warnings() const {
   std::lock_guard lock(mutex_);
   return idle_.empty() ? std::vector<std::string>{} : idle_.front()->filter.warnings();
+}
+
+std::unique_ptr<MatchingRows> find_matching_rows(shard::ReadView& view, const Filter& filter, Context& ctx) {
+  for (;;) {
+    std::vector<shard::TermFollower*> followers;
+    const bool by_words = asks_for_texts(filter, view);
+    if (by_words) followers.push_back(&view.shard().texts());
+    const auto fields = view.shard().fields().read(view, ctx);
+    std::unique_ptr<MatchingRows> out;
+    shard::search_terms(view, followers, ctx, [&](std::span<const shard::TermsReadPtr> reads) {
+      out.reset();
+      if (fields->sequence != view.state().sequence) return;  // the view has moved on
+      const shard::TermsRead* texts = by_words ? reads.front().get() : nullptr;
+      out = std::make_unique<MatchingRows>(view, filter, *fields, ctx, texts);
+    });
+    if (out) return out;
+  }
+}
+
+Cardinality estimated_rows(const shard::ReadView& view, const Filter& filter, const shard::FieldsRead& fields,
+                           const shard::TermsRead* texts) {
+  return shard::estimated_rows(fields, condition_of(view, filter, texts), view);
 }
 
 bool ViewRows::contains(std::uint64_t row) const {

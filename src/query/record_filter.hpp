@@ -30,9 +30,10 @@ class RecordFilter {
 /// by several threads of one query.
 class MatchingRows {
  public:
-  /// `fields` is of the view's state. Looks at documents now where few are to be looked at.
+  /// `fields` and `texts` are of the view's state; without `texts`, which a filter may not ask for, MATCH is
+  /// left to the documents. Looks at documents now where few are to be looked at. TermsDamaged.
   MatchingRows(const shard::ReadView& view, const Filter& filter, const shard::FieldsRead& fields,
-               const Context& ctx);
+               const Context& ctx, const shard::TermsRead* texts = nullptr);
   ~MatchingRows();
 
   /// Of a live row.
@@ -70,6 +71,14 @@ class MatchingRows {
   mutable std::atomic<std::uint64_t> matched_{0};
   mutable std::atomic<std::uint64_t> degraded_{0};
 };
+
+/// Brings what indexes know to the state of the view, which may be renewed, and asks them. kDeadline,
+/// kCancelled.
+std::unique_ptr<MatchingRows> find_matching_rows(shard::ReadView& view, const Filter& filter, Context& ctx);
+
+/// How many rows may match, without looking for them. The arguments are those of MatchingRows.
+Cardinality estimated_rows(const shard::ReadView& view, const Filter& filter, const shard::FieldsRead& fields,
+                           const shard::TermsRead* texts);
 
 /// Live rows of a view, and of these the ones whose records match.
 class ViewRows final : public RowFilter {

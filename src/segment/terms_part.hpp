@@ -9,6 +9,7 @@
 
 #include "base/error.hpp"
 #include "index/inverted/term_part.hpp"
+#include "index/inverted/term_rows.hpp"
 #include "index/inverted/term_search.hpp"
 #include "io/index_file.hpp"
 

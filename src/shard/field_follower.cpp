@@ -389,8 +389,8 @@ std::shared_ptr<const FieldsRead> FieldFollower::make_read(const ReadView& view,
   return out;
 }
 
-RowSet matching_rows(const FieldsRead& read, const FieldNode& node, const ReadView& view,
-                     const Context& ctx) {
+RowSet rows_by_fields(const FieldsRead& read, const FieldNode& node, const ReadView& view,
+                      const Context& ctx) {
   const std::uint64_t end = view.state().next_row;
   RowSet out{RowBits(end), RowBits(end)};
   for (const FieldsRead::Run& run : read.runs) {
@@ -423,11 +423,6 @@ RowSet matching_rows(const FieldsRead& read, const FieldNode& node, const ReadVi
     found.maybe.for_each([&](std::size_t i) { out.maybe.set(run.pack->rows[i]); });
   }
   for (const std::uint64_t row : read.loose) out.maybe.set(row);
-  const std::vector<std::uint64_t>& retired = view.retired().words();
-  for (RowBits* bits : {&out.sure, &out.maybe}) {
-    const auto words = bits->words();
-    for (std::size_t w = 0; w < std::min(words.size(), retired.size()); ++w) words[w] &= ~retired[w];
-  }
   return out;
 }
 

@@ -124,7 +124,14 @@ class FieldFollower {
 };
 
 /// The rows of the view that match for certain, and that may: of these the documents decide. Neither has
-/// retired rows. A damaged segment is reported, and its rows may all match.
+/// retired rows. A damaged segment is reported, and its rows may all match. What finds the node's kFound rows
+/// may throw.
 RowSet matching_rows(const FieldsRead& read, const FieldNode& node, const ReadView& view, const Context& ctx);
+/// How many rows of the view may match, without looking for them. A damaged segment's rows may all match.
+Cardinality estimated_rows(const FieldsRead& read, const FieldNode& node, const ReadView& view);
+
+/// The same for a node without kFound. Retired rows may be among them.
+RowSet rows_by_fields(const FieldsRead& read, const FieldNode& node, const ReadView& view,
+                      const Context& ctx);
 
 }  // namespace vecstore::shard

@@ -215,8 +215,9 @@ TermsReadPtr TermFollower::read_of(const ReadView& view, const std::shared_ptr<c
   auto out = std::make_shared<TermsRead>();
   out->sequence = view.state().sequence;
   out->set = set;
-  const auto count = [&](std::span<const std::uint64_t> rows) {
-    for (const std::uint64_t row : rows) out->unreadable += view.is_live(row);
+  const auto add_unreadable = [&](std::span<const std::uint64_t> rows) {
+    std::copy_if(rows.begin(), rows.end(), std::back_inserter(out->unreadable),
+                 [&](std::uint64_t row) { return view.is_live(row); });
   };
   for (const SegmentSet::Item& item : set->items) {
     if (!is_usable(view, item)) {
@@ -225,14 +226,14 @@ TermsReadPtr TermFollower::read_of(const ReadView& view, const std::shared_ptr<c
     }
     out->segments.push_back(item.segment);
     out->numbers.push_back(item.entry.number);
-    count(unreadable(*item.segment));
+    add_unreadable(unreadable(*item.segment));
   }
   for (const auto& [first_row, pieces] : pieces_) {
     out->segments.insert(out->segments.end(), pieces->segments().begin(), pieces->segments().end());
-    count(pieces->unreadable());
+    add_unreadable(pieces->unreadable());
   }
   out->newest = tail_->view();
-  count(tail_walk_.unreadable);
+  add_unreadable(tail_walk_.unreadable);
   return out;
 }
 
@@ -253,7 +254,6 @@ void search_terms(ReadView& view, std::span<TermFollower* const> followers, Cont
       continue;
     try {
       run(reads);
-      for (const auto& read : reads) ctx.counters.records_degraded += read->unreadable;
       return;
     } catch (const segment::TermsDamaged& damage) {
       std::vector<std::uint64_t> numbers, named;

@@ -42,10 +42,10 @@ struct TermsRead {
   std::shared_ptr<const SegmentSet> set;
   /// By rows: those of the set whose terms can be used, and temporary ones for other rows.
   std::vector<std::shared_ptr<const segment::Segment>> segments;
-  std::vector<std::uint64_t> numbers;  ///< Of those that are of the set.
-  segment::SparseTailView newest;      ///< Texts have none that stand apart.
-  std::uint64_t unreadable = 0;        ///< Live rows that could not be read and are missing.
-  bool complete = true;                ///< All segments of the set can be used.
+  std::vector<std::uint64_t> numbers;     ///< Of those that are of the set.
+  segment::SparseTailView newest;         ///< Texts have none that stand apart.
+  std::vector<std::uint64_t> unreadable;  ///< Live rows that could not be read and are missing.
+  bool complete = true;                   ///< All segments of the set can be used.
 };
 using TermsReadPtr = std::shared_ptr<const TermsRead>;
 
@@ -109,8 +109,8 @@ class TermFollower {
 
 /// Calls `run` with what each follower reads, all of exactly the state of `view`, which is renewed when what
 /// is in memory is ahead of it. When segments turn out to be damaged, `run` is called again without them:
-/// what it did before is to be thrown away. What was left out as it could not be read is counted. kDeadline,
-/// kCancelled: what was prepared is kept for the next call.
+/// what it did before is to be thrown away. kDeadline, kCancelled: what was prepared is kept for the next
+/// call.
 void search_terms(ReadView& view, std::span<TermFollower* const> followers, Context& ctx,
                   const std::function<void(std::span<const TermsReadPtr>)>& run);
 

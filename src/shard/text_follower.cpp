@@ -1,5 +1,7 @@
 #include "shard/text_follower.hpp"
 
+#include <algorithm>
+
 #include "shard/read_view.hpp"
 #include "shard/text_source.hpp"
 
@@ -52,6 +54,42 @@ segment::TermsIndex TextFollower::index(const ReadView& view, const TermsRead& r
     if (const auto* texts = segment->texts()) out.add(*texts, view.retired_bits());
   }
   out.add(*read.newest.terms);
+  return out;
+}
+
+RowSet TextFollower::rows_with(const ReadView& view, const TermsRead& read, std::uint32_t field,
+                               std::span<const std::string> words, const Context& ctx) {
+  RowBits sure(view.state().next_row);
+  segment::meeting_damage([&] {
+    for (const auto& segment : read.segments) {
+      if (const auto* texts = segment->texts())
+        inverted::add_rows_with(texts->terms(), words, field, ctx, sure);
+    }
+    inverted::add_rows_with(*read.newest.terms, words, field, ctx, sure);
+  });
+  RowBits maybe = sure;
+  for (const std::uint64_t row : read.unreadable) maybe.set(row);
+  return {std::move(sure), std::move(maybe)};
+}
+
+Cardinality TextFollower::estimated_rows_with(const ReadView& view, const TermsRead& read,
+                                              std::uint32_t field, std::span<const std::string> words) {
+  Cardinality out;
+  const auto add = [&](const inverted::TermSource& source) {
+    const Cardinality n = inverted::estimate_rows_with(source, words, field);
+    out.least += n.least;
+    out.expected += n.expected;
+    out.most += n.most;
+  };
+  segment::meeting_damage([&] {
+    for (const auto& segment : read.segments) {
+      if (const auto* texts = segment->texts()) add(texts->terms());
+    }
+    add(*read.newest.terms);
+  });
+  // Any of the retired rows may be one of these.
+  out.least -= std::min(out.least, view.retired().count());
+  out.most += read.unreadable.size();
   return out;
 }
 

@@ -12,6 +12,13 @@ class TextFollower final : public TermFollower {
   /// `read`, of the view's state, has to outlive it. TermsDamaged.
   static segment::TermsIndex index(const ReadView& view, const TermsRead& read,
                                    std::span<const std::uint64_t> rows = {});
+  /// Rows of the view whose texts in a field have all the words; those whose texts could not be read may have
+  /// them. Retired ones may be among them. TermsDamaged.
+  static RowSet rows_with(const ReadView& view, const TermsRead& read, std::uint32_t field,
+                          std::span<const std::string> words, const Context& ctx);
+  /// How many these are. TermsDamaged.
+  static Cardinality estimated_rows_with(const ReadView& view, const TermsRead& read, std::uint32_t field,
+                                         std::span<const std::string> words);
 
  protected:
   bool has_terms(const ReadView& view, const segment::Segment& segment) const override;

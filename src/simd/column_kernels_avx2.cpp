@@ -68,9 +68,19 @@ void in_range_32(const uint32_t* values, size_t size, uint32_t first, uint32_t c
   in_range_from<uint32_t>(i, values, size, first, count, words);
 }
 
+void spread_bits(const uint64_t* places, const uint64_t* present, size_t words, uint64_t* rows) {
+  const auto deposit = [](uint64_t bits, uint64_t mask) -> uint64_t { return _pdep_u64(bits, mask); };
+  spread_bits_by(deposit, places, present, words, rows);
+}
+
+void gather_bits(const uint64_t* rows, const uint64_t* present, size_t words, uint64_t* places) {
+  const auto extract = [](uint64_t bits, uint64_t mask) -> uint64_t { return _pext_u64(bits, mask); };
+  gather_bits_by(extract, rows, present, words, places);
+}
+
 }  // namespace
 
-const ColumnKernels kAvx2ColumnKernels = {in_range_8, in_range_16, in_range_32};
+const ColumnKernels kAvx2ColumnKernels = {in_range_8, in_range_16, in_range_32, spread_bits, gather_bits};
 
 }  // namespace vecstore::simd
 #endif

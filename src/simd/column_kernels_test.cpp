@@ -43,5 +43,37 @@ TEST(ColumnKernels, FindWhatALoopFinds) {
   }
 }
 
+TEST(ColumnKernels, MoveBitsBetweenRowsAndPlaces) {
+  for (const Isa isa : {Isa::kScalar, Isa::kAvx2, Isa::kAvx512}) {
+    const ColumnKernels* k = column_kernels_for(isa);
+    if (!k) continue;
+    SCOPED_TRACE(to_string(isa));
+    std::mt19937_64 rng(20261123);
+    for (int round = 0; round < 400; ++round) {
+      const std::size_t words = 1 + rng() % 20;
+      std::vector<std::uint64_t> present(words), rows(words), places(words);
+      const std::uint64_t kind = rng() % 4;
+      for (auto& w : present)
+        w = kind == 0 ? ~std::uint64_t{0} : kind == 1 ? rng() | rng() | rng() : rng() & rng();
+      if (kind == 3) present[rng() % words] = 0;
+      for (auto& w : rows) w = rng();
+      for (auto& w : places) w = rng();
+      std::vector<std::uint64_t> spread(words), gathered(words), want_spread(words), want_gathered(words);
+      std::size_t place = 0;
+      for (std::size_t row = 0; row < words * 64; ++row) {
+        const auto bit = [](std::size_t i) { return std::uint64_t{1} << (i % 64); };
+        if (!(present[row / 64] & bit(row))) continue;
+        if (places[place / 64] & bit(place)) want_spread[row / 64] |= bit(row);
+        if (rows[row / 64] & bit(row)) want_gathered[place / 64] |= bit(place);
+        ++place;
+      }
+      k->spread_bits(places.data(), present.data(), words, spread.data());
+      k->gather_bits(rows.data(), present.data(), words, gathered.data());
+      ASSERT_EQ(spread, want_spread) << "round " << round;
+      ASSERT_EQ(gathered, want_gathered) << "round " << round;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace vecstore::simd

@@ -18,5 +18,34 @@ inline void in_range_from(size_t begin, const T* values, size_t size, T first, T
   }
 }
 
+/// `deposit` moves the lowest bits of a word to where a mask has bits.
+template <class Deposit>
+inline void spread_bits_by(Deposit deposit, const uint64_t* places, const uint64_t* present, size_t words,
+                           uint64_t* rows) {
+  size_t at = 0;
+  for (size_t w = 0; w < words; ++w) {
+    const size_t count = (size_t)__builtin_popcountll(present[w]), shift = at % 64;
+    if (count == 0) continue;
+    uint64_t bits = places[at / 64] >> shift;
+    if (shift + count > 64) bits |= places[at / 64 + 1] << (64 - shift);
+    rows[w] |= deposit(bits, present[w]);
+    at += count;
+  }
+}
+
+/// `extract` moves the bits of a word that a mask has to the lowest places.
+template <class Extract>
+inline void gather_bits_by(Extract extract, const uint64_t* rows, const uint64_t* present, size_t words,
+                           uint64_t* places) {
+  size_t at = 0;
+  for (size_t w = 0; w < words; ++w) {
+    const size_t count = (size_t)__builtin_popcountll(present[w]), shift = at % 64;
+    const uint64_t bits = extract(rows[w], present[w]);
+    if (bits != 0) places[at / 64] |= bits << shift;
+    if (shift + count > 64) places[at / 64 + 1] |= bits >> (64 - shift);
+    at += count;
+  }
+}
+
 }  // namespace
 }  // namespace vecstore::simd

@@ -203,6 +203,7 @@ class Evaluation {
         return leaf(node.leaf);
       case NodeKind::kPlaces:
         return places(node.places);
+      case NodeKind::kFound:  // numbers of the collection's rows mean nothing here
       case NodeKind::kUnknown:
         return unknown();
       case NodeKind::kNone:
@@ -340,6 +341,7 @@ Cardinality estimate(const FieldNode& node, const FieldPart& part) {
     }
     case NodeKind::kPlaces:
       return bounded(0, rows / 10, rows, rows);
+    case NodeKind::kFound:
     case NodeKind::kUnknown:
       return bounded(0, rows / 3, rows, rows);
     case NodeKind::kNone:

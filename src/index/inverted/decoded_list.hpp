@@ -51,6 +51,7 @@ class DecodedList {
 
   std::uint32_t size() const { return size_; }
   Form form() const { return form_; }
+  bool has_codes() const { return !codes_.empty(); }
   const Norm& norm() const { return norm_; }
   std::uint8_t max_code() const { return max_code_; }
   float max_value() const { return max_value_; }

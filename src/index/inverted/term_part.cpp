@@ -146,6 +146,32 @@ std::uint64_t TermPart::row(std::uint32_t doc) const {
   return header_.first_row + offset;
 }
 
+// Made at the first use, where rows are missing: 0.5 ms per 300,000.
+const PresentRows* TermPart::present_rows() const {
+  constexpr std::uint64_t kMostRowsPerDocument = 16;  // else one by one is as good
+  if (const PresentRows* p = present_.load(std::memory_order_acquire)) return p;
+  if (header_.row_bytes == 0 || header_.documents == 0) return nullptr;
+  const std::uint64_t first = row(0), last = row(header_.documents - 1);
+  if (last < first) damaged("the row numbers of the terms are damaged");
+  if (last - first >= kMostRowsPerDocument * header_.documents) return nullptr;
+  const std::lock_guard lock(once_);
+  if (!own_present_) {
+    auto present = std::make_unique<PresentRows>();
+    present->first_word = first / 64;
+    present->words.resize(static_cast<std::size_t>(last / 64 - first / 64 + 1));
+    std::uint64_t least = first;
+    for (std::uint32_t d = 0; d < header_.documents; ++d) {
+      const std::uint64_t r = row(d);
+      if (r < least || r > last) damaged("the row numbers of the terms are damaged");
+      least = r + 1;
+      present->words[static_cast<std::size_t>(r / 64 - present->first_word)] |= std::uint64_t{1} << (r % 64);
+    }
+    own_present_ = std::move(present);
+    present_.store(own_present_.get(), std::memory_order_release);
+  }
+  return own_present_.get();
+}
+
 void TermPart::decode(const TermEntry& entry, std::vector<std::uint32_t>& docs,
                       std::vector<std::uint32_t>& classes) const {
   const auto bytes = file_->read(first_ + kListsSection, entry.list_offset, entry.posting_bytes);

@@ -37,10 +37,12 @@ class TermPart final : public TermSource {
   double total_length() const override { return total_length_; }
   const float* lengths() const override;
   std::uint64_t row(std::uint32_t doc) const override;
+  const PresentRows* present_rows() const override;
 
   std::uint64_t doc_freq(std::string_view term) const override;
   std::shared_ptr<const DecodedList> list(std::string_view term, std::uint32_t field,
                                           const Norm& norm) const override;
+  std::shared_ptr<const DecodedList> bare_list(std::string_view term, std::uint32_t field) const override;
   std::shared_ptr<const DecodedList> known_list(std::string_view term) const override;
   void postings(std::string_view term, std::uint32_t field, std::vector<std::uint32_t>& docs,
                 std::vector<float>& values) const override;
@@ -106,6 +108,8 @@ class TermPart final : public TermSource {
   mutable std::unique_ptr<const Dictionary> own_dictionary_;
   mutable std::atomic<const float*> lengths_{nullptr};
   mutable std::vector<float> own_lengths_;
+  mutable std::atomic<const PresentRows*> present_{nullptr};
+  mutable std::unique_ptr<const PresentRows> own_present_;
   mutable ListCache cache_;        // by term
   mutable ListCache field_cache_;  // by field and term
 };

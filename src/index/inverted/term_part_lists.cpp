@@ -106,7 +106,9 @@ std::shared_ptr<const DecodedList> TermPart::list(std::string_view term, std::ui
   ListCache& cache = field == kAnyField ? cache_ : field_cache_;
   const std::string with_field = field == kAnyField ? std::string() : key_of(term, field);
   const std::string_view key = field == kAnyField ? term : std::string_view(with_field);
-  if (auto known = cache.find(key); known && (fields_.empty() || near(known->norm(), norm))) return known;
+  if (auto known = cache.find(key);
+      known && (fields_.empty() || (known->has_codes() && near(known->norm(), norm))))
+    return known;
   const auto entry = dictionary().find(term);
   if (!entry) return nullptr;
   std::shared_ptr<DecodedList> list;
@@ -121,8 +123,25 @@ std::shared_ptr<const DecodedList> TermPart::list(std::string_view term, std::ui
   return list;
 }
 
+std::shared_ptr<const DecodedList> TermPart::bare_list(std::string_view term, std::uint32_t field) const {
+  if (fields_.empty() || (field != kAnyField && field >= header_.fields)) return nullptr;
+  // Of a single field both lists are the same, which ranked searches use, too.
+  const bool any = field == kAnyField || header_.fields == 1;
+  const ListCache& cache = any ? cache_ : field_cache_;
+  const std::string with_field = any ? std::string() : key_of(term, field);
+  const std::string_view key = any ? term : std::string_view(with_field);
+  if (auto known = cache.find(key)) return known;
+  const auto entry = dictionary().find(term);
+  if (!entry) return nullptr;
+  const auto list = decode_list(*entry, any ? kAnyField : field);
+  if (list->size() == 0) return nullptr;
+  (any ? cache_ : field_cache_).put(key, list);
+  return list;
+}
+
 std::shared_ptr<const DecodedList> TermPart::known_list(std::string_view term) const {
-  return cache_.find(term);
+  auto known = cache_.find(term);
+  return known && known->has_codes() ? known : nullptr;
 }
 
 void TermPart::postings(std::string_view term, std::uint32_t field, std::vector<std::uint32_t>& docs,

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/context.hpp"
+#include "base/row_bits.hpp"
 #include "index/inverted/decoded_list.hpp"
 #include "index/inverted/list_codec.hpp"
 #include "index/term_query.hpp"
@@ -30,6 +31,12 @@ struct Expansion {
   std::uint32_t distance = 0;
 };
 
+/// A bit for each row from `first_word * 64` on, set where it is a document.
+struct PresentRows {
+  std::uint64_t first_word = 0;
+  std::vector<std::uint64_t> words;
+};
+
 /// Documents are numbered from 0. Immutable and thread-safe. Damage that a call meets is kCorruption: the
 /// source is then not to be asked any more.
 class TermSource {
@@ -46,6 +53,8 @@ class TermSource {
   virtual const float* lengths() const = 0;
   /// Ascending with the documents.
   virtual std::uint64_t row(std::uint32_t doc) const = 0;
+  /// nullptr: not known.
+  virtual const PresentRows* present_rows() const { return nullptr; }
 
   /// Documents that have the term, in any field.
   virtual std::uint64_t doc_freq(std::string_view term) const = 0;
@@ -53,6 +62,8 @@ class TermSource {
   /// kAnyField, or occurrences in this one only.
   virtual std::shared_ptr<const DecodedList> list(std::string_view term, std::uint32_t field,
                                                   const Norm& norm) const = 0;
+  /// The same with codes for whatever norm, or without any: who has the term.
+  virtual std::shared_ptr<const DecodedList> bare_list(std::string_view term, std::uint32_t field) const;
   /// The term's list over all fields, if it happens to be at hand, with codes for whatever norm.
   virtual std::shared_ptr<const DecodedList> known_list(std::string_view) const { return nullptr; }
   /// The postings of a rarely used term: values (weighted frequencies) without codes; not kept. 0 documents
@@ -76,6 +87,9 @@ class TermSource {
 /// retired rows, inverted.
 std::vector<std::uint64_t> documents_of(const TermSource& source, std::span<const std::uint64_t> rows,
                                         bool inverted);
+/// The inverse: sets the bits of the rows of documents whose bit is set in `docs` (whole windows). Rows
+/// behind the end of `rows` are left out.
+void add_rows_of(const TermSource& source, std::span<const std::uint64_t> docs, RowBits& rows);
 /// The document of a row, kNoPosting when it has none: for changing single bits.
 std::uint32_t document_of(const TermSource& source, std::uint64_t row);
 
