@@ -20,6 +20,12 @@ int run_ingest(std::span<const std::string> args);
 /// --profile balanced|fast|small, --index JSON, --exact-scores yes|no. Within 120 s with the defaults.
 int run_ann(std::span<const std::string> args);
 
+/// Filtered nearest-neighbour search through the public API, one thread: recall@10, queries per second,
+/// median and plan at ten selectivities. Options: --base B.npy --queries Q.npy (without them seeded rows:
+/// --n, --dim),
+/// --ef EF (0: the collection's), --passes N. Within 120 s with the defaults.
+int run_filter(std::span<const std::string> args);
+
 /// Full-text search through the public API, on one thread: any word, all words, phrases, filters; answers are
 /// compared with scores of all texts first, exit code 1 when they differ. Options: --corpus F.jsonl[.gz]
 /// --queries F.jsonl (without them seeded texts: --n), --count QUERIES, --passes N, --stop-words

@@ -10,12 +10,15 @@ namespace vecstore::bench {
 namespace {
 
 constexpr const char* kUsage =
-    "usage: vecstore-bench scan|ingest|ann|text|embed [OPTION VALUE]... [--json]\n\n"
+    "usage: vecstore-bench scan|ingest|ann|filter|text|embed [OPTION VALUE]... [--json]\n\n"
     "  scan     exact search in memory: kernels, one-pass and two-pass scan (--n --dim --k --rounds "
     "--metric)\n"
     "  ingest   durable writes to a new database in a temporary folder (--n --dim --batch --text --folder)\n"
     "  ann      nearest-neighbour search: recall and queries per second (--base --queries --metric "
     "--threads)\n"
+    "  filter   nearest-neighbour search with filters that leave more or less of the records (--base "
+    "--queries "
+    "--ef)\n"
     "  text     full-text search: queries per second by kind, words, hits and filter (--corpus --queries "
     "--stop-words)\n"
     "  embed    passages per second of the embedding model\n\n"
@@ -36,6 +39,7 @@ int dispatch(std::vector<std::string> args) {
   if (command == "scan") return run_scan(args);
   if (command == "ingest") return run_ingest(args);
   if (command == "ann") return run_ann(args);
+  if (command == "filter") return run_filter(args);
   if (command == "text") return run_text(args);
 #ifdef VECSTORE_BENCH_EMBED
   if (command == "embed") return run_embed(args);
@@ -44,9 +48,10 @@ int dispatch(std::vector<std::string> args) {
     std::fputs(kUsage, stdout);
     return 0;
   }
-  std::fprintf(stderr,
-               "vecstore-bench: %s; wanted scan, ingest, ann, text or embed (see vecstore-bench --help)\n",
-               command.c_str());
+  std::fprintf(
+      stderr,
+      "vecstore-bench: %s; wanted scan, ingest, ann, filter, text or embed (see vecstore-bench --help)\n",
+      command.c_str());
   return 2;
 }
 

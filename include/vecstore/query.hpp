@@ -253,14 +253,28 @@ struct Hit {
   std::vector<Snippet> snippets;
 };
 
+/// How many rows a step was expected to hand on: never fewer than `least`, never more than `most`.
+struct RowEstimate {
+  std::uint64_t least = 0;
+  double expected = 0;
+  std::uint64_t most = 0;
+};
+
 /// One step of an executed query, with what was expected and what happened.
 struct PlanNode {
-  std::string name;  ///< "vector scan", "sparse terms", "terms", "fuse", ...
-  std::vector<std::pair<std::string, std::string>> properties;  ///< Settings: metric, k, filter, ...
+  std::string name;  ///< "filter", "vector scan", "sparse terms", "terms", "fuse", ...
+  /// Settings: metric, k, filter, ... "plan" of a vector search with graphs: "walk", "scan" (of the codes of
+  /// all rows that match), "results" (a walk over rows that match); several where one took over or there are
+  /// several graphs.
+  std::vector<std::pair<std::string, std::string>> properties;
   std::vector<std::pair<std::string, std::uint64_t>> counters;  ///< Real numbers: rows scanned, rescored, ...
+  std::optional<RowEstimate> expected;                          ///< Where something is known beforehand.
+  std::optional<std::uint64_t> rows;                            ///< What it handed on.
   double milliseconds = 0;
   std::vector<PlanNode> children;
 
+  /// The value of a property of this step or, first met, of one below; empty: there is none.
+  std::string property(std::string_view key) const;
   /// The tree, one line per node.
   std::string to_string() const;
 };

@@ -85,6 +85,12 @@ class Note {
   void counter(const char* name, std::uint64_t value) {
     if (node_) node_->counters.emplace_back(name, value);
   }
+  void rows(std::uint64_t handed_on) {
+    if (node_) node_->rows = handed_on;
+  }
+  void expect(RowEstimate expected) {
+    if (node_) node_->expected = expected;
+  }
   std::size_t properties() const { return node_ ? node_->properties.size() : 0; }
   void forget_from(std::size_t property) {
     if (node_) node_->properties.resize(property);
@@ -104,6 +110,20 @@ class Note {
   std::optional<PlanNode> node_;
   std::chrono::steady_clock::time_point begin_;
 };
+
+/// The ways that graphs were searched in; empty: there was no graph.
+std::string ways_taken(const Counters& c) {
+  std::string out;
+  for (const auto& [way, times] : {std::pair<const char*, std::uint64_t>{"walk", c.graph_walks},
+                                   {"results", c.result_walks},
+                                   {"scan", c.graph_scans}}) {
+    if (times == 0) continue;
+    if (!out.empty()) out += ", ";
+    out += way;
+    if (times > 1) out += " x " + std::to_string(times);
+  }
+  return out;
+}
 
 /// One execution.
 class Execution {
@@ -147,13 +167,14 @@ class Execution {
   const Filter* filter() const {
     return request_.where && !request_.where->empty() ? &*request_.where : nullptr;
   }
+  void find_matching(const shard::FieldsRead& fields, const shard::TermsRead* words);
   void note_filter(Note& note);
 
   const Request& request_;
   shard::ReadView& view_;
   Context& ctx_;
   std::optional<MatchingRows> matching_;  // nullopt: no filter
-  std::optional<double> expected_;        // rows, by an estimate; for explain
+  std::optional<Note> found_matching_;
   std::optional<TextTerms> terms_;
   std::optional<text::Highlighter> highlighter_;
   std::mutex mutex_;  // guards what leaves add to: the context's counters and
@@ -161,6 +182,18 @@ class Execution {
 };
 
 // The rows that match are found once for all leaves.
+void Execution::find_matching(const shard::FieldsRead& fields, const shard::TermsRead* words) {
+  Note& note = found_matching_.emplace(request_.explain);
+  note.name("filter");
+  matching_.emplace(view_, *filter(), fields, ctx_, words);
+  note.done();
+  if (!request_.explain) return;
+  const Cardinality n = estimated_rows(view_, *filter(), fields, words);
+  note.expect({n.least, n.expected, n.most});
+  note.property("condition", filter()->to_string());
+  if (const auto count = matching_->count()) note.rows(*count);
+}
+
 void Execution::note_filter(Note& note) {
   if (!matching_) return;
   Counters& c = ctx_.counters;
@@ -169,7 +202,6 @@ void Execution::note_filter(Note& note) {
   c.records_degraded += matching_->degraded();
   warnings_ = matching_->warnings();
   note.property("filter", filter()->to_string());
-  if (expected_) note.counter("rows expected to match", static_cast<std::uint64_t>(*expected_ + 0.5));
   if (const auto count = matching_->count()) note.counter("rows that match", *count);
   if (matching_->evaluated() > 0) note.counter("records looked at", matching_->evaluated());
 }
@@ -296,7 +328,8 @@ std::vector<RowScore> Execution::run_leaf(const Leaf& leaf, const Terms& terms, 
                                 : leaf.kind == Leaf::Kind::kSparse ? run_sparse(leaf, terms.sparse, note, ctx)
                                                                    : run_terms(leaf, *terms.texts, note, ctx);
   const Counters& c = ctx.counters;
-  note.counter("expected rows", leaf.expected_rows);
+  note.counter("expected rows", c.rows_expected > 0 ? c.rows_expected : leaf.expected_rows);
+  if (const std::string ways = ways_taken(c); !ways.empty()) note.property("plan", ways);
   for (const auto& [name, value] : {std::pair<const char*, std::uint64_t>{"rows scanned", c.rows_scanned},
                                     {"rows rescored", c.rows_rescored},
                                     {"rows filtered", c.rows_filtered},
@@ -307,6 +340,7 @@ std::vector<RowScore> Execution::run_leaf(const Leaf& leaf, const Terms& terms, 
     if (value > 0) note.counter(name, value);
   }
   note.counter("found", found.size());
+  note.rows(found.size());
   note.done();
   const std::lock_guard lock(mutex_);
   ctx_.counters += c;
@@ -352,8 +386,7 @@ std::vector<std::vector<RowScore>> Execution::search(const Plan& plan, std::vect
       if (fields && fields->sequence != view_.state().sequence) return;  // or just on
       const shard::TermsRead* words = by_words ? reads.front().get() : nullptr;
       matching_.reset();  // of a view that may have been renewed
-      if (fields) matching_.emplace(view_, *filter(), *fields, ctx_, words);
-      if (fields && request_.explain) expected_ = estimated_rows(view_, *filter(), *fields, words).expected;
+      if (fields) find_matching(*fields, words);
       const auto rows = matching_ ? matching_->bits() : std::span<const std::uint64_t>();
       std::optional<segment::TermsIndex> text_index;
       std::optional<segment::SparseIndex> sparse_index;
@@ -534,6 +567,7 @@ Hits Execution::run() {
   note_filter(joined);
   const std::vector<FusedRow> rows = join(plan, std::move(lists), joined);
   joined.done();
+  if (found_matching_) joined.child(std::move(*found_matching_));
   for (Note& note : notes) joined.child(std::move(note));
   root.property("collection", view_.shard().name());
   read_hits(plan, rows, out, root);

@@ -65,6 +65,7 @@ struct WalkState {
   uint32_t most_expanded;    ///< of all calls together
   uint32_t pause_after;      ///< expansions in one call
   uint32_t probes;           ///< 1 to kMaxProbes: buckets to look into, entries to begin at
+  float share;               ///< of the nodes that may be results
   const uint64_t* admitted;  ///< bit per node: may be a result; nullptr: all
   const uint64_t* retired;   ///< bit per node: may not; nullptr: none
   /// Not 0: candidates are results only. Where a node has fewer fresh neighbours among them, those of the
@@ -84,6 +85,8 @@ struct WalkState {
   uint32_t best_count;
   uint32_t candidate_count;
   uint32_t done_count;
+  uint32_t met;           ///< Nodes that were better than what had been found, and ...
+  uint32_t met_admitted;  ///< ... how many of these may be results.
   size_t touched_count;
   uint64_t scored;
   uint32_t next;  ///< the candidate that is expanded next

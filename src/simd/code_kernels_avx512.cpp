@@ -65,6 +65,7 @@ struct Avx512 {
   static __m512i dot(const uint8_t* code, size_t bytes, const int8_t* values) {
     const size_t end = kLines ? kLines * 64 : bytes;
     __m512i even = _mm512_setzero_si512(), odd = even;
+#pragma GCC unroll 6
     for (size_t line = 0; line < end; line += 64) {
       const __m512i c = _mm512_load_si512(code + line);
       even = _mm512_dpbusd_epi32(even, low_halves(c), _mm512_load_si512(values + 2 * line));

@@ -227,19 +227,29 @@ std::vector<std::uint32_t> naive_walk(const Fixture& f, const WalkState& limits)
   std::set<std::pair<float, std::uint32_t>> open;
   std::set<std::uint32_t> seen;
   std::vector<float> best;
-  const auto offer = [&](std::uint32_t node) {
+  std::size_t met = 0, met_admitted = 0;
+  const auto offer = [&](std::uint32_t node, bool is_entry = false) {
     if (!seen.insert(node).second) return;
     const float value = f.estimate(node);
     open.insert({value, node});
+    if (!is_entry && (best.size() < limits.kept || value < best[limits.kept - 1])) {
+      ++met;
+      met_admitted += may_be_result(node);
+    }
     if (may_be_result(node)) best.insert(std::upper_bound(best.begin(), best.end(), value), value);
   };
-  for (const auto& [value, place] : sample) offer(g.entries[place]);
+  for (const auto& [value, place] : sample) offer(g.entries[place], true);
   std::vector<std::uint32_t> out;
   while (!open.empty() && out.size() < limits.most_expanded) {
     const auto [value, node] = *open.begin();
     if (best.size() >= limits.kept) {
       const float kth = best[limits.k - 1];
-      float bound = std::min(kth + limits.gap, std::max(limits.shared_bound, kth + limits.guard));
+      float factor = 1;
+      if (met > 0)
+        factor =
+            std::sqrt(std::max(static_cast<float>(met_admitted) / static_cast<float>(met), limits.share));
+      float bound =
+          std::min(kth + limits.gap * factor, std::max(limits.shared_bound, kth + limits.guard * factor));
       bound = std::max(bound, best[limits.kept - 1]);
       if (value >= bound) break;
     }
@@ -289,6 +299,7 @@ TEST(CodeKernels, AWalkExpandsWhatAPlainLoopExpands) {
         random() % 2 ? std::numeric_limits<float>::infinity() : -static_cast<float>(random() % 9000);
     wish.most_expanded = 1 + random() % 300;
     wish.probes = 1 + random() % 5;
+    wish.share = static_cast<float>(random() % 5) / 4;
     std::vector<std::uint64_t> admitted(n / 64 + 1), retired(n / 64 + 1);
     for (auto& w : admitted) w = random() | std::uint64_t{random()} << 32;
     for (auto& w : retired) w = (random() & random()) | std::uint64_t{random() & random()} << 32;
@@ -305,6 +316,7 @@ TEST(CodeKernels, AWalkExpandsWhatAPlainLoopExpands) {
       s.guard = wish.guard;
       s.shared_bound = wish.shared_bound;
       s.probes = wish.probes;
+      s.share = wish.share;
       s.admitted = wish.admitted;
       s.retired = wish.retired;
       s.wanted_neighbours = wish.wanted_neighbours;

@@ -23,10 +23,19 @@ inline bool may_be_result(const WalkState& s, uint32_t node) {
   return !s.admitted || (s.admitted[node >> 6] >> (node & 63) & 1);
 }
 
+// Where few nodes are admitted, the k-th best of them lies so far out that the walk looks at much more than
+// their surroundings anyhow: the gap shrinks with the root of their share. Where only those near the query
+// are not, it does not; where only those are, it does not either.
+inline float gap_factor(const WalkState& s) {
+  if (s.met == 0) return 1;
+  const float here = static_cast<float>(s.met_admitted) / static_cast<float>(s.met);
+  return __builtin_sqrtf(larger(here, s.share));
+}
+
 inline void update_bound(WalkState& s) {
   if (s.best_count < s.kept) return;  // everything is worth a look
-  const float kth = s.best[s.k - 1];
-  const float bound = smaller(kth + s.gap, larger(s.shared_bound, kth + s.guard));
+  const float kth = s.best[s.k - 1], factor = gap_factor(s);
+  const float bound = smaller(kth + s.gap * factor, larger(s.shared_bound, kth + s.guard * factor));
   s.bound = larger(bound, s.best[s.kept - 1]);
 }
 
@@ -140,7 +149,7 @@ void enter(const WalkGraph& g, const WalkQuery& q, WalkState& s) {
     touch(s, &node, 1);
     s.distances[s.candidate_count] = nearest.value[i];
     s.nodes[s.candidate_count++] = node;
-    if (may_be_result(s, node)) add_best(s, nearest.value[i]);
+    if (nearest.value[i] < worst_best(s) && may_be_result(s, node)) add_best(s, nearest.value[i]);
   }
   s.next = 0;
   s.bound = kFar;
@@ -205,7 +214,10 @@ inline uint32_t fresh_results(const WalkGraph& g, WalkState& s, uint32_t node, u
 inline void collect_best(WalkState& s, const float* values, const uint32_t* ids, uint32_t count) {
   float limit = worst_best(s);
   for (uint32_t i = 0; i < count; ++i) {
-    if (!(values[i] < limit) || !may_be_result(s, ids[i])) continue;
+    if (!(values[i] < limit)) continue;
+    ++s.met;
+    if (!may_be_result(s, ids[i])) continue;
+    ++s.met_admitted;
     add_best(s, values[i]);
     limit = worst_best(s);
   }

@@ -10,6 +10,7 @@
 
 #include "base/context.hpp"
 #include "base/os_memory.hpp"
+#include "index/vector/hnsw_costs.hpp"
 #include "index/vector/hnsw_graph.hpp"
 #include "io/index_file.hpp"
 #include "quant/nibble_codes.hpp"
@@ -28,7 +29,7 @@ struct HnswOptions {
 
 /// How a search with admitted nodes goes.
 enum class HnswWay : std::uint8_t {
-  kChosen,   ///< By their number.
+  kChosen,   ///< By what each way is expected to cost; another one takes over where that was wrong.
   kScan,     ///< All of them are looked at.
   kResults,  ///< A walk over them alone, which also follows the links of the others.
   kWalk,     ///< A walk over all nodes.
@@ -166,10 +167,17 @@ class HnswIndex {
   void measure_units(const RowVectors& vectors, Context& context);
   NibbleSide side(std::uint32_t node) const;
   const simd::WalkGraph& graph_now() const;
-  void walk(const HnswQuery& query, const Limits& limits, std::uint32_t wanted_neighbours,
+  /// False: it was given up, since it looked at more than `most_codes`.
+  bool walk(const HnswQuery& query, const Limits& limits, std::uint32_t wanted_neighbours, double most_codes,
             HnswScratch::Arrays& arrays, Context& context) const;
   std::uint64_t admitted_nodes(const HnswQuery& query) const;
-  bool prefer_scan(const HnswQuery& query, std::uint64_t matches, const Limits& limits) const;
+  struct Choice;
+  Choice choose(const HnswQuery& query, const Limits& limits, std::uint64_t matches,
+                HnswScratch::Arrays& arrays, Context& context) const;
+  void measure_walk(const HnswQuery& query, const Limits& limits, HnswScratch::Arrays& arrays,
+                    Context& context) const;
+  void measure_costs(const HnswQuery& query, const Limits& limits, HnswScratch::Arrays& arrays,
+                     Context& context) const;
   void scan_admitted(const HnswQuery& query, const Limits& limits, HnswScratch::Arrays& arrays,
                      Context& context) const;
   void take_walked(HnswScratch::Arrays& arrays, const HnswQuery& query) const;
@@ -194,6 +202,7 @@ class HnswIndex {
   mutable std::mutex warm_mutex_;
   mutable std::unique_ptr<Owned> owned_;
   mutable std::atomic<const simd::WalkGraph*> walk_{nullptr};
+  mutable hnsw::SearchCosts costs_;
 };
 
 }  // namespace vecstore

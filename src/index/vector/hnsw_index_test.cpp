@@ -178,6 +178,72 @@ TEST(HnswIndex, FiltersOfEveryWidth) {
   }
 }
 
+TEST(HnswIndex, EveryWayFindsWhatMatchesAndTheChosenOneIsCounted) {
+  const Data data(6000, 16, kSeed + 40), queries(40, 16, kSeed + 41);
+  const auto index = build(Metric::kCosine, data);
+  std::mt19937 random(kSeed + 42);
+  for (std::uint32_t every : {2u, 5u, 20u, 200u}) {
+    std::vector<std::uint64_t> admitted(6000 / 64 + 1);
+    std::uint64_t matches = 0;
+    for (std::uint32_t i = 0; i < 6000; ++i) {
+      if (random() % every != 0) continue;
+      admitted[i / 64] |= std::uint64_t{1} << (i % 64);
+      ++matches;
+    }
+    for (HnswWay way : {HnswWay::kChosen, HnswWay::kScan, HnswWay::kWalk}) {
+      HnswQuery query;
+      query.ef = 128;
+      query.way = way;
+      // A walk over all nodes comes to too few where one in 200 is admitted.
+      if (way != HnswWay::kWalk || every <= 20) {
+        EXPECT_GT(recall(*index, Metric::kCosine, data, queries, query, &admitted), 0.95)
+            << "one in " << every << ", way " << static_cast<int>(way);
+      }
+      query.vector = {queries.row(0), 16};
+      query.admitted = admitted.data();
+      HnswScratch scratch;
+      Context context;
+      std::vector<HnswHit> hits;
+      index->search(query, scratch, context, hits);
+      EXPECT_GE(hits.size(), std::min<std::uint64_t>(matches, 10));
+      const Counters& c = context.counters;
+      EXPECT_GE(c.graph_walks + c.result_walks + c.graph_scans, 1u);
+      EXPECT_GT(c.rows_expected, 0u);
+      if (way == HnswWay::kScan) {
+        EXPECT_EQ(c.graph_scans, 1u);
+        EXPECT_EQ(c.graph_walks, 0u);
+        EXPECT_EQ(c.rows_scanned, matches);
+        EXPECT_EQ(c.rows_expected, matches);
+      }
+      // So few that no walk can be faster, whatever the machine.
+      if (way == HnswWay::kChosen && every == 200) {
+        EXPECT_EQ(c.graph_walks, 0u);
+        EXPECT_EQ(c.graph_scans, 1u);
+      }
+    }
+  }
+}
+
+TEST(HnswIndex, CostsFollowWhatSearchesTake) {
+  hnsw::SearchCosts costs;
+  EXPECT_FALSE(costs.known());
+  costs.set({10, 40});
+  EXPECT_TRUE(costs.known());
+  costs.scanned(1e9f, 10);  // too few to tell
+  EXPECT_EQ(costs.units().scan, 10);
+  costs.walked(-5, 10'000);  // all of the time was for its entries
+  EXPECT_EQ(costs.units().walk, 40);
+  costs.scanned(1e12f, 1000);  // one thread had to wait: a little more
+  EXPECT_GT(costs.units().scan, 10);
+  EXPECT_LT(costs.units().scan, 10.5f);
+  for (int i = 0; i < 500; ++i) {
+    costs.scanned(5 * 1000.0f, 1000);
+    costs.walked(80 * 1000.0f, 1000);
+  }
+  EXPECT_NEAR(costs.units().scan, 5, 0.1);
+  EXPECT_NEAR(costs.units().walk, 80, 1);
+}
+
 TEST(HnswIndex, WhatMatchesIsFoundWhereverItLies) {
   // The admitted rows are those farthest from the query, and most rows.
   const Data data(3000, 16, kSeed + 30), queries(20, 16, kSeed + 31);

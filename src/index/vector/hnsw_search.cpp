@@ -1,6 +1,7 @@
 // Searches of HnswIndex: a walk on 4-bit codes, then the best nodes scored with the rescoring copy.
 #include <algorithm>
 #include <bit>
+#include <chrono>
 #include <cmath>
 #include <functional>
 #include <limits>
@@ -17,10 +18,15 @@ namespace {
 constexpr std::uint32_t kCandidates = 8192;
 constexpr std::uint32_t kStepsPerCheck = 512;
 constexpr std::uint32_t kFewestHits = 20;
-constexpr float kGuard = 0.75f;  // of the gap
-// A walk over results costs as much as looking at so many codes one after the other.
-constexpr std::uint64_t kMostScanned = 20'000;
+constexpr float kGuard = 0.75f;              // of the gap
+constexpr std::uint32_t kStepsPerLook = 64;  // of a walk that another way may take over
 constexpr std::uint32_t kWantedNeighbours = 32;
+constexpr std::uint32_t kMeasuredCodes = 1024;
+constexpr float kLeastUnit = 0.01f;  // nanoseconds
+constexpr float kMostRatio = 30;
+constexpr double kMostSteps = 8192;
+constexpr double kCodesPerStep = 6;  // that a walk comes to at least, usually
+constexpr double kEndless = std::numeric_limits<double>::infinity();
 
 struct Found {
   float estimate;
@@ -32,6 +38,30 @@ bool all_finite(std::span<const float> values) {
   bool finite = true;
   for (float v : values) finite &= (std::bit_cast<std::uint32_t>(v) & kExponent) != kExponent;
   return finite;
+}
+
+// Of the entries, which lie together.
+constexpr std::uint64_t kEntryCodes = 520;
+
+/// How many other codes a walk is expected to look at where this share of the nodes is admitted.
+double expected_codes(const HnswIndex::Limits& limits, double share) {
+  const double kept = limits.kept, plain = 28 * kept + 680 * std::max(0.0, double{limits.gap});
+  return plain + 109 * std::sqrt(kept) * (std::pow(share, -0.75) - 1);
+}
+
+class Stopwatch {
+ public:
+  float nanoseconds() const {
+    return std::chrono::duration<float, std::nano>(std::chrono::steady_clock::now() - begin_).count();
+  }
+
+ private:
+  std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
+};
+
+void fetch_code(const simd::WalkGraph& graph, std::uint32_t node) {
+  const std::uint8_t* code = graph.codes + node * graph.code_bytes;
+  for (std::size_t b = 0; b < graph.code_bytes; b += 64) __builtin_prefetch(code + b);
 }
 
 bool better(const Found& a, const Found& b) {
@@ -66,6 +96,7 @@ struct HnswScratch::Arrays {
   std::vector<float> scores;
   simd::WalkState state{};
   float known_estimate = 0;
+  float share = 1;  // of the nodes that may be results
 
   void prepare(std::uint32_t size, const HnswIndex::Limits& limits) {
     if (visited.size() < size / 64 + 1) visited.resize(size / 64 + 1);
@@ -96,6 +127,17 @@ struct HnswScratch::Arrays {
       for (std::size_t i = 0; i < state.touched_count; ++i) visited[touched[i] >> 6] = 0;
     }
   }
+};
+
+/// What a search is going to do, and what it expects. Costs are in nanoseconds.
+struct HnswIndex::Choice {
+  HnswWay way = HnswWay::kWalk;
+  bool filtered = false;  // another way may take over
+  bool measured = false;  // what it takes corrects the costs
+  Limits walk;            // of a walk over all nodes
+  double scan_cost = 0, results_cost = 0;
+  double most_codes =
+      kEndless;  // a walk that has looked at so many has cost as much as a scan: it is given up
 };
 
 HnswScratch::HnswScratch() : arrays_(std::make_unique<Arrays>()) {}
@@ -136,25 +178,35 @@ void HnswIndex::search(const HnswQuery& query, const Limits& limits, HnswScratch
   a.found.clear();
   a.prepare(nodes_, limits);
   const std::uint64_t matches = admitted_nodes(query);
-  HnswWay way = query.way;
-  if (way == HnswWay::kChosen) way = prefer_scan(query, matches, limits) ? HnswWay::kScan : HnswWay::kWalk;
+  const Choice choice = choose(query, limits, matches, a, context);
+  HnswWay way = choice.way;
   if (way == HnswWay::kWalk) {
-    walk(query, limits, 0, a, context);
+    const Stopwatch time;
+    const bool ended = walk(query, choice.walk, 0, choice.most_codes, a, context);
+    if (choice.measured) {
+      const float entering = static_cast<float>(kEntryCodes) * costs_.units().scan;
+      costs_.walked(time.nanoseconds() - entering, a.state.scored - std::min(a.state.scored, kEntryCodes));
+    }
     // What is nearest and does not match fills the walk: those that match lie behind it.
-    const bool filtered = query.admitted || query.retired;
-    if (filtered && a.state.done_count >= limits.most_expanded && query.way == HnswWay::kChosen)
-      way = matches > kMostScanned ? HnswWay::kResults : HnswWay::kScan;
+    if (choice.filtered && (!ended || a.state.done_count >= choice.walk.most_expanded))
+      way = ended && choice.results_cost < choice.scan_cost ? HnswWay::kResults : HnswWay::kScan;
+    ++context.counters.graph_walks;
   }
   if (way == HnswWay::kResults) {
     const bool again = query.way == HnswWay::kChosen;
-    walk(query, again ? limits_of(4 * query.ef, query.k) : limits, kWantedNeighbours, a, context);
+    walk(query, again ? limits_of(4 * query.ef, query.k) : limits, kWantedNeighbours, kEndless, a, context);
+    ++context.counters.result_walks;
   }
   // What matches may lie where no walk from here comes to.
   const simd::WalkState& s = a.state;
-  if (way == HnswWay::kScan || (s.best_count < query.k && s.best_count < nodes_))
+  if (way == HnswWay::kScan || (s.best_count < query.k && s.best_count < nodes_)) {
+    const Stopwatch time;
     scan_admitted(query, limits, a, context);
-  else
+    if (choice.measured) costs_.scanned(time.nanoseconds(), matches);
+    ++context.counters.graph_scans;
+  } else {
     take_walked(a, query);
+  }
   context.counters.rows_scanned += s.scored;
   context.counters.bytes_read += s.scored * code_bytes_ + s.done_count * degree_ * sizeof(std::uint32_t);
   collect(a, query, limits, context, out);
@@ -165,15 +217,16 @@ const simd::WalkGraph& HnswIndex::graph_now() const {
   return walk ? *walk : cold_;
 }
 
-void HnswIndex::walk(const HnswQuery& query, const Limits& limits, std::uint32_t wanted_neighbours,
-                     HnswScratch::Arrays& a, Context& context) const {
+bool HnswIndex::walk(const HnswQuery& query, const Limits& limits, std::uint32_t wanted_neighbours,
+                     double most_codes, HnswScratch::Arrays& a, Context& context) const {
   a.prepare(nodes_, limits);
   simd::WalkState& s = a.state;
   s.k = query.k;
   s.kept = std::max(query.k, limits.kept);
   s.most_expanded = limits.most_expanded;
-  s.pause_after = kStepsPerCheck;
+  s.pause_after = most_codes < kEndless ? kStepsPerLook : kStepsPerCheck;
   s.probes = limits.probes;
+  s.share = a.share;
   s.admitted = query.admitted;
   s.retired = query.retired;
   s.wanted_neighbours = wanted_neighbours;
@@ -184,7 +237,11 @@ void HnswIndex::walk(const HnswQuery& query, const Limits& limits, std::uint32_t
     HnswScratch::Arrays& arrays;
     ~Clear() { arrays.clear_visited(); }
   } clear{a};
-  while (!simd::code_kernels().walk(graph_now(), a.query.walk_query(), s)) context.check();
+  while (!simd::code_kernels().walk(graph_now(), a.query.walk_query(), s)) {
+    context.check();
+    if (static_cast<double>(s.scored) > most_codes) return false;
+  }
+  return true;
 }
 
 std::uint64_t HnswIndex::admitted_nodes(const HnswQuery& query) const {
@@ -198,12 +255,80 @@ std::uint64_t HnswIndex::admitted_nodes(const HnswQuery& query) const {
   return matches;
 }
 
-// A walk meets an admitted node as rarely as there are any; below some share, looking at all of them is
-// faster.
-bool HnswIndex::prefer_scan(const HnswQuery& query, std::uint64_t matches, const Limits& limits) const {
-  if (!query.admitted) return false;
-  const double walked = 1000 + 20.0 * limits.kept + 1240.0 * limits.gap;  // codes, without a filter
-  return static_cast<double>(matches) * static_cast<double>(matches) <= walked * nodes_;
+HnswIndex::Choice HnswIndex::choose(const HnswQuery& query, const Limits& limits, std::uint64_t matches,
+                                    HnswScratch::Arrays& a, Context& context) const {
+  Choice c;
+  c.way = query.way == HnswWay::kChosen ? HnswWay::kWalk : query.way;
+  c.walk = limits;
+  const double share = static_cast<double>(std::max<std::uint64_t>(matches, 1)) / nodes_;
+  const double codes = expected_codes(limits, share);
+  a.share = 1;
+  if (query.way == HnswWay::kChosen && (query.admitted || query.retired)) {
+    c.filtered = true;
+    // A file that is read for the first time takes longer.
+    c.measured = query.admitted && warm() && nodes_ >= kMeasuredCodes;
+    if (c.measured && !costs_.known()) measure_costs(query, limits, a, context);
+    const auto units = c.measured ? costs_.units() : hnsw::SearchCosts::kUnknown;
+    const double scan = units.scan, walk = units.walk, entering = kEntryCodes * scan;
+    c.scan_cost = scan * static_cast<double>(matches);
+    c.results_cost = entering + 2 * walk * expected_codes(limits_of(4 * query.ef, query.k), 1);
+    c.most_codes = kEntryCodes + std::max(0.0, c.scan_cost - entering) / walk;
+    // A walk comes to admitted nodes as rarely as there are any, so it needs more room.
+    c.walk.most_expanded = std::max(limits.most_expanded,
+                                    static_cast<std::uint32_t>(std::min(codes / kCodesPerStep, kMostSteps)));
+    if (query.admitted && c.scan_cost <= entering + walk * codes) c.way = HnswWay::kScan;
+    if (c.way == HnswWay::kScan && c.measured && c.scan_cost * kMostRatio > entering + walk * codes &&
+        costs_.walk_is_stale())
+      measure_walk(query, limits, a, context);
+  }
+  a.share = static_cast<float>(share);
+  context.counters.rows_expected +=
+      c.way == HnswWay::kScan ? matches : kEntryCodes + static_cast<std::uint64_t>(codes);
+  return c;
+}
+
+// Of a walk without a filter. The fastest of three: the first one fills the caches, and the thread may have
+// had to wait.
+void HnswIndex::measure_walk(const HnswQuery& query, const Limits& limits, HnswScratch::Arrays& a,
+                             Context& context) const {
+  HnswQuery plain = query;
+  plain.admitted = plain.retired = nullptr;
+  a.share = 1;
+  float time = std::numeric_limits<float>::max();
+  for (int round = 0; round < 3; ++round) {
+    const Stopwatch walking;
+    walk(plain, limits, 0, kEndless, a, context);
+    time = std::min(time, walking.nanoseconds());
+  }
+  const std::uint64_t codes = a.state.scored - std::min(a.state.scored, kEntryCodes);
+  const auto units = costs_.units();
+  const float entering = static_cast<float>(kEntryCodes) * units.scan;
+  if (units.walk > 0) {
+    costs_.walked(time - entering, codes);
+  } else {
+    // Here all of it lay in the caches.
+    const float unit = (time - entering) / static_cast<float>(std::max<std::uint64_t>(codes, 1));
+    costs_.set({units.scan, std::clamp(unit, units.scan, kMostRatio * units.scan)});
+  }
+  a.prepare(nodes_, limits);
+}
+
+void HnswIndex::measure_costs(const HnswQuery& query, const Limits& limits, HnswScratch::Arrays& a,
+                              Context& context) const {
+  std::uint32_t ids[kMeasuredCodes + 3];
+  float estimates[kMeasuredCodes + 3];
+  float scan = std::numeric_limits<float>::max();
+  for (int round = 0; round < 3; ++round) {
+    const Stopwatch scanning;
+    for (std::uint32_t i = 0; i < kMeasuredCodes; ++i) {
+      ids[i] = static_cast<std::uint32_t>(std::uint64_t{i} * nodes_ / kMeasuredCodes);
+      fetch_code(graph_now(), ids[i]);
+    }
+    simd::code_kernels().estimates(graph_now(), a.query.walk_query(), ids, kMeasuredCodes, estimates);
+    scan = std::min(scan, scanning.nanoseconds() / kMeasuredCodes);
+  }
+  costs_.set({std::max(scan, kLeastUnit), 0});
+  measure_walk(query, limits, a, context);
 }
 
 void HnswIndex::scan_admitted(const HnswQuery& query, const Limits& limits, HnswScratch::Arrays& a,
@@ -238,8 +363,7 @@ void HnswIndex::scan_admitted(const HnswQuery& query, const Limits& limits, Hnsw
     for (; bits; bits &= bits - 1) {
       const std::uint32_t node = word * 64 + static_cast<std::uint32_t>(std::countr_zero(bits));
       if (node >= nodes_) break;
-      const std::uint8_t* code = graph.codes + node * code_bytes_;
-      for (std::size_t b = 0; b < code_bytes_; b += 64) __builtin_prefetch(code + b);
+      fetch_code(graph, node);
       ids[count++] = node;
     }
     if (count >= kBatch) flush();
