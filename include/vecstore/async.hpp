@@ -29,8 +29,8 @@ class AsyncCalls;
 /// deadline begins with the call. Cheap to copy, safe to share between threads. Calls are begun in any order:
 /// one that needs another's effect has to await it.
 ///
-/// Cancelling (Future::cancel) ends queries, query_batch, query_text, optimize, batch_upsert_texts and
-/// upsert_chunks while they run; other calls only before they have begun. A query uses one thread while
+/// Cancelling (Future::cancel) ends queries, query_batch, query_text, aggregate, optimize, batch_upsert_texts
+/// and upsert_chunks while they run; other calls only before they have begun. A query uses one thread while
 /// others wait, unless QueryBase::threads says otherwise.
 class AsyncCollection {
  public:
@@ -66,6 +66,7 @@ class AsyncCollection {
   Future<ScrollPage> scroll(ScrollOptions options) const;
   Future<ScrollPage> scroll() const;
   Future<std::uint64_t> count(Filter filter = {}) const;
+  Future<Aggregates> aggregate(AggregateOptions options) const;
   Future<CollectionStats> stats() const;
   Future<std::vector<Change>> changes(ChangesOptions options = {}) const;
 

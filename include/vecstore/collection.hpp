@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "vecstore/aggregate.hpp"
 #include "vecstore/metadata_changes.hpp"
 #include "vecstore/options.hpp"
 #include "vecstore/query.hpp"
@@ -171,6 +172,11 @@ class Collection {
   std::uint64_t count() const;
   std::uint64_t count(const Filter& filter) const;
   std::uint64_t count(std::string_view filter) const { return count(Filter::parse(filter)); }
+  /// Counts, and sums of numbers, over the records that match; by the values of a field if wanted. From field
+  /// indexes: about 5 ns per record that matches and field.
+  Aggregates aggregate(const AggregateOptions& options) const;
+  /// The most frequent values of a field.
+  Aggregates facet(std::string_view path, const Filter& where = {}, std::size_t limit = 10) const;
   CollectionStats stats() const;
   /// What was committed after options.since, oldest first. kNotFound when that part of the log was cut: then
   /// read the whole collection by scroll and go on from stats().sequence.

@@ -1,5 +1,6 @@
 // The whole public interface.
 #pragma once
+#include "vecstore/aggregate.hpp"
 #include "vecstore/async.hpp"
 #include "vecstore/collection.hpp"
 #include "vecstore/error.hpp"

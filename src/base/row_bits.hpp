@@ -62,6 +62,26 @@ class RowBits {
       if (shift > 0 && word + i + 1 < words_.size()) words_[word + i + 1] |= part.words_[i] >> (64 - shift);
     }
   }
+  /// Rows first to first + size - 1, as a set of their own; what is beyond this one is not in it.
+  RowBits slice(std::size_t first, std::size_t size) const {
+    RowBits out(size);
+    const std::size_t word = first / 64, shift = first % 64;
+    for (std::size_t i = 0; i < out.words_.size() && word + i < words_.size(); ++i) {
+      out.words_[i] = words_[word + i] >> shift;
+      if (shift > 0 && word + i + 1 < words_.size()) out.words_[i] |= words_[word + i + 1] << (64 - shift);
+    }
+    out.trim();
+    return out;
+  }
+  /// Removes the rows of a smaller set, the first of which is row `first` here.
+  void remove(const RowBits& part, std::size_t first) noexcept {
+    const std::size_t word = first / 64, shift = first % 64;
+    for (std::size_t i = 0; i < part.words_.size() && word + i < words_.size(); ++i) {
+      words_[word + i] &= ~(part.words_[i] << shift);
+      if (shift > 0 && word + i + 1 < words_.size())
+        words_[word + i + 1] &= ~(part.words_[i] >> (64 - shift));
+    }
+  }
   /// Adds rows first to end - 1.
   void add_range(std::size_t first, std::size_t end) noexcept {
     for (; first < end && first % 64 != 0; ++first) set(first);

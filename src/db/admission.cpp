@@ -137,6 +137,12 @@ void prepare_one(const Write& write, catalog::Schema& schema, FieldNames& names,
 
 }  // namespace
 
+std::chrono::steady_clock::time_point deadline_after(std::chrono::milliseconds time) {
+  // Far enough for everybody, near enough for the clock's arithmetic.
+  constexpr std::chrono::milliseconds kLongest = std::chrono::hours(24 * 365 * 100);
+  return std::chrono::steady_clock::now() + std::min(time, kLongest);
+}
+
 void check_id(std::string_view id) {
   if (id.empty() || id.size() > storage::kMaxIdBytes)
     invalid("id has ", id.size(), " bytes; 1 to ", storage::kMaxIdBytes, " are allowed");

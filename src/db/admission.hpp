@@ -1,6 +1,7 @@
 // Admission: every record is checked and encoded here, before any lock or transaction. What passes cannot
 // fail later for being malformed.
 #pragma once
+#include <chrono>
 #include <cstdint>
 #include <span>
 #include <string_view>
@@ -24,6 +25,9 @@ void check_id(std::string_view id);
 void check_dense(std::string_view what, std::span<const float> vector, std::size_t dimension, Metric metric);
 /// Sorted by index, without duplicates, at most 65,536 finite entries.
 Sparse check_sparse(std::string_view what, Sparse sparse);
+
+/// The time that a deadline comes to, however far.
+std::chrono::steady_clock::time_point deadline_after(std::chrono::milliseconds time);
 
 /// A write to be prepared; the record is borrowed.
 struct Write {

@@ -41,16 +41,18 @@ Limits limits_of(QueryBase<Q>& q) {
 }
 Limits limits_of(TextQueryOptions& o) { return {o.deadline, o.stop, o.threads}; }
 
+std::chrono::milliseconds time_left(std::chrono::milliseconds deadline, Clock::time_point asked) {
+  const auto waited = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - asked);
+  return std::max(deadline - waited, std::chrono::milliseconds(0));
+}
+
 /// Gives a query the time that is left of what it had when it was asked, and a token that stops it when the
 /// call is cancelled. `stops` has to live as long as the query runs.
 template <class Q>
 void limit(Q& query, Clock::time_point asked, const std::stop_token& cancelled, const Calls& calls,
            std::list<EitherStop>& stops) {
   const Limits limits = limits_of(query);
-  if (limits.deadline) {
-    const auto waited = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - asked);
-    limits.deadline = std::max(*limits.deadline - waited, std::chrono::milliseconds(0));
-  }
+  if (limits.deadline) limits.deadline = time_left(*limits.deadline, asked);
   if (limits.threads == 0 && calls->crowded()) limits.threads = 1;
   limits.stop = limits.stop.stop_possible() ? stops.emplace_back(limits.stop, cancelled).token() : cancelled;
 }
@@ -180,6 +182,15 @@ Future<ScrollPage> AsyncCollection::scroll(ScrollOptions options) const {
 Future<ScrollPage> AsyncCollection::scroll() const { return scroll(ScrollOptions()); }
 Future<std::uint64_t> AsyncCollection::count(Filter filter) const {
   return call<std::uint64_t>(calls_, [c = collection_, f = std::move(filter)] { return c.count(f); });
+}
+Future<Aggregates> AsyncCollection::aggregate(AggregateOptions options) const {
+  return calls_->call<Aggregates>(
+      [c = collection_, o = std::move(options), asked = Clock::now()](const std::stop_token& cancelled) {
+        AggregateOptions limited = o;
+        if (limited.deadline) limited.deadline = time_left(*limited.deadline, asked);
+        return run_stoppable(std::move(limited), cancelled,
+                             [&](const AggregateOptions& a) { return c.aggregate(a); });
+      });
 }
 Future<CollectionStats> AsyncCollection::stats() const {
   return call<CollectionStats>(calls_, [c = collection_] { return c.stats(); });

@@ -12,13 +12,6 @@
 namespace vecstore {
 namespace {
 
-// Far enough for everybody, near enough for the clock's arithmetic.
-constexpr std::chrono::milliseconds kLongestDeadline = std::chrono::hours(24 * 365 * 100);
-
-std::chrono::steady_clock::time_point deadline_after(std::chrono::milliseconds time) {
-  return std::chrono::steady_clock::now() + std::min(time, kLongestDeadline);
-}
-
 std::size_t threads_of(unsigned wanted, unsigned of_database) {
   const unsigned threads = wanted ? wanted : of_database;
   return threads ? threads : std::max(1u, std::thread::hardware_concurrency());
@@ -50,7 +43,7 @@ query::Request request_from(const Q& q, unsigned default_threads) {
 template <class Q>
 Context context_from(const Q& q) {
   Context ctx;
-  if (q.deadline_) ctx.deadline = deadline_after(*q.deadline_);
+  if (q.deadline_) ctx.deadline = db::deadline_after(*q.deadline_);
   ctx.stop = q.stop_;
   return ctx;
 }
@@ -149,7 +142,7 @@ Hits Collection::query_text(std::string_view text, const TextQueryOptions& o) co
   query::check_highlight(o.highlight);
   if (o.highlight && o.mode == Mode::kDense) invalid("highlight is given, but mode dense looks for no words");
   Context ctx;
-  if (o.deadline) ctx.deadline = deadline_after(*o.deadline);
+  if (o.deadline) ctx.deadline = db::deadline_after(*o.deadline);
   ctx.stop = o.stop;
   ctx.check();
   query::Request r;

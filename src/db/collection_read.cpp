@@ -2,6 +2,7 @@
 #include "base/error.hpp"
 #include "db/admission.hpp"
 #include "db/collection_impl.hpp"
+#include "query/aggregate.hpp"
 #include "query/record_filter.hpp"
 #include "shard/sparse_source.hpp"
 #include "storage/keys.hpp"
@@ -98,6 +99,23 @@ std::uint64_t Collection::count(const Filter& filter) const {
   const std::uint64_t n = matching->count_all();
   matching->require_complete();
   return n;
+}
+
+Aggregates Collection::aggregate(const AggregateOptions& options) const {
+  Context context;
+  if (options.deadline) context.deadline = db::deadline_after(*options.deadline);
+  context.stop = options.stop;
+  context.check();
+  shard::ReadView view(impl_->shard());
+  return query::aggregate(options, view, context);
+}
+
+Aggregates Collection::facet(std::string_view path, const Filter& where, std::size_t limit) const {
+  AggregateOptions options;
+  options.where = where;
+  options.group_by = path;
+  options.limit = limit;
+  return aggregate(options);
 }
 
 CollectionStats Collection::stats() const {
