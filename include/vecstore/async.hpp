@@ -16,8 +16,9 @@ namespace vecstore {
 /// Where calls are carried out.
 struct AsyncOptions {
   /// Given a function, has some thread call it, once, in any order; unless given, threads of the library do,
-  /// one per core, shared by all databases of the process and begun at the first call. A function that is
-  /// dropped without having been called ends its call with kCancelled.
+  /// one per core, shared by all databases of the process and begun at the first call. It is called
+  /// by several threads at once. A function that is dropped without having been called ends its call with
+  /// kCancelled.
   std::function<void(std::function<void()>)> executor;
 };
 

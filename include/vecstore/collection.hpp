@@ -173,7 +173,8 @@ class Collection {
   std::uint64_t count(const Filter& filter) const;
   std::uint64_t count(std::string_view filter) const { return count(Filter::parse(filter)); }
   /// Counts, and sums of numbers, over the records that match; by the values of a field if wanted. From field
-  /// indexes: about 5 ns per record that matches and field.
+  /// indexes: about 5 ns per record that matches and field; memory: some 200 bytes per distinct value and
+  /// field.
   Aggregates aggregate(const AggregateOptions& options) const;
   /// The most frequent values of a field.
   Aggregates facet(std::string_view path, const Filter& where = {}, std::size_t limit = 10) const;

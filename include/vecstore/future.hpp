@@ -1,5 +1,6 @@
 // Future: the result of a call that goes on meanwhile.
 #pragma once
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <coroutine>
@@ -111,6 +112,8 @@ class [[nodiscard]] Future {
 
   Future() = default;
   explicit Future(std::shared_ptr<State> state) : state_(std::move(state)) {}
+  Future(Future&&) noexcept = default;
+  Future& operator=(Future&&) noexcept = default;
 
   /// False for one that was made empty, moved from or used; using it is kInvalidArgument.
   bool valid() const noexcept { return state_ != nullptr; }
@@ -118,7 +121,9 @@ class [[nodiscard]] Future {
   void wait() const { state().wait(); }
   /// False when it is not there by then.
   bool wait_for(std::chrono::milliseconds time) const {
-    return state().wait_until(std::chrono::steady_clock::now() + time);
+    const std::chrono::milliseconds longest =
+        std::chrono::hours(24 * 365 * 100);  // the clock's arithmetic ends
+    return state().wait_until(std::chrono::steady_clock::now() + std::clamp(time, -longest, longest));
   }
   /// Waits; the result, or the call's exception.
   T get() { return take_state()->take(); }
@@ -134,8 +139,9 @@ class [[nodiscard]] Future {
     };
     if (!shared->on_ready(call)) call();
   }
-  /// Asks the call to end: with kCancelled when it has not begun, or is a query or something else that takes
-  /// a stop token and has not ended yet. A coroutine passes this on to what it awaits.
+  /// Before get, then or co_await: asks the call to end: with kCancelled when it has not begun, or is a query
+  /// or something else that takes a stop token and has not ended yet. A coroutine passes this on to what it
+  /// awaits.
   void cancel() { state().stop.request_stop(); }
 
   class Awaiter;
@@ -198,7 +204,11 @@ struct Future<T>::promise_type : detail::FutureResult<T> {
         const std::shared_ptr<State> state = self.promise().state;
         auto result = std::move(self.promise().result);
         self.destroy();
-        state->publish(std::move(result));
+        try {
+          state->publish(std::move(result));
+        } catch (...) {
+          // What waited for it is a coroutine of another kind that let an exception out.
+        }
       }
       void await_resume() noexcept {}
     };

@@ -1,8 +1,10 @@
 #include "vecstore/metadata_changes.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/error.hpp"
+#include "base/json.hpp"
 
 namespace vecstore {
 namespace {
@@ -33,6 +35,8 @@ Metadata sum(const Metadata& a, const Metadata& b, std::string_view path) {
 
 MetadataChanges& MetadataChanges::add(Kind kind, std::string_view path, Metadata value) {
   if (path.empty()) invalid("path is empty: changes are made to members of the metadata");
+  const auto steps = static_cast<std::size_t>(std::count(path.begin(), path.end(), '.')) + 1;
+  if (steps > kMaxJsonDepth) invalid("path has ", steps, " steps; the limit is ", kMaxJsonDepth);
   changes_.push_back({kind, std::string(path), std::move(value)});
   return *this;
 }

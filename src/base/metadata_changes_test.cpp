@@ -53,6 +53,9 @@ TEST(MetadataChanges, WhatCannotBeIsRefusedByName) {
   refused(R"({"n":9223372036854775807})", MetadataChanges().increment("n"), "beyond 64 bits");
   refused(R"({"n":1.7e308})", MetadataChanges().increment("n", 1.7e308), "beyond double");
   EXPECT_THROW(MetadataChanges().set("", 1), Error);
+  std::string deep = "a";
+  for (int i = 0; i < 500'000; ++i) deep += ".a";
+  EXPECT_THROW(MetadataChanges().set(deep, 1), Error);
   EXPECT_THROW(MetadataChanges().increment("a", std::numeric_limits<double>::infinity()), Error);
 }
 

@@ -140,7 +140,7 @@ void prepare_one(const Write& write, catalog::Schema& schema, FieldNames& names,
 std::chrono::steady_clock::time_point deadline_after(std::chrono::milliseconds time) {
   // Far enough for everybody, near enough for the clock's arithmetic.
   constexpr std::chrono::milliseconds kLongest = std::chrono::hours(24 * 365 * 100);
-  return std::chrono::steady_clock::now() + std::min(time, kLongest);
+  return std::chrono::steady_clock::now() + std::clamp(time, -kLongest, kLongest);
 }
 
 void check_id(std::string_view id) {

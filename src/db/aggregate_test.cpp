@@ -249,6 +249,7 @@ TEST_F(AggregateTest, WhatIsWrongIsRefused) {
   refused({.fields = {"_id"}}, "_id");
   refused({.group_by = "a..b"}, "");
   refused({.limit = 0}, "limit is 0");
+  EXPECT_THROW(c.facet(""), Error);
   refused({.limit = 10'001}, "10001");
   refused({.fields = std::vector<std::string>(65, "n")}, "65");
   std::stop_source stop;

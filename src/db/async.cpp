@@ -43,7 +43,7 @@ Limits limits_of(TextQueryOptions& o) { return {o.deadline, o.stop, o.threads}; 
 
 std::chrono::milliseconds time_left(std::chrono::milliseconds deadline, Clock::time_point asked) {
   const auto waited = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - asked);
-  return std::max(deadline - waited, std::chrono::milliseconds(0));
+  return deadline <= waited ? std::chrono::milliseconds(0) : deadline - waited;
 }
 
 /// Gives a query the time that is left of what it had when it was asked, and a token that stops it when the

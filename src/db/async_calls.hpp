@@ -110,7 +110,13 @@ Future<T> AsyncCalls::call(std::function<T(const std::stop_token&)> work) {
     state->publish(failed<T>(std::current_exception()));
     return Future<T>(std::move(state));
   }
-  const auto call = std::make_shared<Call<T>>(shared_from_this(), std::move(work));
+  std::shared_ptr<Call<T>> call;
+  try {
+    call = std::make_shared<Call<T>>(shared_from_this(), std::move(work));
+  } catch (...) {
+    leave();
+    throw;
+  }
   Future<T> out(call->state());
   start(call);
   return out;

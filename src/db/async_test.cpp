@@ -234,6 +234,10 @@ TEST_F(AsyncTest, AFutureIsUsedOnce) {
   EXPECT_THROW(empty.wait(), Error);
   EXPECT_THROW(empty.cancel(), Error);
   EXPECT_THROW(empty.then([](Future<void>) {}), Error);
+  static_assert(!std::is_copy_constructible_v<Future<int>>);
+  auto waited = db.stats();
+  EXPECT_TRUE(waited.wait_for(std::chrono::milliseconds::max()));
+  EXPECT_TRUE(waited.wait_for(std::chrono::milliseconds::min()));
 }
 
 TEST_F(AsyncTest, CoroutinesAwaitCallsAndEachOther) {
@@ -273,32 +277,54 @@ TEST_F(AsyncTest, CancellingEndsWhatHasNotBegun) {
   EXPECT_EQ(count.get(), 1u);
 }
 
-TEST_F(AsyncTest, CancellingReachesTheLoops) {
-  auto db = open();
-  auto c = db.create_collection("c").get();
-  c.batch_upsert(records(10)).get();
-  std::stop_source own;
-  // By its future, or by the query's own token: a filter on text looks at every record.
-  for (const bool by_future : {true, false}) {
-    std::vector<Future<Hits>> futures;
-    for (int i = 0; i < 200; ++i) {
-      Query query = Query(Vector(vector())).exact();
-      if (!by_future) query.stop(own.get_token());
-      futures.push_back(c.query(query));
-    }
-    if (by_future) {
-      for (auto& f : futures) f.cancel();
-    } else {
-      own.request_stop();
-    }
-    std::size_t cancelled = 0;
-    for (auto& f : futures) {
-      const ErrorCode code = code_of(std::move(f));
-      cancelled += code == ErrorCode::kCancelled;
-      EXPECT_TRUE(code == ErrorCode::kCancelled || code == ErrorCode{});
-    }
-    EXPECT_GT(cancelled, 0u);
+/// Cancels a call from inside of it.
+struct CancellingModel {
+  std::shared_ptr<std::function<void()>> cancel;
+  std::string name() const { return "cancelling"; }
+  std::string fingerprint() const { return "1"; }
+  std::size_t dimension() const { return 8; }
+  void embed_batch(std::span<const std::string_view>, std::span<float> out) const {
+    for (std::size_t i = 0; i < out.size(); ++i) out[i] = static_cast<float>(i + 1);
+    if (*cancel) (*cancel)();
   }
+};
+
+TEST_F(AsyncTest, CancellingReachesWhatRuns) {
+  auto db = open_held();
+  const auto cancel = std::make_shared<std::function<void()>>();
+  CollectionOptions with_model;
+  with_model.embedder = CancellingModel{cancel};
+  auto created = db.create_collection("c", with_model);
+  held_.run_all();
+  auto c = created.get();
+  auto write = c.batch_upsert(records(10));
+  held_.run_all();
+  write.get();
+  // By the future, between embedding and search.
+  auto query = c.query_text("words", 3);
+  *cancel = [&] { query.cancel(); };
+  held_.run_all();
+  EXPECT_EQ(code_of(std::move(query)), ErrorCode::kCancelled);
+  // Between two commits.
+  auto texts = c.batch_upsert_texts(
+      {"a", "b", "c"}, [](auto, std::size_t i) { return Metadata{{"_id", "new" + std::to_string(i)}}; },
+      {.batch_size = 1});
+  *cancel = [&] { texts.cancel(); };
+  held_.run_all();
+  EXPECT_EQ(code_of(std::move(texts)), ErrorCode::kCancelled);
+  *cancel = nullptr;
+  // By the query's own token, whose future is not cancelled.
+  std::stop_source own;
+  own.request_stop();
+  auto stopped = c.query(Query(Vector(vector())).stop(own.get_token()));
+  auto both = c.query(Query(Vector(vector())).stop(std::stop_source().get_token()));
+  auto batch = c.query_batch({Query(Vector(vector())), Query(Vector(vector())).stop(own.get_token())});
+  auto count = c.count();
+  held_.run_all();
+  EXPECT_EQ(code_of(std::move(stopped)), ErrorCode::kCancelled);
+  EXPECT_EQ(code_of(std::move(batch)), ErrorCode::kCancelled);
+  EXPECT_EQ(both.get().size(), 10u);
+  EXPECT_EQ(count.get(), 11u);
 }
 
 TEST_F(AsyncTest, ADeadlineBeginsWithTheCall) {

@@ -111,6 +111,7 @@ Aggregates Collection::aggregate(const AggregateOptions& options) const {
 }
 
 Aggregates Collection::facet(std::string_view path, const Filter& where, std::size_t limit) const {
+  if (path.empty()) invalid("path is empty; a field is wanted");
   AggregateOptions options;
   options.where = where;
   options.group_by = path;

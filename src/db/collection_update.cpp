@@ -4,6 +4,7 @@
 #include <functional>
 
 #include "base/error.hpp"
+#include "base/json.hpp"
 #include "db/admission.hpp"
 #include "db/collection_impl.hpp"
 #include "query/record_filter.hpp"
@@ -17,18 +18,23 @@ constexpr int kTries = 1'000;
 constexpr std::size_t kMostBytesPerCommit = std::size_t{16} << 20;
 
 /// One record as it is stored, without its vectors.
-std::optional<Record> stored_record(const shard::ReadView& view, shard::DocumentReader& documents,
+struct Stored {
+  Record record;
+  std::size_t bytes = 0;  // of id, document and vectors
+};
+std::optional<Stored> stored_record(const shard::ReadView& view, shard::DocumentReader& documents,
                                     std::string_view id, const query::RecordFilter* filter, bool& matches) {
   const auto entry = shard::find_id(view, id);
   if (!entry) return std::nullopt;
   const storage::Document document = documents.read(entry->row);
   matches = !filter || filter->matches(document);
-  return shard::read_record(view, documents, document, *entry, false);
+  return Stored{shard::read_record(view, documents, document, *entry, false), entry->bytes};
 }
 
 void change(Record& record, const MetadataChanges& changes, std::string_view collection) {
   try {
     changes.apply(record.metadata);
+    validate_metadata(record.metadata);
   } catch (const Error& e) {
     fail(e.code(), "id '", record.id, "' in collection '", collection, "': ", e.what());
   }
@@ -38,10 +44,11 @@ void change(Record& record, const MetadataChanges& changes, std::string_view col
 class Changes {
  public:
   explicit Changes(Collection::Impl& impl) : impl_(impl) {}
-  void add(Record record) {
-    bytes_ += record.id.size() + record.metadata.to_json().size() + sizeof(Record);
-    record.text = {};
-    records_.push_back(std::move(record));
+  void add(Stored stored) {
+    // Where metadata is searched as text the whole record is written anew.
+    bytes_ += stored.bytes + stored.record.metadata.to_json().size() + sizeof(Record);
+    stored.record.text = {};
+    records_.push_back(std::move(stored.record));
   }
   bool full() const { return records_.size() >= db::kMaxBatchRecords || bytes_ >= kMostBytesPerCommit; }
   /// How many were changed; the ids of the others, which somebody else has changed meanwhile, go to `again`.
@@ -93,14 +100,15 @@ shard::ApplyResult Collection::Impl::execute_if(Operation& operation, const Writ
       shard::DocumentReader documents(view);
       bool matches = false;
       const auto stored = stored_record(view, documents, id, filter ? &*filter : nullptr, matches);
-      const std::uint64_t sequence = stored ? stored->sequence : 0;
+      const std::uint64_t sequence = stored ? stored->record.sequence : 0;
       if (filter && !matches) {
         fail(ErrorCode::kConflict, "id '", id, "' in collection '", name(), "' ",
              stored ? concat("is at sequence ", sequence, " and does not match ") : "does not exist: ",
              condition.if_matches.to_string());
       }
       if (!condition.if_sequence) operation.if_sequence = sequence;
-      if (prepare) prepare(stored ? &*stored : nullptr);
+      // Another version is refused by the commit, which says so.
+      if (prepare && operation.if_sequence == sequence) prepare(stored ? &stored->record : nullptr);
     }
     try {
       return execute(std::array{db::Write{operation.kind, &operation.record, operation.if_sequence}}, false);
@@ -155,10 +163,10 @@ std::uint64_t Collection::update_where(const Filter& filter, const MetadataChang
         shard::DocumentReader documents(view);
         for (; next < ids.size() && !commit.full(); ++next) {
           bool matches = false;
-          auto record = stored_record(view, documents, ids[next], &record_filter, matches);
-          if (!record || !matches) continue;
-          change(*record, changes, name());
-          commit.add(std::move(*record));
+          auto stored = stored_record(view, documents, ids[next], &record_filter, matches);
+          if (!stored || !matches) continue;
+          change(stored->record, changes, name());
+          commit.add(std::move(*stored));
         }
       }
       changed += commit.commit(again);

@@ -145,6 +145,42 @@ TEST_P(UpdateTest, AChangeThatIsNotAllowedNamesTheRecord) {
   EXPECT_EQ(c.get("a")->metadata["n"], Metadata(1)) << "all of one commit or nothing";
 }
 
+TEST_P(UpdateTest, AVersionThatIsGoneIsAConflictWhateverTheChange) {
+  Collection& c = *docs_;
+  const SequenceNumber seen = c.upsert({.id = "a", .metadata = {{"n", 1}}});
+  c.update_metadata("a", Metadata{{"n", "one"}});
+  conflict([&] { c.update_metadata("a", MetadataChanges().increment("n"), {.if_sequence = seen}); }, {"'a'"});
+  c.erase("a");
+  EXPECT_THROW(c.update_metadata("a", MetadataChanges().increment("n"), {.if_sequence = seen}), Error);
+}
+
+TEST_P(UpdateTest, ChangesBeyondTheLimitsNameTheRecord) {
+  Collection& c = *docs_;
+  c.upsert({.id = "small", .metadata = {{"n", 1}}});
+  c.upsert({.id = "full", .metadata = {{"n", std::string(60'000, 'x')}}});
+  try {
+    c.update_where(Filter(), MetadataChanges().set("m", std::string(10'000, 'y')));
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_NE(std::string(e.what()).find("id 'full'"), std::string::npos) << e.what();
+  }
+  EXPECT_EQ(c.count("m IS NULL"), 2u);
+}
+
+// Where records are written anew a commit is bounded by what they hold, not by what is changed.
+TEST_P(UpdateTest, CommitsAreBounded) {
+  Collection& c = *docs_;
+  std::vector<Record> records;
+  for (int i = 0; i < 50; ++i)
+    records.push_back(
+        {.id = std::to_string(i), .text = std::string(1'000'000, static_cast<char>('a' + i % 26))});
+  for (const Record& r : records) c.upsert(r);
+  const SequenceNumber before = c.stats().sequence;
+  EXPECT_EQ(c.update_where(Filter(), MetadataChanges().set("n", 1)), 50u);
+  EXPECT_EQ(c.count("n = 1"), 50u);
+  EXPECT_GE(c.stats().sequence - before, 1u);
+}
+
 TEST_P(UpdateTest, NoChangeIsLostBesideOthers) {
   Collection& c = *docs_;
   constexpr int kThreads = 4, kTimes = 60, kRecords = 5;

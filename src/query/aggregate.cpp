@@ -201,6 +201,7 @@ Aggregates Aggregation::take() {
   out.all = group(groups_.all);
   out.missing = groups_.missing;
   out.total_groups = groups_.by_value.size();
+  ctx_.check();
   std::vector<const std::pair<const GroupKey, Totals>*> order;
   for (const auto& entry : groups_.by_value) order.push_back(&entry);
   const auto larger = [](const auto* a, const auto* b) {
@@ -242,11 +243,10 @@ RowBits rows_of(const MatchingRows& matching, const shard::ReadView& view) {
 
 Aggregates aggregate(const AggregateOptions& options, shard::ReadView& view, Context& ctx) {
   for (;;) {
+    const auto read = view.shard().fields().read(view, ctx);
     std::unique_ptr<MatchingRows> matching;
     if (!options.where.empty()) matching = find_matching_rows(view, options.where, ctx);
-    const std::uint64_t sequence = view.state().sequence;
-    const auto read = view.shard().fields().read(view, ctx);
-    if (read->sequence != view.state().sequence || (matching && view.state().sequence != sequence)) continue;
+    if (read->sequence != view.state().sequence) continue;  // the view has moved on
     Aggregation aggregation(options, view, ctx);
     aggregation.run(matching ? rows_of(*matching, view) : live_rows(view), *read);
     Aggregates out = aggregation.take();

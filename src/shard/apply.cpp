@@ -266,6 +266,7 @@ ApplyResult Application::run(const PreparedBatch& batch, const FieldNames& names
   std::vector<std::size_t> fresh;
   PreparedBatch rewrites;  // updates that became upserts
   std::vector<std::optional<IdEntry>> rewrites_old;
+  std::size_t rewritten = 0;
   const bool in_place = !schema_.indexes_metadata();
   for (std::size_t i = 0; i < batch.writes.size(); ++i) {
     const PreparedWrite& w = batch.writes[i];
@@ -287,6 +288,9 @@ ApplyResult Application::run(const PreparedBatch& batch, const FieldNames& names
           update_in_place(w, *old[i]);
         } else {
           rewrite(w, *old[i], rewrites);
+          if ((rewritten += rewrites.bytes_of(rewrites.writes.back())) > storage::kMaxCommitBytes)
+            fail(ErrorCode::kTooLarge, "new metadata of records that are written anew with it, more than ",
+                 storage::kMaxCommitBytes, " bytes in one commit; update fewer at a time");
           rewrites_old.push_back(old[i]);
         }
         break;

@@ -79,9 +79,9 @@ class Aggregation {
       rows.reset(row);
       left.set(row);
     }
-    if (!part_.complete() &&
-        (is_lost(paths_.group) || std::any_of(paths_.numbers.begin(), paths_.numbers.end(),
-                                              [&](const auto& p) { return is_lost(p); }))) {
+    const auto lost = [&](const auto& path) { return is_lost(path); };
+    if (!part_.complete() && (is_lost(paths_.group) || elements_are_lost() ||
+                              std::any_of(paths_.numbers.begin(), paths_.numbers.end(), lost))) {
       left |= rows;
       return left;
     }
@@ -97,11 +97,11 @@ class Aggregation {
 
  private:
   /// The part may have rows with the path, but not say which.
-  bool is_lost(const std::optional<FieldPathKey>& path) const {
-    if (!path) return false;
-    FieldPathKey each = *path;
-    append_each(each);
-    return !part_.find(*path) || !part_.find(each);
+  bool is_lost(const std::optional<FieldPathKey>& path) const { return path && !part_.find(*path); }
+  bool elements_are_lost() const {
+    if (elements_ || !group_.field()) return false;
+    const Ordinals arrays = group_.field()->of_kind(Kind::kArray);
+    return !arrays.empty();
   }
 
   void add_row(std::uint32_t row, NumberTotals* totals) const {
@@ -130,6 +130,7 @@ class Aggregation {
       if (m > 0) add_row(static_cast<std::uint32_t>(row), &totals[at * m]);
     });
     for (std::size_t o = 0; o <= values; ++o) {
+      if (o % kRowsPerCheck == 0) context_.check();
       if (counts[o] == 0) continue;
       const auto begin = totals.begin() + static_cast<std::ptrdiff_t>(o * m);
       const Totals group{counts[o], {begin, begin + static_cast<std::ptrdiff_t>(m)}};
@@ -157,6 +158,7 @@ class Aggregation {
     for (const Field* field : {group_.field(), elements_}) {
       if (!field) continue;
       for (std::uint32_t o = 0; o < field->ordinals(); ++o) {
+        if (o % kRowsPerCheck == 0) context_.check();
         if (!is_value(field->kind_of(o))) continue;
         std::vector<std::uint32_t> members;
         const auto take = [&](std::uint32_t ordinal) {
