@@ -189,6 +189,46 @@ TEST_F(Robustness, DamagedDocumentsAreReportedByWholeWalks) {
   EXPECT_FALSE(db.verify().ok());
 }
 
+// The newest rows are in no graph: that one of them is damaged changes nothing for the others.
+TEST_F(Robustness, FiltersHoldBesideADamagedVector) {
+  const OpenOptions options{.durability = Durability::kRelaxed, .checkpoint_rows = 500, .graph_rows = 300};
+  {
+    auto db = VecDatabase::open(dir(), options);
+    auto c = db.create_collection("c");
+    for (int from = 0; from < 2000; from += 500) c.batch_upsert(records(from, 500));
+    c.optimize();
+    ASSERT_EQ(c.stats().indexes.at("").graph_rows, 2000u);
+  }
+  {
+    auto db = VecDatabase::open(dir(), options);
+    db.get_collection("c").batch_upsert(records(2000, 50));
+  }
+  const std::string path = dir() + "/truth.1/data.mdb";
+  const std::vector<float> last = record(2049).vector.dense();
+  const std::string_view stored(reinterpret_cast<const char*>(last.data()), last.size() * sizeof(float));
+  std::ifstream in(path, std::ios::binary);
+  const std::string bytes(std::istreambuf_iterator<char>(in), {});
+  std::size_t damaged = 0;
+  for (std::size_t at = bytes.find(stored); at != std::string::npos;
+       at = bytes.find(stored, at + 1), ++damaged) {
+    std::fstream file(path, std::ios::binary | std::ios::in | std::ios::out);
+    file.seekp(static_cast<std::streamoff>(at));
+    file.put(static_cast<char>(bytes[at] ^ 1));
+  }
+  ASSERT_GT(damaged, 0u);
+  auto db = VecDatabase::open(dir(), options);
+  db.pause_background();
+  auto c = db.get_collection("c");
+  for (int i = 0; i < 20; ++i) {
+    const std::vector<float> v = {1.0f + 100.0f * i, 2.0f, 3.0f, 4.0f};
+    const Hits some = c.query(Query(Vector(v)).where("i < 1000"));
+    EXPECT_EQ(some.size(), 10u);
+    for (const Hit& hit : some) EXPECT_LT(hit.metadata["i"].as_int(), 1000);
+    EXPECT_EQ(c.query(Query(Vector(v)).where("i >= 100000")).size(), 0u);
+  }
+  EXPECT_GT(c.query(Query(Vector({1.0f, 2.0f, 3.0f, 4.0f})).where("i < 1000")).degraded, 0u);
+}
+
 TEST_F(Robustness, TimesBeyondTheClockAreForever) {
   auto db = VecDatabase::open(dir(), {.lock_timeout = milliseconds::max(), .map_size = 4096});
   auto c = db.create_collection("c");

@@ -355,7 +355,8 @@ std::vector<std::vector<RowScore>> Execution::run_leaves(const Plan& plan, const
   for (std::size_t l = 0; l < plan.leaves.size(); ++l) notes.emplace_back(request_.explain);
   if (request_.k == 0) return lists;
   // The engine finds the root of each tree at its first use, which must not happen on two threads at once.
-  if (plan.leaves.size() > 1 && request_.threads > 1) view_.touch_trees();
+  const bool looks_at_documents = matching_ && !matching_->count();
+  if (request_.threads > 1 && (plan.leaves.size() > 1 || looks_at_documents)) view_.touch_trees();
   Executor::shared().parallel_for(plan.leaves.size(), request_.threads, [&](std::size_t l) {
     lists[l] = run_leaf(plan.leaves[l], terms, notes[l] = Note(request_.explain));
   });

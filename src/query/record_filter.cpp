@@ -240,8 +240,17 @@ std::uint64_t ViewRows::next(std::uint64_t row) const {
   return live < view_.state().next_row ? live : kNoRow;
 }
 
-std::span<const std::uint64_t> ViewRows::bits() const {
-  return matching_ && !bad_rows_ ? matching_->bits() : std::span<const std::uint64_t>();
+ViewRows::ViewRows(const shard::ReadView& view, const MatchingRows* matching,
+                   const std::vector<std::uint64_t>* bad_rows)
+    : view_(view), matching_(matching), bad_rows_(bad_rows && !bad_rows->empty() ? bad_rows : nullptr) {
+  if (!matching_) return;
+  bits_ = matching_->bits();
+  if (!bad_rows_ || bits_.empty()) return;
+  good_.assign(bits_.begin(), bits_.end());
+  for (const std::uint64_t row : *bad_rows_) {
+    if (row / 64 < good_.size()) good_[row / 64] &= ~(std::uint64_t{1} << (row % 64));
+  }
+  bits_ = good_;
 }
 
 }  // namespace vecstore::query

@@ -85,17 +85,20 @@ class ViewRows final : public RowFilter {
  public:
   /// `matching`: nullptr admits every live row. `bad_rows`: ascending, never admitted; may be nullptr.
   ViewRows(const shard::ReadView& view, const MatchingRows* matching,
-           const std::vector<std::uint64_t>* bad_rows)
-      : view_(view), matching_(matching), bad_rows_(bad_rows && !bad_rows->empty() ? bad_rows : nullptr) {}
+           const std::vector<std::uint64_t>* bad_rows);
+  ViewRows(const ViewRows&) = delete;
+  ViewRows& operator=(const ViewRows&) = delete;
   bool contains(std::uint64_t row) const override;
   std::optional<std::uint64_t> count() const override;
   std::uint64_t next(std::uint64_t row) const override;
-  std::span<const std::uint64_t> bits() const override;
+  std::span<const std::uint64_t> bits() const override { return bits_; }
 
  private:
   const shard::ReadView& view_;
   const MatchingRows* matching_;
   const std::vector<std::uint64_t>* bad_rows_;
+  std::span<const std::uint64_t> bits_;
+  std::vector<std::uint64_t> good_;  // bits_, where there are bad rows
 };
 
 }  // namespace vecstore::query

@@ -248,8 +248,10 @@ void FieldFollower::follow_log(const ReadView& view, const SegmentSet& set, cons
 
 /// False when the log does not go back so far, or is damaged.
 bool FieldFollower::read_log(const ReadView& view, const SegmentSet& set, const Context& ctx) {
-  std::uint64_t steps = 0;
+  std::uint64_t steps = 0, commit = 0;
   const auto change = [&](std::uint64_t sequence, const storage::ChangeEntry& c) {
+    // What a deadline leaves unread is all that the next call has to read.
+    if (sequence != commit) log_ = (commit = sequence) - 1;
     if (++steps % 256 == 0) ctx.check();
     if (c.collection == view.shard().collection() && c.kind == storage::ChangeKind::kUpdateMetadata)
       changed(c.row, sequence, set);
@@ -396,7 +398,7 @@ RowSet rows_by_fields(const FieldsRead& read, const FieldNode& node, const ReadV
   for (const FieldsRead::Run& run : read.runs) {
     const std::uint64_t last = std::min(run.entry.end_row, end);
     try {
-      if (!run.segment) {
+      if (!run.segment || run.entry.end_row > end) {
         out.maybe.add_range(run.entry.first_row, last);
         continue;
       }

@@ -166,6 +166,7 @@ class HnswIndex {
   void use(const Owned& own);
   void measure_units(const RowVectors& vectors, Context& context);
   NibbleSide side(std::uint32_t node) const;
+  void count_work(const simd::WalkState& s, Context& context) const;
   const simd::WalkGraph& graph_now() const;
   /// False: it was given up, since it looked at more than `most_codes`.
   bool walk(const HnswQuery& query, const Limits& limits, std::uint32_t wanted_neighbours, double most_codes,

@@ -194,6 +194,7 @@ void HnswIndex::search(const HnswQuery& query, const Limits& limits, HnswScratch
   }
   if (way == HnswWay::kResults) {
     const bool again = query.way == HnswWay::kChosen;
+    count_work(a.state, context);
     walk(query, again ? limits_of(4 * query.ef, query.k) : limits, kWantedNeighbours, kEndless, a, context);
     ++context.counters.result_walks;
   }
@@ -207,9 +208,13 @@ void HnswIndex::search(const HnswQuery& query, const Limits& limits, HnswScratch
   } else {
     take_walked(a, query);
   }
+  count_work(s, context);
+  collect(a, query, limits, context, out);
+}
+
+void HnswIndex::count_work(const simd::WalkState& s, Context& context) const {
   context.counters.rows_scanned += s.scored;
   context.counters.bytes_read += s.scored * code_bytes_ + s.done_count * degree_ * sizeof(std::uint32_t);
-  collect(a, query, limits, context, out);
 }
 
 const simd::WalkGraph& HnswIndex::graph_now() const {
@@ -272,7 +277,7 @@ HnswIndex::Choice HnswIndex::choose(const HnswQuery& query, const Limits& limits
     const double scan = units.scan, walk = units.walk, entering = kEntryCodes * scan;
     c.scan_cost = scan * static_cast<double>(matches);
     c.results_cost = entering + 2 * walk * expected_codes(limits_of(4 * query.ef, query.k), 1);
-    c.most_codes = kEntryCodes + std::max(0.0, c.scan_cost - entering) / walk;
+    if (query.admitted) c.most_codes = kEntryCodes + std::max(0.0, c.scan_cost - entering) / walk;
     // A walk comes to admitted nodes as rarely as there are any, so it needs more room.
     c.walk.most_expanded = std::max(limits.most_expanded,
                                     static_cast<std::uint32_t>(std::min(codes / kCodesPerStep, kMostSteps)));
