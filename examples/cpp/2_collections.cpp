@@ -1,4 +1,4 @@
-// Collections: records with text and metadata, filters.
+// Collections: records with text and metadata, filters, counts and sums.
 #include <iostream>
 
 #include <vecstore/vecstore.hpp>
@@ -19,8 +19,14 @@ int main() {
 
   for (const Hit& hit : hits) std::cout << hit.id << " " << hit.score << " " << hit.metadata << "\n";
   const bool found = hits.size() == 1 && hits[0].id == "d1" && hits[0].text == "…";
-  const bool filtered = docs.query(Query(v).where("year < 2024")).empty();
+  docs.upsert({.id = "d2", .vector = v, .metadata = {{"year", 2020}, {"tags", {"c++"}}}});
+  const Aggregates tags = docs.aggregate({.group_by = "tags", .fields = {"year"}});
+  for (const AggregateGroup& g : tags.groups)
+    std::cout << g.value << ": " << g.count << " records, years from " << g.fields.at("year").min << "\n";
+  const bool counted =
+      tags.total_groups == 2 && tags.groups[0].value == Metadata("c++") && tags.groups[0].count == 2;
+  const bool filtered = docs.query(Query(v).where("year < 2020")).empty();
   const bool listed =
       names == std::vector<std::string>{"documents", "users"} && db.list_collections().size() == 1;
-  return found && filtered && listed ? 0 : 1;
+  return found && counted && filtered && listed ? 0 : 1;
 }
