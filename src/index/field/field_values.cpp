@@ -75,7 +75,7 @@ std::string encode_field(const FieldValues& values, std::uint32_t span) {
   }
   std::uint32_t at = 0;
   for (std::size_t i = 0; i < values.strings.size(); ++i) {
-    std::memcpy(out.data() + layout.bytes + at, values.strings[i].data(), values.strings[i].size());
+    values.strings[i].copy(out.data() + layout.bytes + at, values.strings[i].size());
     at += static_cast<std::uint32_t>(values.strings[i].size());
     store(out.data() + layout.offsets + 4 * (i + 1), at);
   }
