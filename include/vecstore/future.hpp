@@ -33,8 +33,8 @@ class FutureState {
       const std::lock_guard lock(mutex_);
       result_ = std::move(result);
       next = std::exchange(next_, nullptr);
-      ready_.notify_all();
     }
+    ready_.notify_all();  // without the lock, which who wakes wants at once
     if (next) next();
   }
   bool is_ready() const {
