@@ -17,11 +17,11 @@ constexpr int kTries = 1'000;
 // What records that are changed together may hold in memory.
 constexpr std::size_t kMostBytesPerCommit = std::size_t{16} << 20;
 
-/// One record as it is stored, without its vectors.
 struct Stored {
   Record record;
   std::size_t bytes = 0;  // of id, document and vectors
 };
+/// One record as it is stored, without its vectors, and whether the filter, if there is one, matches it.
 std::optional<Stored> stored_record(const shard::ReadView& view, shard::DocumentReader& documents,
                                     std::string_view id, const query::RecordFilter* filter, bool& matches) {
   const auto entry = shard::find_id(view, id);
@@ -40,7 +40,7 @@ void change(Record& record, const MetadataChanges& changes, std::string_view col
   }
 }
 
-/// Records to be changed by one commit.
+/// Records to be changed by one commit, which ends its use.
 class Changes {
  public:
   explicit Changes(Collection::Impl& impl) : impl_(impl) {}
@@ -59,10 +59,7 @@ class Changes {
       writes.push_back({Operation::Kind::kUpdateMetadata, &r, r.sequence, false});
     const std::vector<std::size_t> left_out = impl_.execute(writes, true).left_out;
     for (const std::size_t i : left_out) again.push_back(records_[i].id);
-    const std::uint64_t changed = records_.size() - left_out.size();
-    records_.clear();
-    bytes_ = 0;
-    return changed;
+    return records_.size() - left_out.size();
   }
 
  private:

@@ -31,19 +31,10 @@ class AskedField {
     is_source_ = path_.size() == 1 && path_.front().name == "_source";
     if (!is_source_ && is_record_field(path_.front().name))
       invalid(what, " '", text, "': of a record's own fields only _source can be aggregated");
-    key_.emplace();
-    if (is_source_) {
-      append_name(*key_, static_cast<std::uint32_t>(OwnField::kSource));
-      return;
-    }
-    for (const FilterStep& step : path_) {
-      const auto number = names.find(step.name);
-      if (!number) {
-        key_.reset();
-        return;
-      }
-      append_name(*key_, *number);
-    }
+    if (is_source_)
+      append_name(key_.emplace(), static_cast<std::uint32_t>(OwnField::kSource));
+    else
+      key_ = field_path_key({}, path_, names);
   }
   const std::optional<FieldPathKey>& key() const { return key_; }
   Metadata of(const storage::Document& document, const Metadata& metadata) const {
@@ -219,9 +210,7 @@ Aggregates Aggregation::take() {
 
 RowBits live_rows(const shard::ReadView& view) {
   RowBits out(view.state().next_row, true);
-  const std::vector<std::uint64_t>& retired = view.retired().words();
-  const auto words = out.words();
-  for (std::size_t w = 0; w < std::min(words.size(), retired.size()); ++w) words[w] &= ~retired[w];
+  view.retired().clear_in(out.words());
   return out;
 }
 

@@ -201,6 +201,7 @@ void Execution::note_filter(Note& note) {
   c.rows_matched += matching_->matched();
   c.records_degraded += matching_->degraded();
   warnings_ = matching_->warnings();
+  if (!request_.explain) return;
   note.property("filter", filter()->to_string());
   if (const auto count = matching_->count()) note.counter("rows that match", *count);
   if (matching_->evaluated() > 0) note.counter("records looked at", matching_->evaluated());
@@ -329,7 +330,9 @@ std::vector<RowScore> Execution::run_leaf(const Leaf& leaf, const Terms& terms, 
                                                                    : run_terms(leaf, *terms.texts, note, ctx);
   const Counters& c = ctx.counters;
   note.counter("expected rows", c.rows_expected > 0 ? c.rows_expected : leaf.expected_rows);
-  if (const std::string ways = ways_taken(c); !ways.empty()) note.property("plan", ways);
+  if (request_.explain) {
+    if (const std::string ways = ways_taken(c); !ways.empty()) note.property("plan", ways);
+  }
   for (const auto& [name, value] : {std::pair<const char*, std::uint64_t>{"rows scanned", c.rows_scanned},
                                     {"rows rescored", c.rows_rescored},
                                     {"rows filtered", c.rows_filtered},

@@ -125,15 +125,8 @@ class Lowering {
     return out;
   }
 
-  /// Nothing when no record can have a value there that is indexed.
   std::optional<FieldPathKey> key_of(FieldPathKey key, const FilterPath& path) const {
-    for (const FilterStep& step : path) {
-      const auto number = names_.find(step.name);
-      if (!number) return std::nullopt;
-      append_name(key, *number);
-      for (unsigned i = 0; i < step.each; ++i) append_each(key);
-    }
-    return key;
+    return field_path_key(std::move(key), path, names_);
   }
 
   FieldNode leaf(const FilterNodePtr& node, const FieldPathKey& path) const {
@@ -314,6 +307,17 @@ class Lowering {
 };
 
 }  // namespace
+
+std::optional<FieldPathKey> field_path_key(FieldPathKey key, const FilterPath& path,
+                                           const FieldNames& names) {
+  for (const FilterStep& step : path) {
+    const auto number = names.find(step.name);
+    if (!number) return std::nullopt;
+    append_name(key, *number);
+    for (unsigned i = 0; i < step.each; ++i) append_each(key);
+  }
+  return key;
+}
 
 FieldNode field_condition(const FilterNodePtr& node, const FieldNames& names,
                           const FindMatched& find_matched) {

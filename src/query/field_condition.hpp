@@ -18,6 +18,10 @@ struct MatchedRows {
 /// Nothing when no index knows the texts at that path.
 using FindMatched = std::function<std::optional<MatchedRows>(const FilterNode& match)>;
 
+/// The path as field indexes have it, behind `key`; nothing when no record can have a value there that is
+/// indexed.
+std::optional<FieldPathKey> field_path_key(FieldPathKey key, const FilterPath& path, const FieldNames& names);
+
 /// Rows that match the filter are among those that may match the condition; rows that the condition is sure
 /// of match. `names` as the records' metadata were stored with; patterns are kept by reference to `node`.
 FieldNode field_condition(const FilterNodePtr& node, const FieldNames& names,

@@ -118,11 +118,7 @@ Cardinality estimated(const FieldsRead& read, const FieldNode& node, const ReadV
 RowSet matching_rows(const FieldsRead& read, const FieldNode& node, const ReadView& view,
                      const Context& ctx) {
   RowSet out = Evaluation(read, view, ctx).evaluate(node);
-  const std::vector<std::uint64_t>& retired = view.retired().words();
-  for (RowBits* bits : {&out.sure, &out.maybe}) {
-    const auto words = bits->words();
-    for (std::size_t w = 0; w < std::min(words.size(), retired.size()); ++w) words[w] &= ~retired[w];
-  }
+  for (RowBits* bits : {&out.sure, &out.maybe}) view.retired().clear_in(bits->words());
   return out;
 }
 

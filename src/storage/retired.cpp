@@ -1,5 +1,6 @@
 #include "storage/retired.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 
@@ -34,6 +35,10 @@ RetiredRows RetiredRows::read(const Txn& txn, std::uint32_t collection) {
   }
   for (std::uint64_t word : out.words_) out.count_ += static_cast<std::uint64_t>(std::popcount(word));
   return out;
+}
+
+void RetiredRows::clear_in(std::span<std::uint64_t> rows) const {
+  for (std::size_t w = 0; w < std::min(rows.size(), words_.size()); ++w) rows[w] &= ~words_[w];
 }
 
 std::uint64_t RetiredRows::next_live(std::uint64_t row) const {

@@ -2,6 +2,7 @@
 #pragma once
 #include <cstdint>
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,8 @@ class RetiredRows {
   std::uint64_t count() const { return count_; }
   /// Bit per row; rows beyond the end are live.
   const std::vector<std::uint64_t>& words() const { return words_; }
+  /// Takes the retired rows out of a set of rows, a bit per row.
+  void clear_in(std::span<std::uint64_t> rows) const;
 
  private:
   std::vector<std::uint64_t> words_;
