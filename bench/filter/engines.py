@@ -3,6 +3,8 @@ import json
 import os
 import time
 
+os.environ.setdefault("RUST_LOG", "error")  # LanceDB warns at every search
+
 BATCH = 2_000
 
 

@@ -9,7 +9,8 @@
 namespace vecstore::simd {
 
 /// in_range_n: sets bit i of `words` where values[i] - first < count (modulo the width); leaves the other
-/// bits. Reads `size` values of 1, 2 or 4 bytes.
+/// bits. Reads `size` values of 1, 2 or 4 bytes. in_set_8: the same where bit values[i] of the 256 of `set`
+/// is set.
 ///
 /// `present` has a bit for each row, set where it has a place in the column; places follow each other.
 /// spread_bits sets the bits of the rows whose place is set in `places`, gather_bits those of the places
@@ -19,6 +20,7 @@ struct ColumnKernels {
   void (*in_range_8)(const uint8_t* values, size_t size, uint8_t first, uint8_t count, uint64_t* words);
   void (*in_range_16)(const uint16_t* values, size_t size, uint16_t first, uint16_t count, uint64_t* words);
   void (*in_range_32)(const uint32_t* values, size_t size, uint32_t first, uint32_t count, uint64_t* words);
+  void (*in_set_8)(const uint8_t* values, size_t size, const uint64_t* set, uint64_t* words);
   void (*spread_bits)(const uint64_t* places, const uint64_t* present, size_t words, uint64_t* rows);
   void (*gather_bits)(const uint64_t* rows, const uint64_t* present, size_t words, uint64_t* places);
 };

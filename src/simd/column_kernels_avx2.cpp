@@ -68,6 +68,29 @@ void in_range_32(const uint32_t* values, size_t size, uint32_t first, uint32_t c
   in_range_from<uint32_t>(i, values, size, first, count, words);
 }
 
+// Of a byte, its low half chooses a row of the set, its high half a bit there.
+void in_set_8(const uint8_t* values, size_t size, const uint64_t* set, uint64_t* words) {
+  const HalvesOfSet halves(set);
+  const auto table = [](const uint8_t* t) {
+    return _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i*)t));
+  };
+  const __m256i low = table(halves.low), high = table(halves.high), bit_of = table(kBitOfHalf);
+  const __m256i top = _mm256_set1_epi8((char)0x80), half = _mm256_set1_epi8(0x0f);
+  const __m256i place = _mm256_or_si256(top, half);
+  const auto passing = [&](const uint8_t* p) {
+    const __m256i v = load(p);
+    // Looking up where the top bit is set finds 0.
+    const __m256i rows =
+        _mm256_or_si256(_mm256_shuffle_epi8(low, _mm256_and_si256(v, place)),
+                        _mm256_shuffle_epi8(high, _mm256_and_si256(_mm256_xor_si256(v, top), place)));
+    const __m256i bits = _mm256_shuffle_epi8(bit_of, _mm256_and_si256(_mm256_srli_epi16(v, 4), half));
+    return (uint64_t)(uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(_mm256_and_si256(rows, bits), bits));
+  };
+  size_t i = 0;
+  for (; i + 64 <= size; i += 64) words[i / 64] |= passing(values + i) | passing(values + i + 32) << 32;
+  in_set_from(i, values, size, set, words);
+}
+
 void spread_bits(const uint64_t* places, const uint64_t* present, size_t words, uint64_t* rows) {
   const auto deposit = [](uint64_t bits, uint64_t mask) -> uint64_t { return _pdep_u64(bits, mask); };
   spread_bits_by(deposit, places, present, words, rows);
@@ -80,7 +103,8 @@ void gather_bits(const uint64_t* rows, const uint64_t* present, size_t words, ui
 
 }  // namespace
 
-const ColumnKernels kAvx2ColumnKernels = {in_range_8, in_range_16, in_range_32, spread_bits, gather_bits};
+const ColumnKernels kAvx2ColumnKernels = {in_range_8, in_range_16, in_range_32,
+                                          in_set_8,   spread_bits, gather_bits};
 
 }  // namespace vecstore::simd
 #endif

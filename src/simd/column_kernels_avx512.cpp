@@ -44,6 +44,28 @@ void in_range_32(const uint32_t* values, size_t size, uint32_t first, uint32_t c
   in_range_from<uint32_t>(i, values, size, first, count, words);
 }
 
+// Of a byte, its low half chooses a row of the set, its high half a bit there.
+void in_set_8(const uint8_t* values, size_t size, const uint64_t* set, uint64_t* words) {
+  const HalvesOfSet halves(set);
+  const auto table = [](const uint8_t* t) {
+    return _mm512_maskz_broadcast_i32x4(0xffff, _mm_loadu_si128((const __m128i*)t));
+  };
+  const __m512i low = table(halves.low), high = table(halves.high), bit_of = table(kBitOfHalf);
+  const __m512i top = _mm512_set1_epi8((char)0x80), half = _mm512_set1_epi8(0x0f);
+  const __m512i place = _mm512_or_si512(top, half);
+  size_t i = 0;
+  for (; i + 64 <= size; i += 64) {
+    const __m512i v = _mm512_loadu_si512(values + i);
+    // Looking up where the top bit is set finds 0.
+    const __m512i rows =
+        _mm512_or_si512(_mm512_shuffle_epi8(low, _mm512_and_si512(v, place)),
+                        _mm512_shuffle_epi8(high, _mm512_and_si512(_mm512_xor_si512(v, top), place)));
+    const __m512i bits = _mm512_shuffle_epi8(bit_of, _mm512_and_si512(_mm512_srli_epi16(v, 4), half));
+    words[i / 64] |= _mm512_test_epi8_mask(rows, bits);
+  }
+  in_set_from(i, values, size, set, words);
+}
+
 void spread_bits(const uint64_t* places, const uint64_t* present, size_t words, uint64_t* rows) {
   const auto deposit = [](uint64_t bits, uint64_t mask) -> uint64_t { return _pdep_u64(bits, mask); };
   spread_bits_by(deposit, places, present, words, rows);
@@ -56,7 +78,8 @@ void gather_bits(const uint64_t* rows, const uint64_t* present, size_t words, ui
 
 }  // namespace
 
-const ColumnKernels kAvx512ColumnKernels = {in_range_8, in_range_16, in_range_32, spread_bits, gather_bits};
+const ColumnKernels kAvx512ColumnKernels = {in_range_8, in_range_16, in_range_32,
+                                            in_set_8,   spread_bits, gather_bits};
 
 }  // namespace vecstore::simd
 #endif

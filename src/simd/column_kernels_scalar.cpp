@@ -9,6 +9,10 @@ void in_range(const T* values, size_t size, T first, T count, uint64_t* words) {
   in_range_from<T>(0, values, size, first, count, words);
 }
 
+void in_set_8(const uint8_t* values, size_t size, const uint64_t* set, uint64_t* words) {
+  in_set_from(0, values, size, set, words);
+}
+
 uint64_t deposit(uint64_t bits, uint64_t mask) {
   if (mask == ~(uint64_t)0) return bits;
   uint64_t out = 0;
@@ -38,6 +42,6 @@ void gather_bits(const uint64_t* rows, const uint64_t* present, size_t words, ui
 }  // namespace
 
 const ColumnKernels kScalarColumnKernels = {in_range<uint8_t>, in_range<uint16_t>, in_range<uint32_t>,
-                                            spread_bits, gather_bits};
+                                            in_set_8,          spread_bits,        gather_bits};
 
 }  // namespace vecstore::simd

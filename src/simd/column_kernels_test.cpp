@@ -43,6 +43,30 @@ TEST(ColumnKernels, FindWhatALoopFinds) {
   }
 }
 
+TEST(ColumnKernels, FindMembersOfSets) {
+  for (const Isa isa : {Isa::kScalar, Isa::kAvx2, Isa::kAvx512}) {
+    const ColumnKernels* k = column_kernels_for(isa);
+    if (!k) continue;
+    SCOPED_TRACE(to_string(isa));
+    std::mt19937_64 rng(20261123);
+    for (int round = 0; round < 300; ++round) {
+      std::vector<std::uint8_t> values(round == 0 ? 256 : rng() % 300);
+      for (std::size_t i = 0; i < values.size(); ++i)
+        values[i] = static_cast<std::uint8_t>(round ? rng() : i);
+      std::uint64_t set[4];
+      for (auto& part : set) part = round % 3 == 0 ? rng() & rng() & rng() : rng();
+      std::vector<std::uint64_t> words(values.size() / 64 + 2);
+      for (auto& w : words) w = rng() % 4 ? 0 : rng();
+      std::vector<std::uint64_t> want = words;
+      for (std::size_t i = 0; i < values.size(); ++i) {
+        if (set[values[i] / 64] >> (values[i] % 64) & 1) want[i / 64] |= std::uint64_t{1} << (i % 64);
+      }
+      k->in_set_8(values.data(), values.size(), set, words.data());
+      ASSERT_EQ(words, want) << "round " << round << ", " << values.size() << " values";
+    }
+  }
+}
+
 TEST(ColumnKernels, MoveBitsBetweenRowsAndPlaces) {
   for (const Isa isa : {Isa::kScalar, Isa::kAvx2, Isa::kAvx512}) {
     const ColumnKernels* k = column_kernels_for(isa);

@@ -18,6 +18,28 @@ inline void in_range_from(size_t begin, const T* values, size_t size, T first, T
   }
 }
 
+inline void in_set_from(size_t begin, const uint8_t* values, size_t size, const uint64_t* set,
+                        uint64_t* words) {
+  for (size_t i = begin; i < size; i += 64) {
+    const size_t n = size - i < 64 ? size - i : 64;
+    uint64_t bits = 0;
+    for (size_t j = 0; j < n; ++j) bits |= (set[values[i + j] / 64] >> (values[i + j] % 64) & 1) << j;
+    words[i / 64] |= bits;
+  }
+}
+
+/// A set of bytes by their low half: bit h of low[l] tells of 16 h + l, bit h of high[l] of 128 + 16 h + l.
+struct HalvesOfSet {
+  uint8_t low[16] = {}, high[16] = {};
+  explicit HalvesOfSet(const uint64_t* set) {
+    for (unsigned v = 0; v < 256; ++v) {
+      uint8_t* const half = v < 128 ? low : high;
+      half[v % 16] = (uint8_t)(half[v % 16] | (set[v / 64] >> (v % 64) & 1) << (v / 16 % 8));
+    }
+  }
+};
+inline constexpr uint8_t kBitOfHalf[16] = {1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128};
+
 /// `deposit` moves the lowest bits of a word to where a mask has bits.
 template <class Deposit>
 inline void spread_bits_by(Deposit deposit, const uint64_t* places, const uint64_t* present, size_t words,

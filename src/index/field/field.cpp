@@ -11,8 +11,8 @@ namespace {
 
 // So many rows of a column are looked at in the time that a posting is set.
 constexpr std::uint64_t kRowsPerPosting = kRowsPerColumn;
-// Of more ranges a table is made.
-constexpr std::size_t kMostScans = 8;
+// Of more ranges a table is made; for columns of bytes that is as fast as one range.
+constexpr std::size_t kMostScans = 8, kMostByteScans = 2;
 
 }  // namespace
 
@@ -211,6 +211,16 @@ void Field::scan(Ordinals range, RowBits& out) const {
 
 // A table of the ordinals that pass, asked for each row.
 void Field::scan_many(std::span<const Ordinals> ordinals, RowBits& out) const {
+  if (header_.column_bytes == 1) {
+    std::uint64_t set[4] = {};
+    for (const Ordinals& o : ordinals) {
+      for (std::uint32_t value = o.begin + 1; value <= o.end; ++value)
+        set[value / 64] |= std::uint64_t{1} << (value % 64);
+    }
+    simd::column_kernels().in_set_8(reinterpret_cast<const std::uint8_t*>(column_), header_.span, set,
+                                    out.words().data());
+    return;
+  }
   std::vector<std::uint8_t> passes(ordinals_);
   for (const Ordinals& o : ordinals)
     std::fill(passes.begin() + o.begin, passes.begin() + o.end, std::uint8_t{1});
@@ -225,15 +235,29 @@ void Field::add_rows(std::span<const Ordinals> ordinals, RowBits& out) const {
   for (const Ordinals& o : ordinals) wanted += postings(o);
   if (wanted == 0) return;
   // The column is read in vectors of rows, or row by row.
-  const std::uint64_t reads =
-      header_.span / (ordinals.size() <= kMostScans ? kRowsPerPosting / ordinals.size() : 1);
-  if (column_ && wanted > reads) {
-    if (ordinals.size() > kMostScans) return scan_many(ordinals, out);
+  const bool bytes = header_.column_bytes == 1;
+  const bool many = ordinals.size() > (bytes ? kMostByteScans : kMostScans);
+  const std::uint64_t rows_per_posting = !many   ? kRowsPerPosting / ordinals.size()
+                                         : bytes ? kRowsPerPosting / kMostByteScans
+                                                 : 1;
+  if (column_ && wanted > header_.span / rows_per_posting) {
+    if (many) return scan_many(ordinals, out);
     for (const Ordinals& o : ordinals) scan(o, out);
     return;
   }
+  // Rows that lie together share a word, which is written once.
   for (const Ordinals& o : ordinals) {
-    for (const std::uint32_t row : rows_.subspan(start(o.begin), postings(o))) out.set(row);
+    std::uint32_t word = 0;
+    std::uint64_t bits = 0;
+    for (const std::uint32_t row : rows_.subspan(start(o.begin), postings(o))) {
+      if (row / 64 != word) {
+        out.words()[word] |= bits;
+        word = row / 64;
+        bits = 0;
+      }
+      bits |= std::uint64_t{1} << (row % 64);
+    }
+    out.words()[word] |= bits;
   }
 }
 
