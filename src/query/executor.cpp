@@ -1,115 +1,22 @@
 #include "query/executor.hpp"
 
 #include <algorithm>
-#include <chrono>
-#include <mutex>
-#include <unordered_map>
 
 #include "base/error.hpp"
 #include "base/executor.hpp"
 #include "base/metadata_codec.hpp"
+#include "query/execution.hpp"
+#include "query/id_order.hpp"
 #include "query/match_terms.hpp"
-#include "query/record_filter.hpp"
-#include "query/sparse_search.hpp"
-#include "query/text_terms.hpp"
-#include "shard/heads.hpp"
 
 namespace vecstore::query {
 namespace {
-
-/// Equal scores are ordered by id, which segments know, and documents.
-class IdOrder final : public RowOrder {
- public:
-  explicit IdOrder(const shard::ReadView& view) : view_(view) {}
-  bool before(std::uint64_t a, std::uint64_t b) const override { return id(a) < id(b); }
-  std::uint64_t documents_read() const { return read_.size(); }
-
- private:
-  struct Known {
-    std::uint64_t row = kNoRow;
-    std::string_view id;
-  };
-  static constexpr std::size_t kKnown = 256;
-
-  // Sorting asks for the same rows again and again. What is known lasts as long as the heads and the view.
-  std::string_view id(std::uint64_t row) const {
-    if (known_.empty()) known_.resize(kKnown);
-    Known& known = known_[row % kKnown];
-    if (known.row != row) known = {row, look_up(row)};
-    return known.id;
-  }
-  std::string_view look_up(std::uint64_t row) const {
-    try {
-      if (!heads_) heads_.emplace(view_);
-      if (const auto id = heads_->find_id(row)) return *id;
-      const auto [at, is_new] = read_.try_emplace(row);
-      if (is_new) {
-        if (!documents_) documents_.emplace(view_);
-        at->second = documents_->read(row).id;
-      }
-      return at->second;
-    } catch (const Error& e) {
-      if (e.code() != ErrorCode::kCorruption) throw;
-    }
-    return {};  // damaged: it will be left out, its place does not matter
-  }
-
-  const shard::ReadView& view_;
-  // Made when first needed: many answers have no equal scores.
-  mutable std::optional<shard::HeadReader> heads_;
-  mutable std::vector<Known> known_;
-  mutable std::optional<shard::DocumentReader> documents_;
-  mutable std::unordered_map<std::uint64_t, std::string_view> read_;  // of rows that no segment knows
-};
 
 std::vector<RowScore> in_order(TopK& found, const IdOrder& order, Context& ctx) {
   std::vector<RowScore> out = found.take();
   ctx.counters.records_read += order.documents_read();
   return out;
 }
-
-/// One node of the plan while it is executed. Costs nothing unless the query asks for the plan.
-class Note {
- public:
-  explicit Note(bool wanted) {
-    if (wanted) node_.emplace();
-    if (wanted) begin_ = std::chrono::steady_clock::now();
-  }
-  void name(const char* name) {
-    if (node_) node_->name = name;
-  }
-  template <class T>
-  void property(const char* name, const T& value) {
-    if (node_) node_->properties.emplace_back(name, concat(value));
-  }
-  void counter(const char* name, std::uint64_t value) {
-    if (node_) node_->counters.emplace_back(name, value);
-  }
-  void rows(std::uint64_t handed_on) {
-    if (node_) node_->rows = handed_on;
-  }
-  void expect(RowEstimate expected) {
-    if (node_) node_->expected = expected;
-  }
-  std::size_t properties() const { return node_ ? node_->properties.size() : 0; }
-  void forget_from(std::size_t property) {
-    if (node_) node_->properties.resize(property);
-  }
-  void child(Note&& child) {
-    if (node_) node_->children.push_back(std::move(*child.node_));
-  }
-  /// Ends the time it took.
-  void done() {
-    if (!node_) return;
-    const auto taken = std::chrono::steady_clock::now() - begin_;
-    node_->milliseconds = std::chrono::duration<double, std::milli>(taken).count();
-  }
-  std::optional<PlanNode> take() { return std::move(node_); }
-
- private:
-  std::optional<PlanNode> node_;
-  std::chrono::steady_clock::time_point begin_;
-};
 
 /// The ways that graphs were searched in; empty: there was no graph.
 std::string ways_taken(const Counters& c) {
@@ -125,61 +32,7 @@ std::string ways_taken(const Counters& c) {
   return out;
 }
 
-/// One execution.
-class Execution {
- public:
-  Execution(const Request& request, shard::ReadView& view, Context& ctx)
-      : request_(request), view_(view), ctx_(ctx) {}
-  Hits run();
-
- private:
-  /// What the leaves over terms read; nullptr where there is no such leaf, or nothing to read.
-  struct Terms {
-    const segment::TermsIndex* texts = nullptr;
-    const segment::SparseIndex* sparse = nullptr;
-  };
-  std::vector<RowScore> run_leaf(const Leaf& leaf, const Terms& terms, Note& note);
-  std::vector<std::vector<RowScore>> run_leaves(const Plan& plan, const Terms& terms,
-                                                std::vector<Note>& notes);
-  std::vector<std::vector<RowScore>> search(const Plan& plan, std::vector<Note>& notes);
-  std::vector<RowScore> run_sparse(const Leaf& leaf, const segment::SparseIndex* index, Note& note,
-                                   Context& ctx);
-  std::optional<std::uint16_t> sparse_field() const;
-  std::vector<RowScore> run_vector(const Leaf& leaf, Note& note, Context& ctx);
-  std::vector<RowScore> search_vectors(const catalog::VectorFieldSchema& field, const IndexSettings& index,
-                                       const shard::VectorView& vectors, bool exact, const Leaf& leaf,
-                                       Note& note, Context& ctx);
-  std::vector<RowScore> run_terms(const Leaf& leaf, const segment::TermsIndex& texts, Note& note,
-                                  Context& ctx);
-  std::vector<FusedRow> join(const Plan& plan, std::vector<std::vector<RowScore>> lists, Note& note);
-  void read_hits(const Plan& plan, std::span<const FusedRow> rows, Hits& out, Note& note);
-  /// What hits are read from.
-  struct Records {
-    explicit Records(const shard::ReadView& view) : documents(view), heads(view) {}
-    shard::DocumentReader documents;
-    shard::HeadReader heads;
-    std::uint64_t read = 0;  // documents
-  };
-  bool is_row_of(std::string_view id, std::uint64_t row) const;
-  bool read_head(Records& records, std::uint64_t row, Hit& hit);
-  bool read_document(Records& records, std::uint64_t row, Hit& hit);
-  void fill_from_document(Records& records, std::uint64_t row, Hit& hit);
-  const Filter* filter() const {
-    return request_.where && !request_.where->empty() ? &*request_.where : nullptr;
-  }
-  void find_matching(const shard::FieldsRead& fields, const shard::TermsRead* words);
-  void note_filter(Note& note);
-
-  const Request& request_;
-  shard::ReadView& view_;
-  Context& ctx_;
-  std::optional<MatchingRows> matching_;  // nullopt: no filter
-  std::optional<Note> found_matching_;
-  std::optional<TextTerms> terms_;
-  std::optional<text::Highlighter> highlighter_;
-  std::mutex mutex_;  // guards what leaves add to: the context's counters and
-  std::vector<std::string> warnings_;
-};
+}  // namespace
 
 // The rows that match are found once for all leaves.
 void Execution::find_matching(const shard::FieldsRead& fields, const shard::TermsRead* words) {
@@ -584,8 +437,6 @@ Hits Execution::run() {
   out.plan = root.take();
   return out;
 }
-
-}  // namespace
 
 Hits execute(const Request& request, shard::ReadView& view, Context& ctx) {
   return Execution(request, view, ctx).run();
